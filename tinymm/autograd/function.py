@@ -1,0 +1,283 @@
+"""Function: one step of the computation, as a forward and the pull-back of its gradient.
+
+An object of a Function class *is* the node of the graph. To write an operation of your own::
+
+    class Square(Function):
+        def forward(self, x):              # NumPy arrays in, NumPy array out
+            self.x = x
+            return x * x
+
+        def backward(self, g):             # dL/dy in, dL/dx out, one for each argument
+            return 2 * self.x * g
+
+    y = Square.apply(x)
+
+``gradcheck(Square.apply, [x])`` then tells whether the two fit together.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from ..backend.arrays import as_array, to_host, xp_of
+from .state import enable_grad, state
+from .tensor import Tensor, Version, clock, wrap
+
+FREED = ("freed",)   # what ``saved`` becomes when a backward pass is done with a node
+
+
+class Function:
+    """A differentiable operation, and one node of the graph.
+
+    Subclasses write ``forward(self, *arrays, **options)`` and ``backward(self, *grads)`` on arrays; values needed
+    in between are attributes of ``self``. ``backward`` returns one gradient (array or None) for each argument of
+    ``forward``; ``self.needs[i]`` tells whether the i-th is wanted. An operation that also gives ``definition``
+    (the same forward composed from Tensor operations) can be differentiated any number of times.
+
+    A returned gradient must not be written to afterwards, and must not be an array kept on ``self``.
+    """
+
+    name = "Function"
+    definition = None       # staticmethod(*tensors, **options) -> Tensor(s), or None
+    n_outputs = 1
+    out_like = None         # (shape, dtype, array module) of each output, where forward returned a tuple
+    hooks = None
+    saved = ()              # the Tensors among the arguments, whose values must not change before backward
+    edges = ()
+    replay = None           # set by forward: options that repeat its random choices in ``definition``
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = cls.__name__
+
+    def forward(self, *args, **options):
+        raise NotImplementedError(f"{type(self).__name__}.forward is not written")
+
+    def backward(self, *grads):
+        raise NotImplementedError(f"{type(self).__name__}.backward is not written")
+
+    @property
+    def needs(self) -> tuple[bool, ...]:
+        """For each argument of forward: whether its gradient is wanted."""
+        return tuple(edge is not None for edge in self.edges)
+
+    @classmethod
+    def apply(cls, *args, **options):
+        """Compute the forward on the arrays of ``args`` and record the node if a gradient can flow.
+
+        Args:
+            *args: Tensors, and anything else ``forward`` takes.
+            **options: passed on to ``forward``; never differentiated.
+
+        Returns:
+            A Tensor, or a tuple of them if ``forward`` returns a tuple.
+        """
+        node = cls()
+        arrays = [a._data if isinstance(a, Tensor) else a for a in args]
+        edges = tuple([a._node if isinstance(a, Tensor) else None for a in args])
+        record = state.grad_enabled and any(edge is not None for edge in edges)
+        node.edges = edges if record else (None,) * len(args)
+        out = node.forward(*arrays, **options)
+        many = isinstance(out, tuple)
+        if state.detect_anomaly:
+            check_finite(cls.name, "forward", *(out if many else (out,)))
+        if not record:
+            return tuple(wrap(o) for o in out) if many else wrap(out)
+        node.seq = clock()
+        node.options = options
+        node.args = args
+        node.saved = tuple(a for a in args if isinstance(a, Tensor))
+        if state.checksum_saved:
+            node.checksums = [checksum(t._data) for t in node.saved]
+        if not many:
+            return wrap(out, node)
+        node.n_outputs = len(out)
+        out = [as_array(o) for o in out]
+        node.out_like = [(o.shape, o.dtype, xp_of(o)) for o in out]
+        return tuple([wrap(o, Output(node, i) if o.dtype.kind == "f" else None) for i, o in enumerate(out)])
+
+    def pull(self, g, graph: bool):
+        """Gradients for every edge from the gradient of the output (a list of them for several outputs).
+
+        With ``graph`` the gradients are Tensors, and what is returned is differentiable.
+        """
+        if self.saved is FREED:
+            raise_freed(self)
+        check_versions(self, self.saved)
+        if self.out_like is not None:
+            g = [xp.zeros(shape, dtype) if part is None else part
+                 for part, (shape, dtype, xp) in zip(g, self.out_like)]
+        else:
+            g = [g]
+        if graph:
+            return self._pull_through_definition(g)
+        grads = self.backward(*g)
+        if not isinstance(grads, (tuple, list)):
+            grads = (grads,)
+        if len(grads) != len(self.edges):
+            raise RuntimeError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.edges)} arguments; "
+                               "return one for each, None for those without")
+        for grad, arg in zip(grads, self.args):
+            if grad is not None and isinstance(arg, Tensor) and grad.shape != arg.shape:
+                raise RuntimeError(f"{self.name}.backward returned a gradient of shape {grad.shape} for an argument "
+                                   f"of shape {arg.shape}" + _broadcast_hint(grad.shape, arg.shape))
+        return grads
+
+    def _pull_through_definition(self, grads):
+        """Differentiable gradients: run the definition again, and differentiate that."""
+        if self.definition is None:
+            raise RuntimeError(f"{self.name}: create_graph=True needs an operation with a `definition` composed of "
+                               "Tensor operations, and this one has none")
+        from .engine import grad
+        from .shape import alias
+
+        with enable_grad():
+            # Fresh, non-leaf copies: the same tensor may stand in two arguments, whose gradients are kept apart.
+            doubles = [alias(a) if isinstance(a, Tensor) and e is not None else a
+                       for a, e in zip(self.args, self.edges)]
+            out = self.definition(*doubles, **{**self.options, **(self.replay or {})})
+            outs = out if isinstance(out, tuple) else (out,)
+            pairs = [(o, g if isinstance(g, Tensor) else wrap(g)) for o, g in zip(outs, grads) if o.requires_grad]
+            wanted = [d for d, e in zip(doubles, self.edges) if e is not None]
+            found = iter(grad([o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True,
+                              allow_unused=True))
+        return tuple(next(found) if e is not None else None for e in self.edges)
+
+    def release(self) -> None:
+        """Forget what was kept for the backward pass."""
+        if self.saved is not FREED:
+            self.__dict__ = {"edges": self.edges, "seq": self.seq, "hooks": self.hooks,
+                             "n_outputs": self.n_outputs, "saved": FREED}
+
+
+class Primitive:
+    """An operation whose backward is itself made of operations, so it can be differentiated any number of times.
+
+    Subclasses write ``forward(self, *arrays, **options)`` and ``backward(self, g, *kept)``. The kept values (the
+    arguments listed in ``keep``, then the output if ``keep_output``) are arrays in an ordinary pass, and Tensors
+    with their graph under ``create_graph``. One formula serves both, because NumPy's functions (``np.exp``,
+    ``np.where``, ``np.transpose``, ...) work on Tensors by NumPy's own protocols.
+    """
+
+    __slots__ = ("edges", "saved", "out", "version", "seq", "hooks", "__dict__", "__weakref__")
+    name = "Primitive"
+    keep: tuple[int, ...] = ()
+    keep_output = False
+    view = False            # the output shares memory with argument 0
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = cls.__name__
+
+    @classmethod
+    def apply(cls, *args, **options):
+        """Compute the forward on the arrays of ``args`` and record the node if a gradient can flow."""
+        node = cls()
+        out = node.forward(*[a._data if isinstance(a, Tensor) else a for a in args], **options)
+        if state.detect_anomaly:
+            check_finite(cls.name, "forward", out)
+        edges = tuple([a._node if isinstance(a, Tensor) else None for a in args])
+        if state.grad_enabled and any([edge is not None for edge in edges]) and out.dtype.kind == "f":
+            node.edges, node.hooks, node.seq = edges, None, clock()
+            node.saved = tuple([args[i] for i in cls.keep])
+            result = wrap(out, node)
+            if cls.keep_output:
+                node.out, node.version = result._data, result._shared_version()
+            else:
+                node.out = None
+            if state.checksum_saved:
+                node.checksums = [checksum(t._data) for t in node.saved if isinstance(t, Tensor)]
+        else:
+            result = wrap(out)
+        if cls.view:
+            result._version = args[0]._shared_version()
+        return result
+
+    @property
+    def needs(self) -> tuple[bool, ...]:
+        """For each argument of forward: whether its gradient is wanted."""
+        return tuple([edge is not None for edge in self.edges])
+
+    def pull(self, g, graph: bool):
+        """Gradients for every edge from the gradient of the output."""
+        saved = self.saved
+        if saved is FREED:
+            raise_freed(self)
+        kept = list(saved)
+        check_versions(self, [t for t in kept if isinstance(t, Tensor)])
+        if not graph:
+            kept = [t._data if isinstance(t, Tensor) else t for t in kept]
+        if self.out is not None:
+            if self.version.changed_at > self.seq:
+                raise_mutated(self, self.out.shape, self.version)
+            kept.append(wrap(self.out, self) if graph else self.out)
+        grads = self.backward(g, *kept)
+        return grads if isinstance(grads, (tuple, list)) else (grads,)
+
+    def release(self) -> None:
+        """Forget what was kept for the backward pass (a node that kept nothing can be used again)."""
+        if self.saved or self.out is not None:
+            self.saved, self.out = FREED, None
+
+
+class Output:
+    """One of several outputs of a Function: hands its gradient to the right place."""
+
+    __slots__ = ("edges", "index", "seq", "hooks", "__weakref__")
+
+    def __init__(self, source: Function, index: int):
+        self.edges, self.index, self.seq, self.hooks = (source,), index, clock(), None
+
+    @property
+    def name(self) -> str:
+        return self.edges[0].name
+
+
+def check_versions(node, tensors) -> None:
+    """Raise if a tensor kept by ``node`` was changed after the forward pass."""
+    for t in tensors:
+        version = t._version
+        if version is not None and version.changed_at > node.seq:
+            raise_mutated(node, t.shape, version)
+    checksums = getattr(node, "checksums", None)
+    if checksums is not None and any(checksum(t._data) != c for t, c in zip(tensors, checksums)):
+        raise RuntimeError(f"{node.name}: the array of a tensor kept for the backward pass was changed outside the engine")
+
+
+def raise_mutated(node, shape, version: Version):
+    raise RuntimeError(f"{node.name}: a tensor of shape {shape} that its backward needs was changed in place "
+                       f"by {version.changed_by} after the forward pass (version {version.count}); "
+                       "use an out-of-place operation, or .clone() before the change")
+
+
+def raise_freed(node):
+    raise RuntimeError(f"{node.name}: backward through this graph a second time; its saved values were freed by the "
+                       "first pass. Give the first one retain_graph=True, or compute the loss again")
+
+
+def checksum(array) -> int:
+    """A checksum of an array's bytes."""
+    return zlib.crc32(np.ascontiguousarray(to_host(array)))
+
+
+def check_finite(name: str, when: str, *arrays) -> None:
+    """Raise FloatingPointError naming the operation if an array holds a NaN or an infinity."""
+    for array in arrays:
+        array = array._data if isinstance(array, Tensor) else array
+        if array is not None and getattr(array, "dtype", None) is not None and array.dtype.kind == "f" \
+                and not np.isfinite(array).all():
+            kind = "a NaN" if np.isnan(array).any() else "an infinity"
+            raise FloatingPointError(f"{name}: the {when} pass produced {kind} (shape {array.shape})")
+
+
+def _broadcast_hint(got: tuple, want: tuple) -> str:
+    try:
+        if np.broadcast_shapes(got, want) == got:
+            return "; the argument was broadcast: sum the gradient over the broadcast axes"
+    except ValueError:
+        pass
+    return "; is it transposed?" if sorted(got) == sorted(want) else ""

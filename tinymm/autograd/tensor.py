@@ -1,0 +1,480 @@
+"""Tensor: an array, and the node of the graph that made it.
+
+The methods for arithmetic are attached in ``methods.py``, where they can be read as one table.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+
+import numpy as np
+
+from ..backend.arrays import as_array, device_of, is_array, to_device, to_host, xp_of
+from .state import state
+
+clock = itertools.count(1).__next__   # creation order of nodes and mutations: the topological order, for free
+
+float32, float64, float16 = np.dtype("float32"), np.dtype("float64"), np.dtype("float16")
+int64, int32, uint8 = np.dtype("int64"), np.dtype("int32"), np.dtype("uint8")
+bool_ = np.dtype("bool")
+
+_default_dtype = float32
+
+
+def get_default_dtype() -> np.dtype:
+    """The dtype of ``zeros``, ``randn`` and Python floats: float32 unless set otherwise."""
+    return _default_dtype
+
+
+def set_default_dtype(dtype) -> None:
+    """Set the dtype of ``zeros``, ``randn`` and Python floats: float32 or float64."""
+    global _default_dtype
+    dtype = np.dtype(dtype)
+    if dtype not in (float32, float64):
+        raise TypeError(f"set_default_dtype: {dtype} is not float32 or float64")
+    _default_dtype = dtype
+
+
+class Version:
+    """Counts in-place changes of one storage; shared by all its views."""
+
+    __slots__ = ("count", "changed_at", "changed_by")
+
+    def __init__(self):
+        self.count = 0          # how many changes
+        self.changed_at = 0     # clock() of the last one
+        self.changed_by = ""    # the operation that made it
+
+    def bump(self, operation: str) -> None:
+        self.count += 1
+        self.changed_at = clock()
+        self.changed_by = operation
+
+
+class AccumulateGrad:
+    """The node of a leaf: adds what arrives to ``leaf.grad``."""
+
+    __slots__ = ("leaf", "seq", "hooks", "__weakref__")
+    edges = ()
+    name = "AccumulateGrad"
+
+    def __init__(self, leaf: "Tensor"):
+        self.leaf = weakref.ref(leaf)   # weak: a leaf and its node would be a cycle
+        self.seq = clock()
+        self.hooks = None
+
+
+class Tensor:
+    """A multi-dimensional array that remembers how it was computed.
+
+    Args:
+        data: nested lists, numbers, a NumPy or CuPy array (not copied), or another Tensor (shared, detached).
+        requires_grad: record operations on it, so that ``backward`` fills ``grad``.
+
+    Attributes:
+        grad: Tensor of the same shape, or None; filled by ``backward`` for leaves.
+        requires_grad: whether a gradient flows back to (or through) it.
+        grad_fn: the graph node that made it; None for leaves.
+
+    Raises:
+        TypeError: requires_grad on integers or booleans.
+    """
+
+    __slots__ = ("_data", "_node", "grad", "_version", "name", "__weakref__")
+    __hash__ = object.__hash__   # by identity, although == is element-wise
+
+    def __init__(self, data, requires_grad: bool = False):
+        self._version = None
+        if isinstance(data, Tensor):
+            self._version = data._shared_version()
+            data = data._data
+        elif not is_array(data):
+            data = array_from(data)
+        self._data = data
+        self._node = None
+        self.grad = None
+        self.name = None
+        if requires_grad:
+            self.requires_grad_(True)
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """NumPy dtype of the elements."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._data.ndim
+
+    @property
+    def device(self) -> str:
+        """"cpu" or "cuda:N"."""
+        return device_of(self._data)
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
+        """Ask for a gradient (or stop asking), in place; for leaves."""
+        if requires_grad:
+            if self._data.dtype.kind != "f":
+                raise TypeError(f"requires_grad: only floating-point tensors have gradients, this one is "
+                                f"{self.dtype}; use .float() first")
+            if self._node is None:
+                self._node = AccumulateGrad(self)
+        elif self.is_leaf:
+            self._node = None
+        else:
+            raise RuntimeError("requires_grad: only a leaf can stop requiring gradients; use .detach() "
+                               f"to get a copy of this result of {self._node.name} without its graph")
+        return self
+
+    @property
+    def grad_fn(self):
+        """The Function that made this tensor, or None for a leaf."""
+        return None if self.is_leaf else self._node
+
+    @property
+    def is_leaf(self) -> bool:
+        """Made by the user rather than by an operation that recorded a graph."""
+        return self._node is None or type(self._node) is AccumulateGrad
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return int(self._data.size)
+
+    def dim(self) -> int:
+        """Number of axes."""
+        return self._data.ndim
+
+    def size(self, dim: int | None = None):
+        """The shape, or the length of one axis."""
+        return self._data.shape if dim is None else self._data.shape[dim]
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._data.dtype.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating-point one."""
+        return self._data.dtype.kind == "f"
+
+    # ------------------------------------------------------------------ its values
+
+    def numpy(self) -> np.ndarray:
+        """A read-only view of the values (changing them behind the graph's back would spoil gradients).
+
+        Raises:
+            RuntimeError: the tensor requires grad; use ``.detach().numpy()``.
+            TypeError: the tensor is on a GPU; use ``.cpu().numpy()``.
+        """
+        if self._node is not None:
+            raise RuntimeError("numpy: this tensor requires grad; use .detach().numpy()")
+        if not isinstance(self._data, np.ndarray):
+            raise TypeError(f"numpy: this tensor is on {self.device}; use .cpu().numpy()")
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    def item(self):
+        """The value of a one-element tensor as a Python number."""
+        if self._data.size != 1:
+            raise ValueError(f"item: only a tensor with one element is a number, this one has shape {self.shape}")
+        return self._data.item()
+
+    def tolist(self):
+        """Nested Python lists of the values."""
+        return to_host(self._data).tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iub":
+            raise TypeError(f"only an integer tensor is an index, this one is {self.dtype}")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ValueError(f"bool: the truth of a tensor of shape {self.shape} is ambiguous; use .any() or .all()")
+        return bool(self.item())
+
+    def __len__(self) -> int:
+        if self._data.ndim == 0:
+            raise TypeError("len: a 0-d tensor has no length")
+        return self._data.shape[0]
+
+    def __iter__(self):
+        if self._data.ndim == 0:
+            raise TypeError("iter: a 0-d tensor cannot be iterated over")
+        return (self[i] for i in range(self._data.shape[0]))
+
+    def __contains__(self, value) -> bool:
+        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self._data.ndim == 0 and spec else repr(self)
+
+    def __repr__(self) -> str:
+        text = np.array2string(to_host(self._data), separator=", ", precision=4, prefix="tensor(")
+        notes = [] if self.dtype in (float32, int64, bool_) else [f"dtype={self.dtype}"]
+        if self.device != "cpu":
+            notes.append(f"device={self.device!r}")
+        if not self.is_leaf:
+            notes.append(f"grad_fn=<{self._node.name}>")
+        elif self.requires_grad:
+            notes.append("requires_grad=True")
+        return "tensor(" + ", ".join([text, *notes]) + ")"
+
+    def __deepcopy__(self, memo):
+        if not self.is_leaf:
+            raise RuntimeError("deepcopy: only a leaf can be copied with its graph left behind; "
+                               "use .detach().clone()")
+        copy = type(self).__new__(type(self))
+        Tensor.__init__(copy, self._data.copy(), requires_grad=self.requires_grad)
+        copy.grad = None if self.grad is None else Tensor(self.grad._data.copy())
+        copy.name = self.name
+        memo[id(self)] = copy
+        return copy
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("a Tensor is not pickled; save it with tinymm.save (safetensors)")
+
+    # ------------------------------------------------------------------ the graph
+
+    def detach(self) -> "Tensor":
+        """The same values (shared, with their version counter) without the graph."""
+        return Tensor(self)
+
+    @property
+    def data(self) -> "Tensor":
+        """Like ``detach()``."""
+        return Tensor(self)
+
+    @data.setter
+    def data(self, value) -> None:
+        value = value._data if isinstance(value, Tensor) else as_array(value)
+        if value.shape != self.shape:
+            raise ValueError(f"data: a tensor of shape {self.shape} cannot take values of shape {value.shape}")
+        self._data = value
+        self._bump("data")
+
+    def backward(self, gradient: "Tensor | None" = None, retain_graph: bool | None = None,
+                 create_graph: bool = False, inputs=None) -> None:
+        """Add d(self)/d(leaf), times ``gradient``, to the ``grad`` of every leaf.
+
+        Args:
+            gradient: the cotangent, of this tensor's shape; may be left out for one element (it is 1).
+            retain_graph: keep the saved values for a second backward (default: same as ``create_graph``).
+            create_graph: record the backward itself, for derivatives of derivatives.
+            inputs: fill only these leaves.
+
+        Raises:
+            RuntimeError: no graph, a graph already freed, or a saved value changed in place.
+            ValueError: a missing or ill-shaped ``gradient``.
+        """
+        from .engine import backward
+
+        backward((self,), (gradient,), retain_graph, create_graph, inputs)
+
+    def register_hook(self, hook):
+        """Call ``hook(grad)`` whenever a gradient of this tensor is computed; what it returns replaces it.
+
+        Returns:
+            A handle with ``remove()``.
+        """
+        if self._node is None:
+            raise RuntimeError("register_hook: this tensor does not require grad")
+        return _Handle(self._node, hook)
+
+    def retain_grad(self) -> None:
+        """Keep ``grad`` for this non-leaf, too."""
+        if self._node is None:
+            raise RuntimeError("retain_grad: this tensor does not require grad")
+        if self.is_leaf or self._node.hooks and any(isinstance(h, _RetainGrad) for h in self._node.hooks):
+            return
+        _Handle(self._node, _RetainGrad(self))
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``grad`` of this non-leaf will be kept."""
+        return not self.is_leaf and any(isinstance(h, _RetainGrad) for h in self._node.hooks or ())
+
+    # ------------------------------------------------------------------ changes in place
+
+    def _shared_version(self) -> Version:
+        if self._version is None:
+            self._version = Version()
+        return self._version
+
+    def _bump(self, operation: str) -> None:
+        self._shared_version().bump(operation)
+
+    def _check_in_place(self, operation: str, instead: str) -> None:
+        if self._node is not None and state.grad_enabled:
+            raise RuntimeError(f"{operation}: this tensor is part of a graph, and changing it in place would spoil "
+                               f"gradients; use {instead}, or wrap an update of parameters in `with no_grad():`")
+
+    def __setitem__(self, index, value) -> None:
+        requires = isinstance(value, Tensor) and value._node is not None and state.grad_enabled
+        if requires:
+            raise RuntimeError("__setitem__: the value requires grad, and no gradient flows through an assignment; "
+                               "use where(mask, a, b), x.index_put(indices, values) or x.scatter_add(dim, index, src)")
+        self._check_in_place("__setitem__", "where(mask, a, b), x.index_put(indices, values) or "
+                             "x.scatter_add(dim, index, src)")
+        self._data[raw_index(index)] = value._data if isinstance(value, Tensor) else value
+        self._bump("__setitem__")
+
+    def _in_place(self, operation: str, ufunc, other, alpha=None) -> "Tensor":
+        self._check_in_place(operation, f"x = x.{operation.strip('_')}(...)")
+        other = other._data if isinstance(other, Tensor) else other
+        if alpha is not None and alpha != 1:
+            other = other * alpha
+        ufunc(self._data, other, out=self._data, casting="same_kind")
+        self._bump(operation)
+        return self
+
+    def add_(self, other, *, alpha=1):
+        """self += alpha * other, in place (under ``no_grad`` for parameters)."""
+        return self._in_place("add_", np.add, other, alpha)
+
+    def sub_(self, other, *, alpha=1):
+        """self -= alpha * other, in place."""
+        return self._in_place("sub_", np.subtract, other, alpha)
+
+    def mul_(self, other):
+        """self *= other, in place."""
+        return self._in_place("mul_", np.multiply, other)
+
+    def div_(self, other):
+        """self /= other, in place."""
+        return self._in_place("div_", np.true_divide, other)
+
+    def zero_(self):
+        """Fill with zeros, in place."""
+        return self.fill_(0)
+
+    def fill_(self, value):
+        """Fill with one value, in place."""
+        self._check_in_place("fill_", "full_like(x, value)")
+        self._data.fill(value.item() if isinstance(value, Tensor) else value)
+        self._bump("fill_")
+        return self
+
+    def copy_(self, src):
+        """Take the values of ``src`` (broadcast to this shape), in place."""
+        self._check_in_place("copy_", "src.clone()")
+        self._data[...] = src._data if isinstance(src, Tensor) else src
+        self._bump("copy_")
+        return self
+
+    # ------------------------------------------------------------------ NumPy's protocols
+
+    def __array__(self, dtype=None, copy=None):
+        values = self.numpy() if self._node is None else None
+        if values is None:
+            raise RuntimeError("np.asarray: this tensor requires grad; use .detach().numpy()")
+        return values if dtype is None or dtype == values.dtype else values.astype(dtype)
+
+
+class _RetainGrad:
+    """The hook that keeps a non-leaf's gradient."""
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, grad: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            kept = Tensor(grad._data.copy()) if grad._node is None else grad
+            tensor.grad = kept if tensor.grad is None else tensor.grad + kept
+
+
+class _Handle:
+    """What ``register_hook`` returns."""
+
+    def __init__(self, node, hook):
+        self.node, self.hook = node, hook
+        node.hooks = [*(node.hooks or ()), hook]
+
+    def remove(self) -> None:
+        """Stop calling the hook."""
+        self.node.hooks = [h for h in self.node.hooks or () if h is not self.hook] or None
+
+
+_new = Tensor.__new__
+
+
+def wrap(array, node=None) -> Tensor:
+    """A Tensor around an array, made as cheaply as Python can."""
+    t = _new(Tensor)
+    t._data = array if type(array) is np.ndarray else as_array(array)
+    t._node = node
+    t.grad = t._version = t.name = None
+    return t
+
+
+def array_from(data, dtype=None) -> np.ndarray:
+    """A fresh array from Python data: floats become the default dtype, NumPy's own dtypes stay."""
+    if isinstance(data, (list, tuple)) and any(isinstance(item, Tensor) for item in data):
+        data = [item.tolist() if isinstance(item, Tensor) else item for item in data]
+    strong = isinstance(data, (np.generic, np.ndarray)) or is_array(data)
+    try:
+        array = np.array(data, dtype=dtype)
+    except ValueError as error:
+        raise ValueError(f"tensor: the nested lists are ragged or not numbers ({error})") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"tensor: cannot hold {array.dtype} values of {type(data).__name__}; give numbers")
+    if dtype is None and not strong and array.dtype == float64:
+        array = array.astype(_default_dtype)
+    return array
+
+
+def raw_index(index):
+    """An index with the arrays of its Tensors in their place."""
+    if isinstance(index, Tensor):
+        return index._data
+    if isinstance(index, tuple):
+        return tuple(item._data if isinstance(item, Tensor) else item for item in index)
+    if isinstance(index, list):
+        return [item._data if isinstance(item, Tensor) else item for item in index]
+    return index
+
+
+def to(self: Tensor, target=None, *, device: str | None = None, dtype=None) -> Tensor:
+    """The tensor on another device or in another dtype; itself if nothing changes.
+
+    Args:
+        target: a device name ("cpu", "cuda", "cuda:0") or a dtype.
+    """
+    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+        device = target
+    elif isinstance(target, Tensor):
+        device, dtype = target.device, target.dtype
+    elif target is not None:
+        dtype = target
+    from .elementwise import cast, transfer
+
+    out = self
+    if device is not None and out.device != device and not (device == "cuda" and out.device.startswith("cuda")):
+        out = transfer(out, device)
+    return out if dtype is None or out.dtype == np.dtype(dtype) else cast(out, np.dtype(dtype))
+
+

@@ -1,0 +1,239 @@
+"""Kernels: Python functions that Numba compiles at their first call, never at import.
+
+A kernel is written once, with ``prange`` over its outermost loop. It is compiled twice, on demand:
+serial for small work (a call costs 0.2 microseconds) and parallel for large work (2 to 4). The compiled
+code is kept on disk in a folder named after a hash of the sources, because Numba's own check
+does not notice when a function that a kernel calls has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import pathlib
+import sys
+import tempfile
+import time
+import types
+
+import numpy as np
+
+from .arrays import rung_of
+from .threads import get_num_threads, launch_numba_threads
+
+PARALLEL_WORK = 32_768        # elements below which a second thread costs more than it brings
+SLOW_COMPILE_SECONDS = 2.0    # a compile longer than this is announced
+
+prange = range                # replaced by numba.prange in the compiled versions
+KERNELS: list["Kernel"] = []  # every kernel of every imported module, for `python -m tinymm warmup`
+
+_mode = os.environ.get("TINYMM_KERNELS", "auto")
+_force_parallel: bool | None = None
+if _mode not in ("auto", "numba", "numpy"):
+    raise ValueError(f"TINYMM_KERNELS={_mode!r}; choose 'auto', 'numba' or 'numpy'")
+
+
+def kernel_mode() -> str:
+    """"numba" or "numpy": which rung runs on CPU arrays now."""
+    if _mode == "auto":
+        return "numba" if _numba_installed() else "numpy"
+    return _mode
+
+
+@functools.lru_cache(maxsize=1)
+def _numba_installed() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("numba") is not None
+
+
+def rung(array) -> str:
+    """The rung that a fused operation takes for ``array``: "numpy", "numba" or "cuda"."""
+    if type(array) is np.ndarray:
+        return "numba" if array.dtype.char in "fd" and kernel_mode() == "numba" else "numpy"
+    return rung_of(array) or "numpy"
+
+
+@contextlib.contextmanager
+def use_kernels(mode: str):
+    """Run the CPU operations of a ``with`` block on one rung: "numpy" or "numba"."""
+    global _mode
+    if mode not in ("auto", "numba", "numpy"):
+        raise ValueError(f"use_kernels: {mode!r}; choose 'auto', 'numba' or 'numpy'")
+    before, _mode = _mode, mode
+    try:
+        yield
+    finally:
+        _mode = before
+
+
+@contextlib.contextmanager
+def force_parallel(parallel: bool | None):
+    """Make every kernel of a ``with`` block take its parallel (True) or serial (False) version."""
+    global _force_parallel
+    before, _force_parallel = _force_parallel, parallel
+    try:
+        yield
+    finally:
+        _force_parallel = before
+
+
+class Kernel:
+    """A function that is compiled when it is first called.
+
+    ``kernel(*args, work=n)`` runs the parallel version when ``n`` elements are worth it.
+    Other kernels called inside the function are compiled with it. Contract of every kernel:
+    C-contiguous arrays of one floating-point dtype, no aliasing between outputs and inputs unless it says so.
+    """
+
+    def __init__(self, function: types.FunctionType, parallel: bool, reassociate: bool):
+        self.function, self.has_parallel = function, parallel
+        # "contract" allows a*b+c in one rounding; "reassoc" lets a sum run in vector lanes. Neither breaks NaN or inf.
+        self.fastmath = {"contract", "reassoc", "nsz"} if reassociate else {"contract"}
+        self._serial = self._parallel = None
+        functools.update_wrapper(self, function)
+        KERNELS.append(self)
+
+    def __call__(self, *args, work: int = 0):
+        parallel = self.has_parallel and work >= PARALLEL_WORK if _force_parallel is None \
+            else self.has_parallel and _force_parallel
+        if parallel and get_num_threads() > 1:
+            compiled = self._parallel or self.compiled(parallel=True)
+        else:
+            compiled = self._serial or self.compiled()
+        return compiled(*args)
+
+    def compiled(self, parallel: bool = False):
+        """The Numba dispatcher of one version, made at the first request."""
+        attribute = "_parallel" if parallel else "_serial"
+        if getattr(self, attribute) is None:
+            numba = _import_numba()
+            if parallel:
+                launch_numba_threads()
+            scope = dict(self.function.__globals__)
+            for name in _names(self.function.__code__):
+                value = scope.get(name)
+                if isinstance(value, Kernel):
+                    scope[name] = value.compiled()
+                elif value is range:   # prange of this module
+                    scope[name] = numba.prange
+            copy = types.FunctionType(self.function.__code__, scope, self.function.__name__,
+                                      self.function.__defaults__, self.function.__closure__)
+            # Numba's cache files are named after the qualified name, not after the options.
+            copy.__qualname__ = self.function.__qualname__ + ("_parallel" if parallel else "_serial")
+            copy.__module__ = self.function.__module__
+            dispatcher = numba.njit(parallel=parallel, error_model="numpy", fastmath=self.fastmath, nogil=True,
+                                    cache=True)(copy)
+            setattr(self, attribute, _announcing(dispatcher, copy.__qualname__))
+        dispatcher = getattr(self, attribute)
+        return dispatcher
+
+
+def kernel(function=None, *, parallel: bool = False, reassociate: bool = False):
+    """Mark a function as a kernel.
+
+    Args:
+        parallel: its outermost loop is a ``prange``, and a parallel version is wanted too.
+        reassociate: its sums may be taken in any order, so that they vectorise.
+    """
+    if function is None:
+        return functools.partial(kernel, parallel=parallel, reassociate=reassociate)
+    return Kernel(function, parallel, reassociate)
+
+
+def ready(array: np.ndarray) -> np.ndarray:
+    """The array as kernels want it: C-contiguous and writeable (Numba compiles once more for read-only ones)."""
+    if array.flags.c_contiguous and array.flags.writeable:
+        return array
+    return np.array(array, order="C", copy=True)
+
+
+def chunks(rows: int, work: int) -> int:
+    """In how many pieces to cut ``rows`` so that each thread sums into a buffer of its own."""
+    if rows == 0:
+        return 1
+    parallel = work >= PARALLEL_WORK if _force_parallel is None else _force_parallel
+    return min(rows, get_num_threads()) if parallel else 1
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """Global names used by a code object and by the functions nested in it."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names(constant)
+    return names
+
+
+def _announcing(dispatcher, name: str):
+    """``dispatcher``, with a line on stderr when one of its compilations took long."""
+    compile_one = dispatcher.compile
+
+    def compile_and_tell(signature):
+        start = time.perf_counter()
+        result = compile_one(signature)
+        seconds = time.perf_counter() - start
+        if seconds > SLOW_COMPILE_SECONDS and sys.stderr.isatty():
+            print(f"tinymm: compiled {name} in {seconds:.1f} s (kept for the next run)", file=sys.stderr)
+        return result
+
+    dispatcher.compile = compile_and_tell
+    return dispatcher
+
+
+@functools.lru_cache(maxsize=1)
+def _import_numba():
+    import numba
+
+    numba.config.CACHE_DIR = str(cache_folder())
+    from . import vmath
+
+    vmath.install()
+    return numba
+
+
+@functools.lru_cache(maxsize=1)
+def cache_folder() -> pathlib.Path:
+    """The folder of compiled kernels: named after the sources, in TINYMM_CACHE_DIR, else the user's cache.
+
+    Falls back to a temporary folder where that is not writable.
+    """
+    base = pathlib.Path(os.environ.get("TINYMM_CACHE_DIR") or _user_cache())
+    name = f"kernels-{source_hash()}"
+    for parent in (base, pathlib.Path(tempfile.gettempdir()) / f"tinymm-{_user_name()}"):
+        folder = parent / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".write-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+            return folder
+        except OSError:
+            continue
+    return pathlib.Path(tempfile.mkdtemp(prefix="tinymm-"))
+
+
+def _user_name() -> str:
+    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+
+
+def _user_cache() -> str:
+    if sys.platform == "win32":
+        return os.path.join(os.environ.get("LOCALAPPDATA", os.path.expanduser("~")), "tinymm")
+    if sys.platform == "darwin":
+        return os.path.expanduser("~/Library/Caches/tinymm")
+    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tinymm")
+
+
+@functools.lru_cache(maxsize=1)
+def source_hash() -> str:
+    """A hash of every source file that holds or feeds a kernel."""
+    package = pathlib.Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256(sys.version.encode())
+    for folder in ("backend", "ops", "optim", "data"):
+        for path in sorted((package / folder).rglob("*.py")):
+            digest.update(path.relative_to(package).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Floor 2: the fused operations, one file each with its four rungs (see fused.py)."""

@@ -1,0 +1,56 @@
+"""Fused: an operation on four rungs that compute the same thing.
+
+=============  ====================================================================================
+definition     the formula, composed from Tensor operations; what the other rungs are checked against
+numpy          ``forward_numpy`` / ``backward_numpy``: array-module code, also the fallback on a GPU
+numba          ``forward_numba`` / ``backward_numba``: kernels for float32 and float64 on the CPU
+cuda           ``forward_cuda`` / ``backward_cuda``: CUDA kernels on CuPy arrays
+=============  ====================================================================================
+
+A rung that a class does not write falls back to ``numpy``. The backward runs on the rung of its forward.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..autograd.function import Function
+from ..backend.arrays import is_array
+from ..backend.jit import ready, rung
+
+
+class Fused(Function):
+    """Base of the fused operations. Subclasses set ``name``, write ``definition`` and the rungs.
+
+    ``forward_*`` and ``backward_*`` take arrays and keep what they need as attributes of ``self``. On the numba
+    rung all floating-point arrays arrive C-contiguous and writeable, gradients too.
+    """
+
+    def forward(self, *args, **options):
+        arrays = [a for a in args if is_array(a)]
+        self.rung = rung(arrays[0])
+        if self.rung == "numba":
+            if any(a.size == 0 for a in arrays):
+                self.rung = "numpy"   # kernels need not think about empty axes
+            else:
+                args = [ready(a) if type(a) is np.ndarray and a.dtype.kind == "f" else a for a in args]
+        if not hasattr(self, "forward_" + self.rung):
+            self.rung = "numpy"
+        return getattr(self, "forward_" + self.rung)(*args, **options)
+
+    def backward(self, *grads):
+        if self.rung == "numba":
+            grads = [ready(g) for g in grads]
+        return getattr(self, "backward_" + self.rung)(*grads)
+
+    def forward_numpy(self, *args, **options):
+        raise NotImplementedError(f"{type(self).__name__}.forward_numpy is not written")
+
+    def backward_numpy(self, *grads):
+        raise NotImplementedError(f"{type(self).__name__}.backward_numpy is not written")
+
+
+def rungs_of(cls: type[Fused]) -> list[str]:
+    """The rungs that a fused operation writes, besides its definition."""
+    return [name for name in ("numpy", "numba", "cuda") if f"forward_{name}" in vars(cls) or
+            any(f"forward_{name}" in vars(base) for base in cls.__mro__[:-1] if base is not Fused)]
