@@ -13,8 +13,8 @@ import numpy as np
 
 from ..backend.arrays import as_array, is_array, to_device, xp_of
 from .function import FREED, Primitive, check_finite, checksum, raise_freed, raise_mutated
-from .state import state
-from .tensor import Tensor, bool_, clock, float64, get_default_dtype, wrap
+from .state import ANOMALY, CHECKSUM, RECORD, state
+from .tensor import Tensor, Version, bool_, clock, float64, get_default_dtype, wrap
 
 _new = Tensor.__new__
 _ndarray = np.ndarray
@@ -23,25 +23,27 @@ _ndarray = np.ndarray
 class _Elementwise:
     """What the nodes of all element-wise operations have in common."""
 
-    __slots__ = ("edges", "saved", "out", "version", "fix", "seq", "hooks", "checksums", "__weakref__")
+    __slots__ = ("edges", "seq", "saved", "out", "version", "__dict__", "__weakref__")
+    keeps = keeps_output = False   # whether the derivative reads anything; whether it reads ``out``, the output's array
+    hooks = None      # these two are on the class, so that a node without them does not pay for them
+    fix = None        # shapes, dtypes and checksums, where broadcasting or casting has to be undone
 
     def release(self) -> None:
         """Forget what was kept for the backward pass (a node that kept nothing can be used again)."""
-        if self.saved is not None or self.out is not None:
-            self.saved, self.out = FREED, None
+        if self.keeps:
+            self.saved = FREED
+            if self.keeps_output:
+                self.out = None
 
-    def _kept_output(self, graph: bool):
-        if self.version.changed_at > self.seq:
-            raise_mutated(self, self.out.shape, self.version)
-        return wrap(self.out, self) if graph else self.out
-
-    def _check(self, *tensors) -> None:
-        for t in tensors:
-            if isinstance(t, Tensor) and t._version is not None and t._version.changed_at > self.seq:
-                raise_mutated(self, t.shape, t._version)
-        if state.checksum_saved and [checksum(t._data) for t in tensors if isinstance(t, Tensor)] != self.checksums:
+    def _check_checksums(self, tensors) -> None:
+        if [checksum(t._data) for t in tensors if isinstance(t, Tensor)] != self.fix[-1]:
             raise RuntimeError(f"{self.name}: the array of a tensor kept for the backward pass was changed outside "
                                "the engine")
+
+
+def checksums_of(tensors) -> list[int] | None:
+    """Checksums of the arrays of the Tensors given, where ``detect_mutation`` asks for them."""
+    return [checksum(t._data) for t in tensors if isinstance(t, Tensor)] if state.checksum_saved else None
 
 
 def unbroadcast(g, shape: tuple, dtype=None):
@@ -110,14 +112,20 @@ def unary(name: str, function, derivative, keep: str, doc: str, integers: bool =
             raise_freed(self)
         y = None
         if keep_x:
-            self._check(x)
+            version = x._version
+            if version is not None and version.changed_at > self.seq:
+                raise_mutated(self, x.shape, version)
+            if self.fix is not None:
+                self._check_checksums((x,))
             if not graph:
                 x = x._data
         if keep_y:
-            y = self._kept_output(graph)
+            if self.version.changed_at > self.seq:
+                raise_mutated(self, self.out.shape, self.version)
+            y = wrap(self.out, self) if graph else self.out
         return (derivative(g, x, y),)
 
-    Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull})
+    Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull, "keeps": bool(keep), "keeps_output": keep_y})
 
     def op(input):
         if not isinstance(input, Tensor):
@@ -128,23 +136,22 @@ def unary(name: str, function, derivative, keep: str, doc: str, integers: bool =
         array = function(x)
         out = _new(Tensor)
         out._data = array if type(array) is _ndarray else as_array(array)
-        out.grad = out._version = out.name = out._node = None
+        out._version = None
         edge = input._node
-        if edge is not None and state.grad_enabled:
-            node = Node()
+        flags = state.flags
+        if edge is not None and flags & RECORD:
+            out._node = node = Node()
             node.edges = (edge,)
-            node.hooks = None
             node.saved = input if keep_x else None
             node.seq = clock()
-            out._node = node
             if keep_y:
                 node.out = out._data
-                node.version = out._shared_version()
-            else:
-                node.out = None
-            if state.checksum_saved:
-                node.checksums = [checksum(x)] if keep_x else []
-        if state.detect_anomaly:
+                node.version = out._version = Version()
+            if flags & CHECKSUM and keep_x:
+                node.fix = (checksums_of((input,)),)
+        else:
+            out._node = None
+        if flags & ANOMALY:
             check_finite(name, "forward", out._data)
         return out
 
@@ -159,47 +166,59 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
         keep: which of a, b and y the derivatives read, e.g. "ab".
     """
     keep_a, keep_b, keep_y = "a" in keep, "b" in keep, "y" in keep
+    keep_any = keep_a or keep_b
 
     def pull(self, g, graph):
         saved = self.saved
-        y = None
+        a = b = y = None
         if saved is not None:
             if saved is FREED:
                 raise_freed(self)
             a, b = saved
-            self._check(a, b)
-            if not graph:
-                if isinstance(a, Tensor):
+            if isinstance(a, Tensor):
+                version = a._version
+                if version is not None and version.changed_at > self.seq:
+                    raise_mutated(self, a.shape, version)
+                if not graph:
                     a = a._data
-                if isinstance(b, Tensor):
+            if isinstance(b, Tensor):
+                version = b._version
+                if version is not None and version.changed_at > self.seq:
+                    raise_mutated(self, b.shape, version)
+                if not graph:
                     b = b._data
-        else:
-            a = b = None
         if keep_y:
-            y = self._kept_output(graph)
+            if self.version.changed_at > self.seq:
+                raise_mutated(self, self.out.shape, self.version)
+            y = wrap(self.out, self) if graph else self.out
         edge_a, edge_b = self.edges
         ga = derivative_a(g, a, b, y) if edge_a is not None else None
         gb = derivative_b(g, a, b, y) if edge_b is not None else None
         fix = self.fix
         if fix is not None:
-            shape_a, dtype_a, shape_b, dtype_b = fix
+            shape_a, dtype_a, shape_b, dtype_b, checksums = fix
+            if checksums is not None:
+                self._check_checksums(saved or ())
             if ga is not None:
                 ga = unbroadcast(ga, shape_a, dtype_a)
             if gb is not None:
                 gb = unbroadcast(gb, shape_b, dtype_b)
         return (ga, gb)
 
-    Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull})
+    Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull, "keeps": bool(keep), "keeps_output": keep_y})
 
     def op(input, other):
         if isinstance(input, Tensor):
             x, edge_a = input._data, input._node
             if isinstance(other, Tensor):
                 y, edge_b = other._data, other._node
-                if x.dtype is not y.dtype and x.dtype != y.dtype:
+                if x.dtype is y.dtype:
+                    same = x.shape == y.shape
+                else:
+                    same = False
                     x, y = promote(x, y)
             else:
-                edge_b = None
+                edge_b, same = None, True
                 y = _scalar(other)
                 if y is None:
                     return op(input, _tensor_argument(name, other))
@@ -210,7 +229,7 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
             x = _scalar(input)
             if x is None:
                 return op(_tensor_argument(name, input), other)
-            input, edge_a = x, None
+            input, edge_a, same = x, None, True
             y, edge_b = other._data, other._node
             if y.dtype.kind != "f" and isinstance(x, float):
                 y = y.astype(get_default_dtype())
@@ -227,28 +246,21 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
             _shape_error(name, x, y, error)
         out = _new(Tensor)
         out._data = array if type(array) is _ndarray else as_array(array)
-        out.grad = out._version = out.name = out._node = None
-        if (edge_a is not None or edge_b is not None) and state.grad_enabled:
-            node = Node()
+        out._version = None
+        flags = state.flags
+        if (edge_a is not None or edge_b is not None) and flags & RECORD:
+            out._node = node = Node()
             node.edges = (edge_a, edge_b)
-            node.hooks = None
-            node.saved = (input if keep_a else None, other if keep_b else None) if keep_a or keep_b else None
-            shape, dtype = array.shape, array.dtype
-            if (edge_a is None or input._data.shape == shape and input._data.dtype is dtype) and \
-                    (edge_b is None or other._data.shape == shape and other._data.dtype is dtype):
-                node.fix = None
-            else:
-                node.fix = (*_like(input), *_like(other))
+            node.saved = (input if keep_a else None, other if keep_b else None) if keep_any else None
             node.seq = clock()
-            out._node = node
+            if not same or flags & CHECKSUM:
+                node.fix = (*_like(input), *_like(other), checksums_of(node.saved or ()))
             if keep_y:
                 node.out = out._data
-                node.version = out._shared_version()
-            else:
-                node.out = None
-            if state.checksum_saved:
-                node.checksums = [checksum(t._data) for t in node.saved or () if isinstance(t, Tensor)]
-        if state.detect_anomaly:
+                node.version = out._version = Version()
+        else:
+            out._node = None
+        if flags & ANOMALY:
             check_finite(name, "forward", out._data)
         return out
 
@@ -370,7 +382,7 @@ sin = unary("sin", np.sin, lambda g, x, y: g * np.cos(x), "x", "Sine of an angle
 cos = unary("cos", np.cos, lambda g, x, y: -g * np.sin(x), "x", "Cosine of an angle in radians.")
 tan = unary("tan", np.tan, lambda g, x, y: g * (1 + y * y), "y", "Tangent of an angle in radians.")
 arctan = unary("arctan", np.arctan, lambda g, x, y: g / (1 + x * x), "x", "Inverse tangent, in radians.")
-tanh = unary("tanh", np.tanh, lambda g, x, y: g * (1 - y * y), "y", "Hyperbolic tangent.")
+tanh = unary("tanh", np.tanh, lambda g, x, y: g - g * y * y, "y", "Hyperbolic tangent.")
 
 
 def _stable_sigmoid(x):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backend.arrays import as_array, xp_of
 from .function import Output, check_finite
-from .state import enable_grad, no_grad, state
+from .state import RECORD, state
 from .tensor import AccumulateGrad, Tensor, wrap
 
 
@@ -89,54 +89,45 @@ def _run(seeds, retain_graph, create_graph, accumulate_into=None, capture=None) 
     retain = create_graph if retain_graph is None else retain_graph
     targets = capture if capture is not None else accumulate_into
     path = None if targets is None else _nodes_leading_to([t._node for t, _ in seeds], targets)
+    anomaly = state.detect_anomaly
     pending: dict = {}    # node -> gradient that has arrived so far
     owned: set = set()    # nodes whose gradient is an array made here, which may be added to in place
     handed: dict = {}     # id -> array given to a leaf, or held by the caller: not to be given away again
-    heap: list = []
+    heap: list = []       # (-seq, node) of the nodes in pending: the youngest comes out first
 
-    def arrive(node, g):
-        if path is not None and node not in path:
-            return
-        if node not in pending:
-            pending[node] = g
-            heappush(heap, (-node.seq, node))
-        elif create_graph:
-            pending[node] = pending[node] + g
-        elif node in owned:
-            pending[node] += g
-        else:
-            total = pending[node] + g   # never in place: the array may be somebody else's too
-            pending[node] = total
-            if type(total) is not np.generic and getattr(total, "ndim", 0):
-                owned.add(node)
-
-    with (enable_grad() if create_graph else no_grad()):
+    flags = state.flags
+    state.flags = flags | RECORD if create_graph else flags & ~RECORD
+    try:
         for t, g in seeds:
             if not create_graph:
                 g = g._data
                 handed[id(_root(g))] = g
-            arrive(t._node, g)
-        anomaly = state.detect_anomaly
-        while heap:
-            node = heappop(heap)[1]
+            node = t._node
+            if node in pending:
+                pending[node] = pending[node] + g
+            else:
+                pending[node] = g
+                heappush(heap, (-node.seq, node))
+        youngest = None   # the next node, where it is known without asking the heap
+        while youngest is not None or heap:
+            node = heappop(heap)[1] if youngest is None else youngest
+            youngest = None
             g = pending.pop(node)
-            owned.discard(node)
-            kind = type(node)
-            if node.hooks:
+            if node.hooks is not None:
                 g = _call_hooks(node, g, create_graph)
             if capture is not None and node in capture:
                 capture[node] = g
+            kind = type(node)
             if kind is AccumulateGrad:
-                if capture is None and (accumulate_into is None or node in accumulate_into):
+                if capture is None:
                     _accumulate(node, g, handed, create_graph)
                 continue
-            if kind is Output:
+            if kind is Output:   # a Function with several outputs waits for all of them
                 source = node.edges[0]
-                if path is None or source in path:
-                    if source not in pending:
-                        pending[source] = [None] * source.n_outputs
-                        heappush(heap, (-source.seq, source))
-                    pending[source][node.index] = g
+                if source not in pending:
+                    pending[source] = [None] * source.n_outputs
+                    heappush(heap, (-source.seq, source))
+                pending[source][node.index] = g
                 continue
             grads = node.pull(g, create_graph)
             if anomaly:
@@ -144,12 +135,28 @@ def _run(seeds, retain_graph, create_graph, accumulate_into=None, capture=None) 
             if not retain:
                 node.release()
             for edge, part in zip(node.edges, grads):
-                if edge is not None and part is not None:
-                    if edge in pending or path is not None:
-                        arrive(edge, part)
-                    else:
-                        pending[edge] = part
-                        heappush(heap, (-edge.seq, edge))
+                if part is None or edge is None or path is not None and edge not in path:
+                    continue
+                before = pending.get(edge)
+                if before is None:
+                    pending[edge] = part
+                    seq = edge.seq
+                    if not heap or seq > -heap[0][0]:   # younger than all in the heap: a chain runs without it
+                        if youngest is None:
+                            youngest = edge
+                            continue
+                        if seq > youngest.seq:
+                            youngest, edge = edge, youngest
+                            seq = edge.seq
+                    heappush(heap, (-seq, edge))
+                elif edge in owned:
+                    before += part
+                else:
+                    pending[edge] = total = before + part   # never in place: the array may be somebody else's too
+                    if type(total) is np.ndarray:
+                        owned.add(edge)
+    finally:
+        state.flags = flags
 
 
 def _nodes_leading_to(roots, targets) -> set:

@@ -3,75 +3,70 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
+
+
+RECORD, ANOMALY, CHECKSUM = 1, 2, 4
 
 
 class _State(threading.local):
     """Per thread, so that a data-loading thread under ``no_grad`` does not switch off the trainer's graph."""
 
-    grad_enabled = True
-    detect_anomaly = False
-    checksum_saved = False
+    flags = RECORD   # all switches in one number, so that the hot path looks at one attribute
+
+    grad_enabled = property(lambda self: bool(self.flags & RECORD))
+    detect_anomaly = property(lambda self: bool(self.flags & ANOMALY))
+    checksum_saved = property(lambda self: bool(self.flags & CHECKSUM))
 
 
 state = _State()
 
 
 class _Switch(contextlib.ContextDecorator):
-    """A context manager, and a decorator, that sets one attribute of ``state``."""
+    """A context manager, and a decorator, that sets or clears one flag of ``state``; it may be nested."""
 
-    attribute: str
+    flag: int
     value: bool
 
+    def __init__(self):
+        self._before: list[int] = []
+
     def __enter__(self):
-        self._before = getattr(self, "_before", [])
-        self._before.append(getattr(state, self.attribute))
-        setattr(state, self.attribute, self.value)
+        self._before.append(state.flags & self.flag)
+        state.flags = state.flags | self.flag if self.value else state.flags & ~self.flag
         return self
 
     def __exit__(self, *exc):
-        setattr(state, self.attribute, self._before.pop())
+        state.flags = state.flags & ~self.flag | self._before.pop()
         return False
-
-    def __call__(self, function):
-        @functools.wraps(function)
-        def inside(*args, **kwargs):
-            with self._recreate_cm():
-                return function(*args, **kwargs)
-        return inside
-
-    def _recreate_cm(self):
-        copy = type(self).__new__(type(self))
-        copy.attribute, copy.value = self.attribute, self.value
-        return copy
 
 
 class no_grad(_Switch):
     """``with no_grad():`` records no graph; in-place changes of parameters are allowed."""
 
-    attribute, value = "grad_enabled", False
+    flag, value = RECORD, False
 
 
 class enable_grad(_Switch):
     """``with enable_grad():`` records the graph again, inside a ``no_grad``."""
 
-    attribute, value = "grad_enabled", True
+    flag, value = RECORD, True
 
 
 class set_grad_enabled(_Switch):
     """``with set_grad_enabled(mode):`` records the graph if ``mode`` is true."""
 
-    attribute = "grad_enabled"
+    flag = RECORD
 
     def __init__(self, mode: bool):
+        super().__init__()
         self.value = bool(mode)
 
 
 class detect_anomaly(_Switch):
     """``with detect_anomaly():`` raises at the first operation, forward or backward, that makes a NaN or infinity."""
 
-    attribute, value = "detect_anomaly", True
+    flag, value = ANOMALY, True
 
 
 class detect_mutation(_Switch):
@@ -81,7 +76,7 @@ class detect_mutation(_Switch):
     (``t.data`` of a NumPy array given to ``from_numpy``). It costs a pass over the memory.
     """
 
-    attribute, value = "checksum_saved", True
+    flag, value = CHECKSUM, True
 
 
 def is_grad_enabled() -> bool:

@@ -39,12 +39,9 @@ def set_default_dtype(dtype) -> None:
 class Version:
     """Counts in-place changes of one storage; shared by all its views."""
 
-    __slots__ = ("count", "changed_at", "changed_by")
-
-    def __init__(self):
-        self.count = 0          # how many changes
-        self.changed_at = 0     # clock() of the last one
-        self.changed_by = ""    # the operation that made it
+    count = 0          # how many changes
+    changed_at = 0     # clock() of the last one
+    changed_by = ""    # the operation that made it
 
     def bump(self, operation: str) -> None:
         self.count += 1
@@ -81,7 +78,9 @@ class Tensor:
         TypeError: requires_grad on integers or booleans.
     """
 
-    __slots__ = ("_data", "_node", "grad", "_version", "name", "__weakref__")
+    __slots__ = ("_data", "_node", "_version", "__dict__", "__weakref__")   # a lean object: a small graph is all overhead
+    grad: "Tensor | None" = None    # on the class, so that an intermediate result does not pay for it
+    name: str | None = None
     __hash__ = object.__hash__   # by identity, although == is element-wise
 
     def __init__(self, data, requires_grad: bool = False):
@@ -93,8 +92,6 @@ class Tensor:
             data = array_from(data)
         self._data = data
         self._node = None
-        self.grad = None
-        self.name = None
         if requires_grad:
             self.requires_grad_(True)
 
@@ -224,7 +221,9 @@ class Tensor:
     def __iter__(self):
         if self._data.ndim == 0:
             raise TypeError("iter: a 0-d tensor cannot be iterated over")
-        return (self[i] for i in range(self._data.shape[0]))
+        from .join import unbind
+
+        return iter(unbind(self))   # one node for all slices
 
     def __contains__(self, value) -> bool:
         return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
@@ -427,7 +426,7 @@ def wrap(array, node=None) -> Tensor:
     t = _new(Tensor)
     t._data = array if type(array) is np.ndarray else as_array(array)
     t._node = node
-    t.grad = t._version = t.name = None
+    t._version = None
     return t
 
 

@@ -1,0 +1,69 @@
+"""Run the two sides in turn, each in a process of its own, and compare medians."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import tinymm
+
+CHILD = pathlib.Path(__file__).with_name("child.py")
+
+
+class Side:
+    """A child process with one side's work in it, in its own untouched environment."""
+
+    def __init__(self, path: pathlib.Path):
+        package = str(pathlib.Path(tinymm.__file__).resolve().parent.parent)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
+        self.process = subprocess.Popen([sys.executable, str(CHILD), str(path)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, env=environment)
+        first = self.process.stdout.readline()
+        if not first:
+            raise RuntimeError(f"bench: the side in {path.name} did not start (exit code {self.process.wait()}); see above")
+        self.version = json.loads(first)["ready"]
+
+    def run(self, work: str, seconds: float) -> list[float]:
+        """Seconds of each step of ``work``, repeated for about ``seconds``."""
+        self.process.stdin.write(f"{work} {seconds}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"bench: {work} failed (exit code {self.process.wait()}); see above")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the child."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def summary(seconds: list[float]) -> dict:
+    """Median and quartiles in milliseconds, and how many steps they stand on."""
+    ms = sorted(1e3 * s for s in seconds)
+    return {"median_ms": statistics.median(ms), "low_ms": ms[len(ms) // 4], "high_ms": ms[(3 * len(ms)) // 4],
+            "steps": len(ms)}
+
+
+def compare(sides: dict[str, Side], work: str, rounds: int, seconds: float) -> dict:
+    """Time one work on all sides, alternating, and give their summaries and the ratio.
+
+    The ratio is PyTorch's time over ours: the median over the rounds of the ratio of the round's medians, so that
+    a slow moment of the machine weighs on both sides.
+    """
+    taken: dict[str, list[list[float]]] = {name: [] for name in sides}
+    for side in sides.values():
+        side.run(work, 0.2)   # warm up, compile
+    for turn in range(rounds):
+        for name in sorted(sides, reverse=turn % 2 == 1):
+            taken[name].append(sides[name].run(work, seconds))
+    result = {name: summary([s for one in parts for s in one]) for name, parts in taken.items()}
+    if {"tinymm", "pytorch"} <= sides.keys():
+        ratios = [statistics.median(p) / statistics.median(o) for p, o in zip(taken["pytorch"], taken["tinymm"])]
+        result["ratio"] = statistics.median(ratios)
+        result["ratio_low"], result["ratio_high"] = min(ratios), max(ratios)
+    return result

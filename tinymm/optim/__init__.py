@@ -1,0 +1,12 @@
+"""Floor 3: optimisers, learning-rate schedules and gradient clipping, with PyTorch's update rules."""
+
+from . import lr_scheduler
+from .adam import Adam, Adamax, AdamW
+from .adaptive import Adadelta, Adagrad, RMSprop
+from .clip import clip_grad_norm_, clip_grad_value_
+from .lbfgs import LBFGS
+from .optimizer import Optimizer
+from .sgd import SGD
+
+__all__ = ["Optimizer", "SGD", "Adam", "AdamW", "Adamax", "RMSprop", "Adagrad", "Adadelta", "LBFGS", "clip_grad_norm_",
+           "clip_grad_value_", "lr_scheduler"]
