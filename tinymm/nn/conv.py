@@ -1,0 +1,171 @@
+"""Convolutions and the layers that rearrange images."""
+
+from __future__ import annotations
+
+import math
+
+from .. import functional as F
+from ..autograd import Tensor
+from . import init
+from .linear import empty
+from .module import Module
+
+
+def _tuple(value, n: int) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
+
+
+class _Conv(Module):
+    """What the convolutions share.
+
+    Args:
+        in_channels, out_channels: channels of input and output.
+        kernel_size, stride, padding, dilation: an integer, or one for each axis of the image; padding may be "same"
+            or "valid".
+        groups: channels are split into so many groups that do not see each other.
+        bias: whether each output channel has a bias.
+
+    Attributes:
+        weight: (out_channels, in_channels / groups, *kernel_size); transposed: (in_channels, out_channels / groups, ...).
+        bias: (out_channels,) or None.
+    """
+
+    axes = 2
+    transposed = False
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
+                 bias: bool = True, dtype=None):
+        super().__init__()
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"{type(self).__name__}: groups={groups} must divide in_channels={in_channels} and "
+                             f"out_channels={out_channels}")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride = _tuple(kernel_size, self.axes), _tuple(stride, self.axes)
+        self.padding = padding if isinstance(padding, str) else _tuple(padding, self.axes)
+        self.dilation = _tuple(dilation, self.axes)
+        channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
+        self.weight = empty(*channels, *self.kernel_size, dtype=dtype)
+        self.register_parameter("bias", empty(out_channels, dtype=dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new weights, uniform in +-1/sqrt(fan_in), as PyTorch does."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(init.fans(self.weight)[0])
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:
+        function = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[self.axes]
+        return function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        parts = [str(self.in_channels), str(self.out_channels), f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
+        if self.padding != (0,) * self.axes:
+            parts.append(f"padding={self.padding!r}")
+        if self.dilation != (1,) * self.axes:
+            parts.append(f"dilation={self.dilation}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        return ", ".join(parts)
+
+
+class Conv1d(_Conv):
+    """Convolution over (B, C, L)."""
+
+    axes = 1
+
+
+class Conv2d(_Conv):
+    """Convolution over (B, C, H, W)."""
+
+
+class Conv3d(_Conv):
+    """Convolution over (B, C, D, H, W)."""
+
+    axes = 3
+
+
+class _ConvTranspose(_Conv):
+    transposed = True
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, output_padding=0,
+                 groups: int = 1, bias: bool = True, dilation=1, dtype=None):
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, dtype)
+        self.output_padding = _tuple(output_padding, self.axes)
+
+    def forward(self, input: Tensor) -> Tensor:
+        function = {1: F.conv_transpose1d, 2: F.conv_transpose2d}[self.axes]
+        return function(input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups,
+                        self.dilation)
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """The gradient of Conv1d with respect to its input, as a layer."""
+
+    axes = 1
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """The gradient of Conv2d with respect to its input, as a layer."""
+
+
+class Unfold(Module):
+    """Patches as columns: (B, C, H, W) -> (B, C * prod(kernel), patches)."""
+
+    def __init__(self, kernel_size, dilation=1, padding=0, stride=1):
+        super().__init__()
+        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
+
+
+class Fold(Module):
+    """Columns added back into images: the transpose of Unfold."""
+
+    def __init__(self, output_size, kernel_size, dilation=1, padding=0, stride=1):
+        super().__init__()
+        self.output_size, self.kernel_size = output_size, kernel_size
+        self.dilation, self.padding, self.stride = dilation, padding, stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
+
+
+class Upsample(Module):
+    """Images at another size; see ``functional.interpolate``."""
+
+    def __init__(self, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool | None = None):
+        super().__init__()
+        self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, scale_factor={self.scale_factor}, mode={self.mode!r}"
+
+
+class PixelShuffle(Module):
+    """(B, C r^2, H, W) -> (B, C, H r, W r)."""
+
+    def __init__(self, upscale_factor: int):
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pixel_shuffle(input, self.upscale_factor)
+
+
+class PixelUnshuffle(Module):
+    """(B, C, H r, W r) -> (B, C r^2, H, W)."""
+
+    def __init__(self, downscale_factor: int):
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pixel_unshuffle(input, self.downscale_factor)

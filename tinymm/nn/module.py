@@ -1,0 +1,398 @@
+"""Module: a function with parameters, built of other Modules."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..autograd import Tensor, no_grad
+from ..autograd.tensor import to as tensor_to
+from .parameter import Parameter
+
+
+class Module:
+    """Base of all layers and models. Subclasses create their parts in ``__init__`` and write ``forward``.
+
+    Attributes that are Parameters, Modules or registered buffers are found by name::
+
+        class Two(Module):
+            def __init__(self):
+                super().__init__()
+                self.first = Linear(4, 8)
+                self.second = Linear(8, 1)
+
+            def forward(self, x):
+                return self.second(self.first(x).relu())
+
+    Attributes:
+        training: whether layers such as dropout and batch normalisation behave as in training.
+    """
+
+    def __init__(self):
+        super().__setattr__("_parameters", OrderedDict())
+        super().__setattr__("_buffers", OrderedDict())
+        super().__setattr__("_transient", set())   # names of buffers that state_dict leaves out
+        super().__setattr__("_modules", OrderedDict())
+        super().__setattr__("_forward_hooks", [])
+        super().__setattr__("_forward_pre_hooks", [])
+        super().__setattr__("training", True)
+
+    def forward(self, *args, **kwargs):
+        raise NotImplementedError(f"{type(self).__name__}: forward is not written")
+
+    def __call__(self, *args, **kwargs):
+        for hook in self._forward_pre_hooks:
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        out = self.forward(*args, **kwargs)
+        for hook in self._forward_hooks:
+            changed = hook(self, args, out)
+            out = out if changed is None else changed
+        return out
+
+    # ------------------------------------------------------------------ attributes
+
+    def __setattr__(self, name: str, value) -> None:
+        tables = self.__dict__.get("_parameters"), self.__dict__.get("_buffers"), self.__dict__.get("_modules")
+        if tables[0] is None:
+            if isinstance(value, (Parameter, Module)):
+                raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name}")
+            return super().__setattr__(name, value)
+        parameters, buffers, modules = tables
+        if isinstance(value, Parameter):
+            self._forget(name)
+            parameters[name] = value
+        elif isinstance(value, Module):
+            self._forget(name)
+            modules[name] = value
+        elif name in parameters:
+            if value is not None:
+                raise TypeError(f"{type(self).__name__}.{name}: a parameter cannot be replaced by a "
+                                f"{type(value).__name__}; wrap it in Parameter(...)")
+            parameters[name] = None
+        elif name in modules and value is None:
+            modules[name] = None
+        elif name in buffers:
+            buffers[name] = value if value is None or isinstance(value, Tensor) else Tensor(value)
+        else:
+            super().__setattr__(name, value)
+
+    def _forget(self, name: str) -> None:
+        for table in (self.__dict__, self._parameters, self._buffers, self._modules):
+            table.pop(name, None)
+
+    def __getattr__(self, name: str):
+        for table in ("_parameters", "_buffers", "_modules"):
+            found = self.__dict__.get(table, {})
+            if name in found:
+                return found[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}"
+                             + ("; was super().__init__() called?" if "_parameters" not in self.__dict__ else ""))
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._parameters or name in self._buffers or name in self._modules:
+            self._forget(name)
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self):
+        return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter by name; None reserves the name (a layer without bias)."""
+        self._forget(name)
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that belongs to the state but is not trained (running statistics, masks).
+
+        Args:
+            persistent: whether ``state_dict`` contains it.
+        """
+        self._forget(name)
+        self._buffers[name] = tensor
+        if not persistent:
+            self._transient.add(name)
+
+    def add_module(self, name: str, module: "Module | None") -> None:
+        """Add a part by name."""
+        if "." in name:
+            raise ValueError(f"add_module: the name {name!r} must not contain a dot")
+        self._forget(name)
+        self._modules[name] = module
+
+    # ------------------------------------------------------------------ walking through the parts
+
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
+        """The direct parts with their names."""
+        return ((name, m) for name, m in self._modules.items() if m is not None)
+
+    def children(self) -> Iterator["Module"]:
+        """The direct parts."""
+        return (m for _, m in self.named_children())
+
+    def named_modules(self, memo: set | None = None, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """This module and all parts, each once, with dotted names."""
+        memo = set() if memo is None else memo
+        if id(self) in memo:
+            return
+        memo.add(id(self))
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name)
+
+    def modules(self) -> Iterator["Module"]:
+        """This module and all parts, each once."""
+        return (m for _, m in self.named_modules())
+
+    def _named(self, table: str, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+        seen = set()
+        for path, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
+            for name, value in getattr(module, table).items():
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
+                    yield (f"{path}.{name}" if path else name), value
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """All parameters, each once, with dotted names."""
+        return self._named("_parameters", prefix, recurse)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All parameters, each once."""
+        return (p for _, p in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with dotted names."""
+        return self._named("_buffers", prefix, recurse)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers."""
+        return (b for _, b in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> "Module":
+        """The part with that dotted name.
+
+        Raises:
+            AttributeError: there is none; the message lists what there is.
+        """
+        found = self
+        for name in filter(None, target.split(".")):
+            child = found._modules.get(name)
+            if child is None:
+                raise AttributeError(f"get_submodule: {type(found).__name__} has no part {name!r}; it has {list(found._modules)}")
+            found = child
+        return found
+
+    def apply(self, fn: Callable[["Module"], None]) -> "Module":
+        """Call ``fn`` on every part, then on this module."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    # ------------------------------------------------------------------ modes, devices, gradients
+
+    def train(self, mode: bool = True) -> "Module":
+        """Training behaviour for this module and all parts."""
+        self.training = mode
+        for child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self) -> "Module":
+        """Evaluation behaviour: no dropout, running statistics."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Module":
+        """Train the parameters, or freeze them."""
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters (or fill them with zeros)."""
+        for p in self.parameters():
+            if p.grad is not None:
+                p.grad = None if set_to_none else Tensor(p.grad._data * 0)
+
+    def to(self, target=None, *, device: str | None = None, dtype=None) -> "Module":
+        """Move parameters and buffers to a device or, the floating-point ones, to a dtype; in place.
+
+        Args:
+            target: a device name or a dtype.
+        """
+        if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+            device = target
+        elif target is not None:
+            dtype = target
+        if dtype is not None and np.dtype(dtype).kind != "f":
+            raise TypeError(f"Module.to: {np.dtype(dtype)} is not a floating-point dtype")
+        with no_grad():
+            for module in self.modules():
+                for table in (module._parameters, module._buffers):
+                    for name, value in table.items():
+                        if value is not None:
+                            wanted = dtype if value.dtype.kind == "f" else None
+                            value._data = tensor_to(value.detach(), device=device, dtype=wanted)._data
+                            if value.grad is not None:
+                                value.grad = tensor_to(value.grad, device=device, dtype=wanted)
+        return self
+
+    def float(self) -> "Module":
+        """All floating-point parameters and buffers to float32."""
+        return self.to(dtype=np.float32)
+
+    def double(self) -> "Module":
+        """All floating-point parameters and buffers to float64."""
+        return self.to(dtype=np.float64)
+
+    def cuda(self) -> "Module":
+        """To the GPU."""
+        return self.to(device="cuda")
+
+    def cpu(self) -> "Module":
+        """To the CPU."""
+        return self.to(device="cpu")
+
+    # ------------------------------------------------------------------ hooks
+
+    def register_forward_hook(self, hook: Callable):
+        """Call ``hook(module, args, output)`` after forward; what it returns, unless None, replaces the output.
+
+        Returns:
+            A handle with ``remove()``.
+        """
+        return _HookHandle(self._forward_hooks, hook)
+
+    def register_forward_pre_hook(self, hook: Callable):
+        """Call ``hook(module, args)`` before forward; what it returns, unless None, replaces the arguments."""
+        return _HookHandle(self._forward_pre_hooks, hook)
+
+    def register_full_backward_hook(self, hook: Callable):
+        """Call ``hook(module, grad_input, grad_output)`` when the gradients of forward's output and inputs are known.
+
+        Works for one Tensor as the output; what the hook returns is ignored.
+        """
+        def watch(module, args, out):
+            inputs = [a for a in args if isinstance(a, Tensor) and a.requires_grad]
+            if not isinstance(out, Tensor) or not out.requires_grad:
+                return None
+            arrived: dict = {}
+            out.register_hook(lambda g: arrived.__setitem__("out", g))
+            waiting = [len(inputs)]
+
+            def collect(i):
+                def take(g):
+                    arrived[i] = g
+                    waiting[0] -= 1
+                    if waiting[0] == 0:
+                        hook(module, tuple(arrived.get(k) for k in range(len(inputs))), (arrived["out"],))
+                return take
+            for i, tensor in enumerate(inputs):
+                tensor.register_hook(collect(i))
+            return None
+        return self.register_forward_hook(watch)
+
+    # ------------------------------------------------------------------ state
+
+    def state_dict(self) -> "OrderedDict[str, Tensor]":
+        """Parameters and persistent buffers by dotted name, sharing memory with the module; PyTorch's keys."""
+        state = OrderedDict()
+        for path, module in _all_paths(self):
+            for name, value in (*module._parameters.items(), *module._buffers.items()):
+                if value is not None and name not in module._transient:
+                    state[f"{path}.{name}" if path else name] = value.detach()
+        return state
+
+    def load_state_dict(self, state_dict, strict: bool = True) -> "LoadResult":
+        """Copy values into the parameters and buffers of the same names.
+
+        Args:
+            state_dict: name -> Tensor or array.
+            strict: raise if names are missing or left over.
+
+        Returns:
+            The missing and the unexpected names.
+
+        Raises:
+            ValueError: names that do not match (if strict) or shapes that differ; nothing is changed then.
+        """
+        own = self.state_dict()
+        missing = [name for name in own if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in own]
+        complaints = []
+        if strict and missing:
+            complaints.append(f"missing: {', '.join(missing)}")
+        if strict and unexpected:
+            complaints.append(f"unexpected: {', '.join(unexpected)}")
+        for name in own:
+            if name in state_dict and tuple(state_dict[name].shape) != own[name].shape:
+                complaints.append(f"{name} has shape {own[name].shape} here but {tuple(state_dict[name].shape)} in the state")
+        if complaints:
+            raise ValueError(f"{type(self).__name__}.load_state_dict:\n  " + "\n  ".join(complaints))
+        with no_grad():
+            for name, tensor in own.items():
+                if name in state_dict:
+                    tensor.copy_(state_dict[name])
+        return LoadResult(missing, unexpected)
+
+    # ------------------------------------------------------------------ showing itself
+
+    def extra_repr(self) -> str:
+        """What the representation shows in the parentheses."""
+        return ""
+
+    def __repr__(self) -> str:
+        parts = []
+        for name, child in self.named_children():
+            parts.append(f"({name}): " + repr(child).replace("\n", "\n  "))
+        inside = self.extra_repr()
+        if not parts:
+            return f"{type(self).__name__}({inside})"
+        return f"{type(self).__name__}(" + inside + "\n  " + "\n  ".join(parts) + "\n)"
+
+    def summary(self, *inputs, **kwargs):
+        """A table of all parts: output shapes (if inputs are given), parameter counts and memory.
+
+        Args:
+            *inputs: what forward takes; run once, in evaluation mode, without a graph.
+
+        Returns:
+            A Summary, which prints as text in a terminal and as a table in a notebook.
+        """
+        from .summary import summarize
+
+        return summarize(self, inputs, kwargs)
+
+
+class LoadResult(tuple):
+    """(missing_keys, unexpected_keys)."""
+
+    def __new__(cls, missing, unexpected):
+        return super().__new__(cls, (missing, unexpected))
+
+    missing_keys = property(lambda self: self[0])
+    unexpected_keys = property(lambda self: self[1])
+
+
+class _HookHandle:
+    """What the hook registrations return."""
+
+    def __init__(self, hooks: list, hook: Callable):
+        self._hooks, self._hook = hooks, hook
+        hooks.append(hook)
+
+    def remove(self) -> None:
+        """Stop calling the hook."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+
+def _all_paths(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:
+    """Every path to a part, shared parts once for each path, as PyTorch's state_dict has them."""
+    yield prefix, module
+    for name, child in module.named_children():
+        yield from _all_paths(child, f"{prefix}.{name}" if prefix else name)

@@ -1,0 +1,182 @@
+"""Normalisation layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import functional as F
+from ..autograd import Tensor, get_default_dtype, no_grad
+from . import init
+from .linear import empty
+from .module import Module
+
+
+class LayerNorm(Module):
+    """Normalise each case over its trailing axes (Ba et al. 2016); see ``functional.layer_norm``.
+
+    Attributes:
+        weight: gain, ones; bias: zeros; both of shape ``normalized_shape``, or None.
+    """
+
+    def __init__(self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, dtype=None):
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.register_parameter("weight", empty(*self.normalized_shape, dtype=dtype) if elementwise_affine else None)
+        self.register_parameter("bias", empty(*self.normalized_shape, dtype=dtype) if elementwise_affine and bias else None)
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class RMSNorm(Module):
+    """x over the root of its mean square, times a gain (Zhang and Sennrich 2019)."""
+
+    def __init__(self, normalized_shape, eps: float | None = None, elementwise_affine: bool = True, dtype=None):
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        self.register_parameter("weight", empty(*self.normalized_shape, dtype=dtype) if elementwise_affine else None)
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}"
+
+
+class _BatchNorm(Module):
+    """Normalise each channel over the batch (Ioffe and Szegedy 2015); see ``functional.batch_norm``.
+
+    Args:
+        num_features: channels C, axis 1 of the input.
+        momentum: weight of the newest batch in the running statistics; None for their plain average.
+        affine: whether there are weight and bias.
+        track_running_stats: whether evaluation uses running statistics.
+
+    Attributes:
+        running_mean, running_var, num_batches_tracked: buffers.
+    """
+
+    dims: tuple[int, ...] = ()
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, dtype=None):
+        super().__init__()
+        dtype = dtype or get_default_dtype()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.register_parameter("weight", empty(num_features, dtype=dtype) if affine else None)
+        self.register_parameter("bias", empty(num_features, dtype=dtype) if affine else None)
+        if affine:
+            init.ones_(self.weight)
+        track = track_running_stats
+        self.register_buffer("running_mean", Tensor(np.zeros(num_features, dtype)) if track else None)
+        self.register_buffer("running_var", Tensor(np.ones(num_features, dtype)) if track else None)
+        self.register_buffer("num_batches_tracked", Tensor(np.asarray(0)) if track else None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in self.dims:
+            raise ValueError(f"{type(self).__name__}: input has {input.ndim} axes, shape {input.shape}; it takes "
+                             f"{' or '.join(map(str, self.dims))}")
+        factor = 0.0 if self.momentum is None else self.momentum
+        if self.training and self.track_running_stats:
+            with no_grad():
+                self.num_batches_tracked.add_(1)
+            if self.momentum is None:
+                factor = 1.0 / int(self.num_batches_tracked)
+        use_batch = self.training or not self.track_running_stats
+        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, use_batch, factor, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}"
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (B, C) or (B, C, L)."""
+
+    dims = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of (B, C, H, W)."""
+
+    dims = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of (B, C, D, H, W)."""
+
+    dims = (5,)
+
+
+class GroupNorm(Module):
+    """Normalise each case over groups of channels (Wu and He 2018)."""
+
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, dtype=None):
+        super().__init__()
+        if num_channels % num_groups:
+            raise ValueError(f"GroupNorm: num_groups={num_groups} does not divide num_channels={num_channels}")
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.register_parameter("weight", empty(num_channels, dtype=dtype) if affine else None)
+        self.register_parameter("bias", empty(num_channels, dtype=dtype) if affine else None)
+        if affine:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}"
+
+
+class _InstanceNorm(Module):
+    """Normalise each channel of each case over its positions (Ulyanov et al. 2016)."""
+
+    dims: tuple[int, ...] = ()
+
+    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False, dtype=None):
+        super().__init__()
+        self.num_features, self.eps = num_features, eps
+        self.register_parameter("weight", empty(num_features, dtype=dtype) if affine else None)
+        self.register_parameter("bias", empty(num_features, dtype=dtype) if affine else None)
+        if affine:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in self.dims:
+            raise ValueError(f"{type(self).__name__}: input has {input.ndim} axes, shape {input.shape}; it takes {self.dims[0]}")
+        return F.instance_norm(input, weight=self.weight, bias=self.bias, eps=self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}"
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Instance normalisation of (B, C, L)."""
+
+    dims = (3,)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Instance normalisation of (B, C, H, W)."""
+
+    dims = (4,)
+
+
+class LocalResponseNorm(Module):
+    """Divide by the activity of neighbouring channels (Krizhevsky et al. 2012, section 3.3)."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)

@@ -1,0 +1,202 @@
+"""Recurrent layers and cells, with PyTorch's parameter names."""
+
+from __future__ import annotations
+
+import math
+
+from .. import functional as F
+from ..autograd import Tensor
+from ..backend.arrays import xp_of
+from . import init
+from .linear import empty
+from .module import Module
+
+
+class _Recurrent(Module):
+    """What RNN, LSTM and GRU share.
+
+    Args:
+        input_size: features D of an input step.
+        hidden_size: units H.
+        num_layers: layers, each fed with the outputs of the one below.
+        bias: whether there are biases.
+        batch_first: input and output are (B, T, D) instead of (T, B, D).
+        dropout: probability of dropping an output of any layer but the last, in training.
+        bidirectional: run a second set of weights from the end, and concatenate the outputs.
+
+    Attributes:
+        weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, ...: (gates * H, D), (gates * H, H), (gates * H,);
+            the other direction's end in "_reverse". All uniform in +-1/sqrt(H).
+    """
+
+    gates = 1
+    states = 1   # tensors in the state: h, or h and c
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+                 dropout: float = 0.0, bidirectional: bool = False, dtype=None):
+        super().__init__()
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
+        directions = 2 if bidirectional else 1
+        for layer in range(num_layers):
+            features = input_size if layer == 0 else hidden_size * directions
+            for suffix in (f"_l{layer}", f"_l{layer}_reverse")[:directions]:
+                setattr(self, "weight_ih" + suffix, empty(self.gates * hidden_size, features, dtype=dtype))
+                setattr(self, "weight_hh" + suffix, empty(self.gates * hidden_size, hidden_size, dtype=dtype))
+                if bias:
+                    setattr(self, "bias_ih" + suffix, empty(self.gates * hidden_size, dtype=dtype))
+                    setattr(self, "bias_hh" + suffix, empty(self.gates * hidden_size, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new weights."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for p in self.parameters():
+            init.uniform_(p, -bound, bound)
+
+    def _run(self, function, input, hx, lengths):
+        packed = isinstance(input, F.PackedSequence)
+        if packed:
+            if lengths is not None:
+                raise ValueError(f"{type(self).__name__}: a PackedSequence has its lengths in it; leave out lengths=")
+            ragged = input
+            input, lengths = F.pad_packed_sequence(ragged, self.batch_first)
+        alone = input.ndim == 2   # (T, D): one sequence without a batch axis
+        batch_axis = 0 if self.batch_first else 1
+        if alone:
+            input = input.unsqueeze(batch_axis)
+        if input.ndim != 3:
+            raise ValueError(f"{type(self).__name__}: input has shape {input.shape}; it takes (T, B, D), (B, T, D) with "
+                             "batch_first, or (T, D)")
+        if hx is None:
+            shape = (self.num_layers * (2 if self.bidirectional else 1), input.shape[batch_axis], self.hidden_size)
+            zeros = Tensor(xp_of(input._data).zeros(shape, input.dtype))
+            hx = (zeros,) * self.states
+        else:
+            hx = hx if isinstance(hx, tuple) else (hx,)
+            hx = tuple(h.unsqueeze(1) for h in hx) if alone else hx
+        state = hx if self.states == 2 else hx[0]
+        out, *last = function(input, state, list(self._parameters.values()), self.bias, self.num_layers, self.dropout,
+                              self.training, self.bidirectional, self.batch_first, lengths=lengths)
+        if alone:
+            out, last = out.squeeze(batch_axis), [h.squeeze(1) for h in last]
+        if packed:
+            rows = ragged.sorted_indices
+            out = F.pack_padded_sequence(out, lengths, self.batch_first, enforce_sorted=rows is None)
+        return out, tuple(last) if self.states == 2 else last[0]
+
+    def extra_repr(self) -> str:
+        options = [f"{name}={getattr(self, name)}" for name, usual in
+                   (("num_layers", 1), ("bias", True), ("batch_first", False), ("dropout", 0.0), ("bidirectional", False))
+                   if getattr(self, name) != usual]
+        return ", ".join([str(self.input_size), str(self.hidden_size), *options])
+
+
+class LSTM(_Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997, with forget gates); gates in the order i, f, g, o."""
+
+    gates, states = 4, 2
+
+    def forward(self, input, hx: tuple[Tensor, Tensor] | None = None, *, lengths=None):
+        """Run over whole sequences.
+
+        Args:
+            input: (T, B, D), (B, T, D) with batch_first, (T, D), or a PackedSequence.
+            hx: (h_0, c_0), each (layers * directions, B, H); zeros if None.
+            lengths: (B,) real steps of each row; all T if None.
+
+        Returns:
+            output (T, B, directions * H) and (h_n, c_n).
+        """
+        return self._run(F.lstm, input, hx, lengths)
+
+
+class GRU(_Recurrent):
+    """Gated recurrent unit (Cho et al. 2014); gates in the order r, z, n."""
+
+    gates = 3
+
+    def forward(self, input, hx: Tensor | None = None, *, lengths=None):
+        """As for LSTM, with one state h."""
+        return self._run(F.gru, input, hx, lengths)
+
+
+class RNN(_Recurrent):
+    """Elman's network, h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), or with relu.
+
+    Args:
+        nonlinearity: "tanh" or "relu"; the other arguments as for LSTM.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
+                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, dtype=None):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNN: nonlinearity={nonlinearity!r}; choose 'tanh' or 'relu'")
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype)
+        self.nonlinearity = nonlinearity
+
+    def forward(self, input, hx: Tensor | None = None, *, lengths=None):
+        """As for LSTM, with one state h."""
+        return self._run(F.rnn_tanh if self.nonlinearity == "tanh" else F.rnn_relu, input, hx, lengths)
+
+
+class _Cell(Module):
+    """One step of a recurrent network.
+
+    Args:
+        input_size, hidden_size: D and H.
+        bias: whether there are biases.
+    """
+
+    gates = 1
+    states = 1
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, dtype=None):
+        super().__init__()
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        self.weight_ih = empty(self.gates * hidden_size, input_size, dtype=dtype)
+        self.weight_hh = empty(self.gates * hidden_size, hidden_size, dtype=dtype)
+        self.register_parameter("bias_ih", empty(self.gates * hidden_size, dtype=dtype) if bias else None)
+        self.register_parameter("bias_hh", empty(self.gates * hidden_size, dtype=dtype) if bias else None)
+        bound = 1 / math.sqrt(hidden_size)
+        for p in self.parameters():
+            init.uniform_(p, -bound, bound)
+
+    def _weights(self):
+        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+
+    def _zeros(self, input: Tensor) -> Tensor:
+        return Tensor(xp_of(input._data).zeros((*input.shape[:-1], self.hidden_size), input.dtype))
+
+    def extra_repr(self) -> str:
+        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+
+
+class LSTMCell(_Cell):
+    """One LSTM step: (x (B, D), (h, c)) -> (h, c), each (B, H)."""
+
+    gates, states = 4, 2
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        return F.lstm_cell(input, hx or (self._zeros(input),) * 2, *self._weights())
+
+
+class GRUCell(_Cell):
+    """One GRU step: (x (B, D), h (B, H)) -> h."""
+
+    gates = 3
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return F.gru_cell(input, self._zeros(input) if hx is None else hx, *self._weights())
+
+
+class RNNCell(_Cell):
+    """One step of Elman's network."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", dtype=None):
+        super().__init__(input_size, hidden_size, bias, dtype)
+        self.nonlinearity = nonlinearity
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        function = F.rnn_tanh_cell if self.nonlinearity == "tanh" else F.rnn_relu_cell
+        return function(input, self._zeros(input) if hx is None else hx, *self._weights())
