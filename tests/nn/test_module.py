@@ -1,0 +1,159 @@
+"""Modules: finding their parts, state, modes, hooks, summaries; what they say when used wrongly."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import tinymm
+from tinymm import Tensor, nn
+
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 8)
+        self.second = nn.Linear(8, 2, bias=False)
+        self.scale = nn.Parameter(np.ones(1, np.float32))
+        self.register_buffer("count", Tensor(np.zeros(2, np.float32)))
+        self.register_buffer("scratch", Tensor(np.zeros(2, np.float32)), persistent=False)
+
+    def forward(self, x):
+        return self.second(self.first(x).relu()) * self.scale
+
+
+def test_parts_are_found_by_name():
+    model = Two()
+    assert [n for n, _ in model.named_parameters()] == ["scale", "first.weight", "first.bias", "second.weight"]
+    assert list(model.state_dict()) == ["scale", "count", "first.weight", "first.bias", "second.weight"]
+    assert [n for n, _ in model.named_modules()] == ["", "first", "second"]
+    assert model.get_submodule("first") is model.first
+    with pytest.raises(AttributeError, match="no part 'third'; it has"):
+        model.get_submodule("third")
+
+
+def test_shared_parameters_are_listed_once_and_saved_twice():
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
+    model[1].weight = model[0].weight
+    assert len(list(model.parameters())) == 1
+    assert list(model.state_dict()) == ["0.weight", "1.weight"]
+
+
+def test_loading_checks_everything_before_it_changes_anything():
+    model, other = Two(), Two()
+    state = dict(other.state_dict())
+    before = model.first.weight.detach().clone()
+    bad = {**state, "first.bias": Tensor(np.zeros(3, np.float32)), "extra": Tensor(np.zeros(1))}
+    del bad["scale"]
+    with pytest.raises(ValueError, match=r"(?s)missing: scale.*unexpected: extra.*first.bias has shape \(8,\) here but \(3,\)"):
+        model.load_state_dict(bad)
+    np.testing.assert_array_equal(before.numpy(), model.first.weight.detach().numpy())
+    result = model.load_state_dict({"scale": np.full(1, 5.0, np.float32)}, strict=False)
+    assert model.scale.item() == 5 and "first.weight" in result.missing_keys
+    model.load_state_dict(state)
+    np.testing.assert_array_equal(other.first.weight.detach().numpy(), model.first.weight.detach().numpy())
+
+
+def test_forgetting_super_init_is_explained():
+    class Bad(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(2, 2)
+
+    with pytest.raises(AttributeError, match=r"call super\(\).__init__\(\) before assigning layer"):
+        Bad()
+
+
+def test_a_parameter_is_not_replaced_by_a_tensor():
+    model = Two()
+    with pytest.raises(TypeError, match="wrap it in Parameter"):
+        model.scale = Tensor(np.zeros(1))
+    with pytest.raises(AttributeError, match="Two has no attribute 'frist'"):
+        model.frist
+
+
+def test_modes_and_freezing():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    x = tinymm.ones(100, 2)
+    assert not np.array_equal(model(x).detach().numpy(), model(x).detach().numpy())
+    model.eval()
+    np.testing.assert_array_equal(model(x).detach().numpy(), model(x).detach().numpy())
+    model.requires_grad_(False)
+    assert not model(x).requires_grad
+
+
+def test_dtypes():
+    model = Two().double()
+    assert {p.dtype for p in model.parameters()} == {np.dtype("float64")} and model.count.dtype == np.float64
+    assert model(Tensor(np.zeros((1, 4)))).dtype == np.float64
+    with pytest.raises(TypeError, match="not a floating-point dtype"):
+        model.to(np.int64)
+
+
+def test_hooks():
+    model, seen = nn.Linear(2, 2), []
+    pre = model.register_forward_pre_hook(lambda m, args: (args[0] * 2,))
+    post = model.register_forward_hook(lambda m, args, out: seen.append(out.shape))
+    back = model.register_full_backward_hook(lambda m, gin, gout: seen.append((gin[0].shape, gout[0].shape)))
+    x = tinymm.ones(3, 2)
+    x.requires_grad_()
+    doubled = model(x)
+    doubled.sum().backward()
+    assert seen == [(3, 2), ((3, 2), (3, 2))]
+    for handle in (pre, post, back):
+        handle.remove()
+    plain = model(x)
+    np.testing.assert_allclose((doubled - plain).detach().numpy(), (plain - model.bias).detach().numpy(), rtol=1e-5)
+    assert len(seen) == 2
+
+
+def test_summary_counts_parameters_and_shows_shapes():
+    summary = Two().summary(tinymm.ones(5, 4))
+    assert summary.total == 4 * 8 + 8 + 8 * 2 + 1 and summary.trainable == summary.total
+    text = repr(summary)
+    assert "(5, 8)" in text and "57 parameters" in text
+    assert summary._repr_html_().count("<tr>") == 4
+
+
+def test_deepcopy_is_independent():
+    model = Two()
+    twin = copy.deepcopy(model)
+    with tinymm.no_grad():
+        twin.scale.fill_(9.0)
+    assert model.scale.item() == 1 and isinstance(twin.scale, nn.Parameter)
+
+
+def test_representation_shows_the_structure():
+    assert repr(nn.Sequential(nn.Linear(2, 3), nn.ReLU())) == \
+        "Sequential(\n  (0): Linear(in_features=2, out_features=3, bias=True)\n  (1): ReLU()\n)"
+
+
+def test_containers():
+    with pytest.raises(TypeError, match=r"not a Module; functions go in as a layer"):
+        nn.Sequential(nn.Linear(2, 2), tinymm.relu)
+    layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
+    assert len(layers) == 3 and len(list(layers.parameters())) == 6 and len(layers[1:]) == 2
+    named = nn.ModuleDict({"a": nn.Linear(1, 1)})
+    assert "a" in named and list(named.state_dict()) == ["a.weight", "a.bias"]
+
+
+def test_initialisers_have_the_variance_they_promise():
+    from tinymm.nn import init
+
+    tinymm.manual_seed(0)
+    weight = tinymm.zeros(400, 300)
+    for fill, variance in ((init.xavier_uniform_, 2 / 700), (init.xavier_normal_, 2 / 700),
+                           (lambda w: init.kaiming_normal_(w, nonlinearity="relu"), 2 / 300),
+                           (lambda w: init.kaiming_uniform_(w, mode="fan_out", nonlinearity="relu"), 2 / 400)):
+        values = fill(weight).numpy()
+        assert values.var() == pytest.approx(variance, rel=0.03)   # 3 % is about 7 standard errors
+    q = init.orthogonal_(weight).numpy()
+    np.testing.assert_allclose(q.T @ q, np.eye(300), atol=1e-5)
+    assert np.abs(init.trunc_normal_(weight, std=2.0, a=-1, b=1).numpy()).max() <= 1
+
+
+def test_the_same_seed_gives_the_same_weights():
+    tinymm.manual_seed(3)
+    first = nn.Linear(3, 3).weight.detach().numpy().copy()
+    nn.Linear(5, 5)
+    tinymm.manual_seed(3)
+    np.testing.assert_array_equal(first, nn.Linear(3, 3).weight.detach().numpy())
