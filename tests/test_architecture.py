@@ -1,0 +1,91 @@
+"""The house: imports point down only, without a circle; importing the package is light."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import tinymm
+
+PACKAGE = pathlib.Path(tinymm.__file__).parent
+FLOORS = {"backend": 0, "autograd": 1, "ops": 2, "functional": 2, "catalog": 2, "nn": 3, "optim": 3, "serialization": 4, "data": 4,
+          "experiments": 6, "bench": 7, "cli": 7, "doctor": 7, "warmup": 7, "lecture_cli": 7, "gradcheck_cli": 7,
+          "__main__": 8, "__init__": 8}
+
+
+def modules():
+    return {".".join(p.relative_to(PACKAGE).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}
+
+
+def imports(name: str, path: pathlib.Path, lazy: bool):
+    """Modules of the package that a module imports at its top (or, with ``lazy``, anywhere)."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if lazy else tree.body:
+        if isinstance(node, ast.ImportFrom):
+            base = name.split(".")[:-1]
+            if node.level:
+                base = base[:len(base) - (node.level - 1)]
+                target = base + (node.module.split(".") if node.module else [])
+            elif node.module and node.module.split(".")[0] == "tinymm":
+                target = node.module.split(".")[1:]
+            else:
+                continue
+            for alias in node.names:
+                full = ".".join(target + [alias.name])
+                yield full if full in modules() or full + ".__init__" in modules() else ".".join(target)
+
+
+def test_every_room_has_a_floor():
+    assert {name.split(".")[0] for name in modules()} == set(FLOORS)
+
+
+def test_imports_point_down():
+    wrong = []
+    for name, path in modules().items():
+        floor = FLOORS[name.split(".")[0]]
+        for target in imports(name, path, lazy=True):
+            room = target.split(".")[0]
+            if room and FLOORS[room] > floor:
+                wrong.append(f"{name} (floor {floor}) imports {target} (floor {FLOORS[room]})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_circles():
+    known = modules()
+    graph = {name: {t if t in known else t + ".__init__" for t in imports(name, path, lazy=False)} - {name}
+             for name, path in known.items()}
+    done, active = set(), []
+
+    def visit(name):
+        if name in done or name not in graph:
+            return
+        assert name not in active, " -> ".join([*active[active.index(name):], name])
+        active.append(name)
+        for target in sorted(graph[name]):
+            visit(target)
+        done.add(active.pop())
+
+    for name in graph:
+        visit(name)
+
+
+def test_importing_is_light():
+    code = ("import sys, tinymm; heavy = {'numba', 'matplotlib', 'cupy', 'torch', 'scipy', 'tqdm', 'safetensors'} & set(sys.modules); "
+            "assert not heavy, heavy")
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_package_never_imports_its_judges():
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
+                [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not {n.split(".")[0] for n in names} & {"torch", "transformers", "scipy", "sklearn", "nltk"}, name
+
+
+def test_functions_of_functional_say_what_they_do():
+    """Every public function has a docstring, and comes from where it is defined."""
+    functional = tinymm.functional
+    for name, value in vars(functional).items():
+        if not name.startswith("_") and callable(value):
+            assert value.__doc__, name

@@ -1,0 +1,1 @@
+"""Floor 6: what a lecture runs: data, training, evaluation, claims, figures."""
