@@ -101,7 +101,7 @@ def test_double_backward_is_the_derivative_of_the_fused_backward(operation, inde
     for sign in (1, -1):
         args, kwargs, moved = as_tensors(sample)
         for tensor, direction in zip(moved, directions):
-            tensor._data = tensor._data + sign * h * direction
+            tensor._data = np.asarray(tensor._data + sign * h * direction)   # 0-d sums are scalars
         outs = outputs_of(operation.function(*args, **kwargs))
         fused = grad(outs, moved, [Tensor(c) for c in cots], allow_unused=True)
         numeric += sign * sum(float((c * f.numpy()).sum()) for c, f in zip(cotangents(inputs, seed=3), fused)

@@ -1,78 +1,156 @@
-"""Making tensors."""
+"""Making tensors: from data, filled with a number, in sequence. (Random numbers: sampling.py.)
+
+The functions share three arguments. ``dtype``: a NumPy dtype; None follows PyTorch's rule (Python floats make the
+default dtype, float32; integers int64; booleans bool; arrays keep theirs). ``device``: "cpu", "cuda" or "cuda:N".
+``requires_grad``: whether a gradient is wanted.
+"""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from ..backend.arrays import is_array, to_device
-from ..backend.random import stream
+from ..backend.arrays import is_array, to_device, xp_of
 from .axes import sizes
 from .tensor import Tensor, array_from, get_default_dtype
 
+__all__ = ["tensor", "as_tensor", "from_numpy", "zeros", "ones", "full", "empty", "zeros_like", "ones_like",
+           "full_like", "empty_like", "arange", "linspace", "eye"]
 
-def finish(array, dtype, device, requires_grad) -> Tensor:
+
+def finish(array, dtype, device: str | None, requires_grad: bool) -> Tensor:
     """An array in the dtype, on the device and with the flag that a creation function was asked for."""
     if dtype is not None:
         array = array.astype(np.dtype(dtype), copy=False)
     return Tensor(array if device in (None, "cpu") else to_device(array, device), requires_grad)
 
 
-def tensor(data, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """A tensor with a copy of ``data``: numbers, nested lists, an array.
+# ---------------------------------------------------------------------- from data
 
-    Python floats become float32 (the default dtype), Python integers int64; arrays keep their dtype.
+def tensor(data, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of ``data``.
+
+    Args:
+        data: a number, nested lists of numbers, an array, or a Tensor.
+
+    Raises:
+        ValueError: lists of different lengths where one length is needed.
+        TypeError: something that is not a number.
     """
-    data = data._data if isinstance(data, Tensor) else data
-    array = data.copy() if is_array(data) else array_from(data)
-    if dtype is not None and not is_array(data):
-        array = np.array(data if not isinstance(data, (list, tuple)) else array_from(data, dtype), dtype=dtype)
-    return finish(array, dtype, device, requires_grad)
+    if isinstance(data, Tensor):
+        data = data._data
+    if is_array(data):
+        if device is None:
+            return Tensor(data.astype(dtype or data.dtype), requires_grad)   # astype copies
+        return finish(data.copy(), dtype, device, requires_grad)
+    return finish(array_from(data, dtype), None, device, requires_grad)
+
+
+def as_tensor(data, dtype=None, device: str | None = None) -> Tensor:
+    """``data`` as a tensor, without a copy where that is possible: a Tensor comes back as it is, an array is shared."""
+    if isinstance(data, Tensor):
+        return data.to(device=device, dtype=dtype)
+    return finish(data, dtype, device, False) if is_array(data) else tensor(data, dtype=dtype, device=device)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A tensor that shares the memory of a NumPy array."""
+    """A tensor that shares the memory of a NumPy array.
+
+    Raises:
+        TypeError: anything else.
+    """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use tinymm.tensor")
     return Tensor(array)
 
 
-def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+# ---------------------------------------------------------------------- one number everywhere
+
+def zeros(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros."""
     return finish(np.zeros(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
 
 
-def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def ones(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones."""
     return finish(np.ones(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
 
 
-def full(size, fill_value, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def empty(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """A tensor whose values are whatever the memory held."""
+    return finish(np.empty(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
+
+
+def full(size, fill_value, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor with the same number everywhere; its dtype is that of the number, as ``tensor`` sees it."""
-    dtype = dtype or array_from(fill_value).dtype
-    return finish(np.full(sizes((size,)), fill_value, dtype), None, device, requires_grad)
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    dtype = dtype or array_from(value).dtype
+    return finish(np.full(sizes((size,)), value, dtype), None, device, requires_grad)
 
 
-def randn(*size, dtype=None, device=None, requires_grad: bool = False, generator=None) -> Tensor:
-    """Normal numbers of mean 0 and variance 1.
+def _like(input: Tensor, fill, dtype, device: str | None, requires_grad: bool) -> Tensor:
+    """A tensor of the shape, dtype and device of another, with one number (None: any) everywhere."""
+    dtype = np.dtype(dtype or input.dtype)
+    xp = xp_of(input._data)
+    array = xp.empty(input.shape, dtype) if fill is None else xp.full(input.shape, fill, dtype)
+    return Tensor(array if device in (None, input.device) else to_device(array, device), requires_grad)
 
-    Args:
-        generator: the random stream to draw from (default: the stream "sampling").
+
+def zeros_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape of ``input``, and its dtype and device unless they are given."""
+    return _like(input, 0, dtype, device, requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape of ``input``, and its dtype and device unless they are given."""
+    return _like(input, 1, dtype, device, requires_grad)
+
+
+def full_like(input: Tensor, fill_value, *, dtype=None, device: str | None = None,
+              requires_grad: bool = False) -> Tensor:
+    """One number everywhere in the shape of ``input``, and its dtype and device unless they are given."""
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return _like(input, value, dtype, device, requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """Any values in the shape of ``input``, and its dtype and device unless they are given."""
+    return _like(input, None, dtype, device, requires_grad)
+
+
+# ---------------------------------------------------------------------- in sequence
+
+def arange(start, end=None, step=1, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """start, start + step, ... up to, not including, end; one argument is the end.
+
+    Raises:
+        ValueError: step is 0, or leads away from end.
     """
-    dtype = np.dtype(dtype or get_default_dtype())
-    return finish(stream(generator).generator.standard_normal(sizes(size), dtype=dtype), None, device, requires_grad)
-
-
-def rand(*size, dtype=None, device=None, requires_grad: bool = False, generator=None) -> Tensor:
-    """Uniform numbers in [0, 1)."""
-    dtype = np.dtype(dtype or get_default_dtype())
-    return finish(stream(generator).generator.random(sizes(size), dtype=dtype), None, device, requires_grad)
-
-
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """start, start + step, ... up to, not including, end."""
     start, end = (0, start) if end is None else (start, end)
+    start, end, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, step))
     if step == 0:
         raise ValueError("arange: step must not be 0")
-    if dtype is None and all(isinstance(v, (int, np.integer)) for v in (start, end, step)):
-        dtype = np.int64
-    return finish(np.arange(start, end, step), dtype or get_default_dtype(), device, requires_grad)
+    if (end - start) * step < 0:
+        raise ValueError(f"arange: from start={start} a step of {step} never reaches end={end}; change its sign")
+    if dtype is None:
+        dtype = np.int64 if isinstance(start + end + step, int) else get_default_dtype()
+    n = math.ceil((end - start) / step)
+    return finish(start + step * np.arange(n), dtype, device, requires_grad)
+
+
+def linspace(start: float, end: float, steps: int, *, dtype=None, device: str | None = None,
+             requires_grad: bool = False) -> Tensor:
+    """``steps`` numbers at equal distances from start to end, both included.
+
+    Raises:
+        ValueError: a negative number of steps.
+    """
+    if steps < 0:
+        raise ValueError(f"linspace: steps={steps} is negative")
+    return finish(np.linspace(start, end, steps), dtype or get_default_dtype(), device, requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """An n x m matrix (n x n by default) with ones on the diagonal and zeros elsewhere."""
+    return finish(np.eye(n, m, dtype=dtype or get_default_dtype()), None, device, requires_grad)

@@ -8,13 +8,15 @@ undone in one place, ``unbroadcast``.
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
+from ..backend import large
 from ..backend.arrays import as_array, is_array, to_device, xp_of
 from .function import FREED, Primitive, check_finite, checksum, raise_freed, raise_mutated
 from .state import ANOMALY, CHECKSUM, RECORD, state
-from .tensor import Tensor, Version, bool_, clock, float64, get_default_dtype, wrap
+from .tensor import Tensor, Version, bool_, clock, get_default_dtype, wrap
 
 _new = Tensor.__new__
 _ndarray = np.ndarray
@@ -24,16 +26,8 @@ class _Elementwise:
     """What the nodes of all element-wise operations have in common."""
 
     __slots__ = ("edges", "seq", "saved", "out", "version", "__dict__", "__weakref__")
-    keeps = keeps_output = False   # whether the derivative reads anything; whether it reads ``out``, the output's array
     hooks = None      # these two are on the class, so that a node without them does not pay for them
     fix = None        # shapes, dtypes and checksums, where broadcasting or casting has to be undone
-
-    def release(self) -> None:
-        """Forget what was kept for the backward pass (a node that kept nothing can be used again)."""
-        if self.keeps:
-            self.saved = FREED
-            if self.keeps_output:
-                self.out = None
 
     def _check_checksums(self, tensors) -> None:
         if [checksum(t._data) for t in tensors if isinstance(t, Tensor)] != self.fix[-1]:
@@ -90,7 +84,14 @@ def _operand_error(name: str, value):
 
 
 def _shape_error(name: str, a, b, error):
-    raise ValueError(f"{name}: shapes {a.shape} and {b.shape} do not broadcast: from the right, axes must be equal "
+    shapes = np.shape(a), np.shape(b)
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        pass
+    else:   # the shapes are not what is wrong
+        raise ValueError(f"{name}: {error}") from error
+    raise ValueError(f"{name}: shapes {shapes[0]} and {shapes[1]} do not broadcast: from the right, axes must be equal "
                      "or 1; insert axes with unsqueeze(dim)") from error
 
 
@@ -104,9 +105,9 @@ def unary(name: str, function, derivative, keep: str, doc: str, integers: bool =
         keep: what the derivative reads: "x", "y", "xy" or "".
         integers: whether integer arrays stay integers (otherwise they become the default float).
     """
-    keep_x, keep_y = "x" in keep, "y" in keep
+    keep_x, keep_y, keeps = "x" in keep, "y" in keep, bool(keep)
 
-    def pull(self, g, graph):
+    def pull(self, g, graph=False, retain=True):
         x = self.saved
         if x is FREED:
             raise_freed(self)
@@ -123,9 +124,13 @@ def unary(name: str, function, derivative, keep: str, doc: str, integers: bool =
             if self.version.changed_at > self.seq:
                 raise_mutated(self, self.out.shape, self.version)
             y = wrap(self.out, self) if graph else self.out
+        if not retain and keeps:   # a node that kept nothing can be used again
+            self.saved = FREED
+            if keep_y:
+                self.out = None
         return (derivative(g, x, y),)
 
-    Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull, "keeps": bool(keep), "keeps_output": keep_y})
+    Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull})
 
     def op(input):
         if not isinstance(input, Tensor):
@@ -163,12 +168,15 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
 
     Args:
         derivative_a: (g, a, b, y) -> dL/da, of the shape of y; likewise derivative_b.
-        keep: which of a, b and y the derivatives read, e.g. "ab".
+        keep: which of a, b and y the two derivatives read: "b|a" for a product.
     """
-    keep_a, keep_b, keep_y = "a" in keep, "b" in keep, "y" in keep
-    keep_any = keep_a or keep_b
+    def kept(reads: str) -> tuple[bool, bool, bool]:
+        return "a" in reads, "b" in reads, "y" in reads
 
-    def pull(self, g, graph):
+    for_both, (for_a, for_b) = kept(keep), map(kept, keep.split("|"))
+    keeps, reads_y = keep != "|", "y" in keep
+
+    def pull(self, g, graph=False, retain=True):
         saved = self.saved
         a = b = y = None
         if saved is not None:
@@ -187,10 +195,14 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
                     raise_mutated(self, b.shape, version)
                 if not graph:
                     b = b._data
-        if keep_y:
+        if reads_y and self.out is not None:
             if self.version.changed_at > self.seq:
                 raise_mutated(self, self.out.shape, self.version)
             y = wrap(self.out, self) if graph else self.out
+        if not retain and keeps:   # a node that kept nothing can be used again
+            self.saved = FREED
+            if reads_y:
+                self.out = None
         edge_a, edge_b = self.edges
         ga = derivative_a(g, a, b, y) if edge_a is not None else None
         gb = derivative_b(g, a, b, y) if edge_b is not None else None
@@ -205,7 +217,7 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
                 gb = unbroadcast(gb, shape_b, dtype_b)
         return (ga, gb)
 
-    Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull, "keeps": bool(keep), "keeps_output": keep_y})
+    Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull})
 
     def op(input, other):
         if isinstance(input, Tensor):
@@ -236,10 +248,7 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
         else:
             return op(_tensor_argument(name, input), other)
         if not integers and (x if is_array(x) else y).dtype.kind != "f":
-            if is_array(x):
-                x = x.astype(get_default_dtype())
-            else:
-                y = y.astype(get_default_dtype())
+            x, y = (v.astype(get_default_dtype()) if is_array(v) else v for v in (x, y))
         try:
             array = function(x, y)
         except ValueError as error:
@@ -251,13 +260,16 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
         if (edge_a is not None or edge_b is not None) and flags & RECORD:
             out._node = node = Node()
             node.edges = (edge_a, edge_b)
-            node.saved = (input if keep_a else None, other if keep_b else None) if keep_any else None
+            keep_a, keep_b, keep_y = for_b if edge_a is None else for_a if edge_b is None else for_both
+            node.saved = (input if keep_a else None, other if keep_b else None) if keep_a or keep_b else None
             node.seq = clock()
             if not same or flags & CHECKSUM:
                 node.fix = (*_like(input), *_like(other), checksums_of(node.saved or ()))
             if keep_y:
                 node.out = out._data
                 node.version = out._version = Version()
+            elif reads_y:
+                node.out = None
         else:
             out._node = None
         if flags & ANOMALY:
@@ -307,12 +319,13 @@ def compare(name: str, function, doc: str):
 
 # ---------------------------------------------------------------------- arithmetic
 
-add_ = binary("add", np.add, lambda g, a, b, y: g, lambda g, a, b, y: g, "", "input + other.")
-sub_ = binary("sub", np.subtract, lambda g, a, b, y: g, lambda g, a, b, y: -g, "", "input - other.")
-mul = binary("mul", np.multiply, lambda g, a, b, y: g * b, lambda g, a, b, y: g * a, "ab", "input * other, element by element.")
-true_div = binary("div", np.true_divide, lambda g, a, b, y: g / b, lambda g, a, b, y: -g * y / b, "by",
+add_ = binary("add", operator.add, lambda g, a, b, y: g, lambda g, a, b, y: g, "|", "input + other.")
+sub_ = binary("sub", operator.sub, lambda g, a, b, y: g, lambda g, a, b, y: -g, "|", "input - other.")
+mul = binary("mul", operator.mul, lambda g, a, b, y: g * b, lambda g, a, b, y: g * a, "b|a",
+             "input * other, element by element.")
+true_div = binary("div", operator.truediv, lambda g, a, b, y: g / b, lambda g, a, b, y: -g * y / b, "b|by",
                   "input / other, element by element.", integers=False)
-neg = unary("neg", np.negative, lambda g, x, y: -g, "", "-input.", integers=True)
+neg = unary("neg", operator.neg, lambda g, x, y: -g, "", "-input.", integers=True)
 
 
 def add(input, other, *, alpha=1):
@@ -346,25 +359,41 @@ def _zero(g, *rest):
     return g * 0
 
 
-def _safe_log(a):
-    """log(a), and 0 where a = 0: the limit of a^b log(a) for b > 0."""
-    return np.log(np.where(a > 0, a, 1.0)) if not np.isscalar(a) else (math.log(a) if a > 0 else 0.0)
+def _pow_by_base(g, a, b, y):
+    """g b a^(b-1), and 0 where b = 0, whatever a is."""
+    if np.isscalar(b):
+        return g * (b * a ** (b - 1)) if b != 0 else g * 0
+    return g * (b * a ** np.where(b == 0, 0, b - 1))
 
 
-floor_divide = binary("floor_divide", np.floor_divide, _zero, _zero, "", "Largest integer <= input / other (gradient zero).")
-_trunc_divide = binary("div", lambda x, y: np.trunc(x / y).astype(np.result_type(x, y)), _zero, _zero, "", "")
-remainder = binary("remainder", np.remainder, lambda g, a, b, y: g, lambda g, a, b, y: -g * np.floor(a / b), "ab",
+def _pow_by_exponent(g, a, b, y):
+    """g y log(a), and 0 where a = 0 and b >= 0: the limit of a^b log(a) for b > 0."""
+    if not np.isscalar(a):
+        positive = np.where(a < 0, math.nan, np.where((a == 0) & (b >= 0), 1, a))
+        return g * y * np.log(positive)
+    if a == 0:
+        return g * np.where(b >= 0, 0, -np.inf)
+    return g * y * (math.log(a) if a > 0 else math.nan)
+
+
+def _whole(function):
+    """A rounding function, which leaves integers as they are."""
+    return lambda x: function(x) if x.dtype.kind == "f" else x.copy()
+
+
+floor_divide = binary("floor_divide", np.floor_divide, _zero, _zero, "|",
+                      "Largest integer <= input / other (gradient zero).")
+_trunc_divide = binary("div", lambda x, y: np.trunc(x / y).astype(np.result_type(x, y)), _zero, _zero, "|", "")
+remainder = binary("remainder", np.remainder, lambda g, a, b, y: g, lambda g, a, b, y: -g * np.floor(a / b), "|ab",
                    "input - other * floor(input / other).")
-pow = binary("pow", lambda x, y: np.power(x, y),
-             lambda g, a, b, y: g * (b * np.power(a, np.where(b == 0, 1.0, b - 1)) if not np.isscalar(b) else
-                                     (b * np.power(a, b - 1) if b != 0 else a * 0)),
-             lambda g, a, b, y: g * y * _safe_log(a), "aby", "input ** exponent, element by element.")
+pow = binary("pow", lambda x, y: x ** y, _pow_by_base, _pow_by_exponent, "ab|aby",
+             "input ** exponent, element by element.")
 abs = unary("abs", np.abs, lambda g, x, y: g * np.sign(x), "x", "|input|; the gradient at 0 is 0.", integers=True)
 sign = unary("sign", np.sign, _zero, "", "-1, 0 or 1 (gradient zero).", integers=True)
-floor = unary("floor", np.floor, _zero, "", "Largest integer <= input (gradient zero).", integers=True)
-ceil = unary("ceil", np.ceil, _zero, "", "Smallest integer >= input (gradient zero).", integers=True)
-round = unary("round", np.round, _zero, "", "Nearest integer, halves to even (gradient zero).", integers=True)
-trunc = unary("trunc", np.trunc, _zero, "", "Integer part (gradient zero).", integers=True)
+floor = unary("floor", _whole(np.floor), _zero, "", "Largest integer <= input (gradient zero).", integers=True)
+ceil = unary("ceil", _whole(np.ceil), _zero, "", "Smallest integer >= input (gradient zero).", integers=True)
+round = unary("round", _whole(np.round), _zero, "", "Nearest integer, halves to even (gradient zero).", integers=True)
+trunc = unary("trunc", _whole(np.trunc), _zero, "", "Integer part (gradient zero).", integers=True)
 square = unary("square", np.square, lambda g, x, y: 2 * g * x, "x", "input ** 2.", integers=True)
 sqrt = unary("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "y", "Square root.")
 rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, x, y: -0.5 * g * y * y * y, "y", "1 / sqrt(input).")
@@ -385,43 +414,35 @@ arctan = unary("arctan", np.arctan, lambda g, x, y: g / (1 + x * x), "x", "Inver
 tanh = unary("tanh", np.tanh, lambda g, x, y: g - g * y * y, "y", "Hyperbolic tangent.")
 
 
-def _stable_sigmoid(x):
-    """1 / (1 + e^-x) that never overflows."""
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
-
-
-sigmoid = unary("sigmoid", _stable_sigmoid, lambda g, x, y: g * y * (1 - y), "y", "1 / (1 + e ** -input).")
-
-
-def _logaddexp(x, y):
-    return np.logaddexp(x, y)
+sigmoid = unary("sigmoid", large.sigmoid,
+                lambda g, x, y: large.sigmoid_backward(g, y) if type(g) is _ndarray else g * y * (1 - y), "y",
+                "1 / (1 + e ** -input), without overflow.")
 
 
 def _share(g, a, y):
-    """g e^(a-y), the share of a in logaddexp; 0 where both are -inf."""
-    return g * np.exp(np.where(y == -np.inf, -np.inf, a - np.where(y == -np.inf, 0.0, y)))
+    """g e^(a-y), the share of a in y = logaddexp(a, b); 1 for an a so large that y = a, 0 where y = -inf."""
+    same, nothing = a == y, y == -np.inf
+    return g * np.where(nothing, 0, np.exp(np.where(same, 0, a) - np.where(same | nothing, 0, y)))
 
 
-logaddexp = binary("logaddexp", _logaddexp, lambda g, a, b, y: _share(g, a, y), lambda g, a, b, y: _share(g, b, y), "aby",
-                   "log(e ** input + e ** other), without overflow.", integers=False)
+logaddexp = binary("logaddexp", np.logaddexp, lambda g, a, b, y: _share(g, a, y), lambda g, a, b, y: _share(g, b, y),
+                   "ay|by", "log(e ** input + e ** other), without overflow.", integers=False)
 
 # ---------------------------------------------------------------------- choices
 
-relu = unary("relu", lambda x: np.maximum(x, 0), lambda g, x, y: g * (y > 0), "y", "max(input, 0); the gradient at 0 is 0.",
-             integers=True)
-maximum = binary("maximum", np.maximum, lambda g, a, b, y: g * _winner(a, b), lambda g, a, b, y: g * _winner(b, a), "ab",
-                 "The larger of two, element by element; a tie shares its gradient equally.")
-minimum = binary("minimum", np.minimum, lambda g, a, b, y: g * _winner(b, a), lambda g, a, b, y: g * _winner(a, b), "ab",
-                 "The smaller of two, element by element; a tie shares its gradient equally.")
+relu = unary("relu", large.relu, lambda g, x, y: large.relu_backward(g, y) if type(g) is _ndarray else g * (y > 0), "y",
+             "max(input, 0); the gradient at 0 is 0.", integers=True)
+maximum = binary("maximum", np.maximum, lambda g, a, b, y: g * _winner(a, b), lambda g, a, b, y: g * _winner(b, a),
+                 "ab|ab", "The larger of two, element by element; a tie shares its gradient equally.")
+minimum = binary("minimum", np.minimum, lambda g, a, b, y: g * _winner(b, a), lambda g, a, b, y: g * _winner(a, b),
+                 "ab|ab", "The smaller of two, element by element; a tie shares its gradient equally.")
 
 
 def _winner(a, b):
-    """1 where a > b, 1/2 where a = b, else 0, in the dtype of the tensor among them."""
-    a = a._data if isinstance(a, Tensor) else a
-    b = b._data if isinstance(b, Tensor) else b
-    dtype = (a if is_array(a) else b).dtype
-    return ((a > b) + (a == b) * 0.5).astype(dtype)
+    """1 where a > b, 1/2 where a = b, else 0 (1 where either is NaN), in the dtype of the tensor among them."""
+    a, b = _raw(a), _raw(b)
+    loses = np.add(a <= b, a < b, dtype=np.int8)   # 2 for a loss, 1 for a tie
+    return 1 - loses * (a if is_array(a) else b).dtype.type(0.5)
 
 
 def _raw(value):
@@ -437,11 +458,11 @@ class Where(Primitive):
     def forward(self, condition, a, b):
         self.shapes = np.shape(a), np.shape(b)
         self.dtypes = getattr(a, "dtype", None), getattr(b, "dtype", None)
-        return np.where(condition, a, b)
+        return large.select(condition, a, b)
 
     def backward(self, g, condition):
-        ga = np.where(condition, g, 0) if self.edges[1] is not None else None
-        gb = np.where(condition, 0, g) if self.edges[2] is not None else None
+        ga = large.keep(condition, g) if self.edges[1] is not None else None
+        gb = large.keep(~condition, g) if self.edges[2] is not None else None
         return (None, None if ga is None else unbroadcast(ga, self.shapes[0], self.dtypes[0]),
                 None if gb is None else unbroadcast(gb, self.shapes[1], self.dtypes[1]))
 
@@ -546,6 +567,18 @@ bitwise_xor = compare("bitwise_xor", np.bitwise_xor, "input ^ other, for integer
 def logical_not(input):
     """not input, element by element."""
     return wrap(np.logical_not(_raw(input)))
+
+
+def bitwise_not(input):
+    """~input: the opposite of booleans, the complement of integers.
+
+    Raises:
+        TypeError: floating-point input.
+    """
+    array = _raw(input)
+    if array.dtype.kind == "f":
+        raise TypeError(f"bitwise_not: ~ works on booleans and integers, not {array.dtype}; compare, x == 0")
+    return wrap(as_array(np.invert(array)))
 
 
 def isnan(input):

@@ -129,11 +129,9 @@ def _run(seeds, retain_graph, create_graph, accumulate_into=None, capture=None) 
                     heappush(heap, (-source.seq, source))
                 pending[source][node.index] = g
                 continue
-            grads = node.pull(g, create_graph)
+            grads = node.pull(g, create_graph, retain)
             if anomaly:
                 check_finite(node.name, "backward", *grads)
-            if not retain:
-                node.release()
             for edge, part in zip(node.edges, grads):
                 if part is None or edge is None or path is not None and edge not in path:
                     continue

@@ -45,6 +45,9 @@ class Function:
     out_like = None         # (shape, dtype, array module) of each output, where forward returned a tuple
     hooks = None
     saved = ()              # the Tensors among the arguments, whose values must not change before backward
+    keep = None             # which arguments backward reads, by position; None for all of them
+    keep_output = False     # backward reads the arrays that forward returned, so they must not change either
+    kept_outputs = ()       # (shape, Version) of each of them
     edges = ()
     replay = None           # set by forward: options that repeat its random choices in ``definition``
 
@@ -89,31 +92,45 @@ class Function:
         node.seq = clock()
         node.options = options
         node.args = args
-        node.saved = tuple(a for a in args if isinstance(a, Tensor))
+        read = args if node.keep is None else [args[i] for i in node.keep]
+        node.saved = tuple(a for a in read if isinstance(a, Tensor))
         if state.checksum_saved:
             node.checksums = [checksum(t._data) for t in node.saved]
         if not many:
-            return wrap(out, node)
+            result = wrap(out, node)
+            if cls.keep_output:
+                node.kept_outputs = ((result.shape, result._shared_version()),)
+            return result
         node.n_outputs = len(out)
         out = [as_array(o) for o in out]
         node.out_like = [(o.shape, o.dtype, xp_of(o)) for o in out]
-        return tuple([wrap(o, Output(node, i) if o.dtype.kind == "f" else None) for i, o in enumerate(out)])
+        results = tuple([wrap(o, Output(node, i) if o.dtype.kind == "f" else None) for i, o in enumerate(out)])
+        if cls.keep_output:
+            node.kept_outputs = tuple([(r.shape, r._shared_version()) for r in results])
+        return results
 
-    def pull(self, g, graph: bool):
+    def pull(self, g, graph: bool = False, retain: bool = True):
         """Gradients for every edge from the gradient of the output (a list of them for several outputs).
 
-        With ``graph`` the gradients are Tensors, and what is returned is differentiable.
+        With ``graph`` the gradients are Tensors, and what is returned is differentiable. Without ``retain`` the node
+        forgets what it kept.
         """
         if self.saved is FREED:
             raise_freed(self)
         check_versions(self, self.saved)
+        for shape, version in self.kept_outputs:
+            if version.changed_at > self.seq:
+                raise_mutated(self, shape, version)
         if self.out_like is not None:
             g = [xp.zeros(shape, dtype) if part is None else part
                  for part, (shape, dtype, xp) in zip(g, self.out_like)]
         else:
             g = [g]
         if graph:
-            return self._pull_through_definition(g)
+            grads = self._pull_through_definition(g)
+            if not retain:
+                self.release()
+            return grads
         grads = self.backward(*g)
         if not isinstance(grads, (tuple, list)):
             grads = (grads,)
@@ -122,8 +139,12 @@ class Function:
                                "return one for each, None for those without")
         for grad, arg in zip(grads, self.args):
             if grad is not None and isinstance(arg, Tensor) and grad.shape != arg.shape:
-                raise RuntimeError(f"{self.name}.backward returned a gradient of shape {grad.shape} for an argument "
-                                   f"of shape {arg.shape}" + _broadcast_hint(grad.shape, arg.shape))
+                error = RuntimeError(f"{self.name}.backward returned a gradient of shape {grad.shape} for an argument "
+                                     f"of shape {arg.shape}" + _broadcast_hint(grad.shape, arg.shape))
+                error.argument, error.gradient = arg, grad   # gradcheck names the argument
+                raise error
+        if not retain:
+            self.release()
         return grads
 
     def _pull_through_definition(self, grads):
@@ -158,8 +179,8 @@ class Primitive:
 
     Subclasses write ``forward(self, *arrays, **options)`` and ``backward(self, g, *kept)``. The kept values (the
     arguments listed in ``keep``, then the output if ``keep_output``) are arrays in an ordinary pass, and Tensors
-    with their graph under ``create_graph``. One formula serves both, because NumPy's functions (``np.exp``,
-    ``np.where``, ``np.transpose``, ...) work on Tensors by NumPy's own protocols.
+    with their graph under ``create_graph``; ``forward`` may set ``self.keep``. One formula serves both, because
+    NumPy's functions (``np.exp``, ``np.where``, ``np.transpose``, ...) work on Tensors by NumPy's own protocols.
     """
 
     __slots__ = ("edges", "saved", "out", "version", "seq", "hooks", "__dict__", "__weakref__")
@@ -183,7 +204,7 @@ class Primitive:
         edges = tuple([a._node if isinstance(a, Tensor) else None for a in args])
         if state.grad_enabled and any([edge is not None for edge in edges]) and out.dtype.kind == "f":
             node.edges, node.hooks, node.seq = edges, None, clock()
-            node.saved = tuple([args[i] for i in cls.keep])
+            node.saved = tuple([args[i] for i in node.keep])
             result = wrap(out, node)
             if cls.keep_output:
                 node.out, node.version = result._data, result._shared_version()
@@ -202,7 +223,7 @@ class Primitive:
         """For each argument of forward: whether its gradient is wanted."""
         return tuple([edge is not None for edge in self.edges])
 
-    def pull(self, g, graph: bool):
+    def pull(self, g, graph: bool = False, retain: bool = True):
         """Gradients for every edge from the gradient of the output."""
         saved = self.saved
         if saved is FREED:
@@ -216,6 +237,8 @@ class Primitive:
                 raise_mutated(self, self.out.shape, self.version)
             kept.append(wrap(self.out, self) if graph else self.out)
         grads = self.backward(g, *kept)
+        if not retain:
+            self.release()
         return grads if isinstance(grads, (tuple, list)) else (grads,)
 
     def release(self) -> None:

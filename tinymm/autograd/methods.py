@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import elementwise as e
-from . import indexing as i
-from . import linalg as l
-from . import reduction as r
-from . import shape as s
+from . import (activations, choice, elementwise, indexing, join, linalg, ordering, pad, reduction, sampling, scan, scatter, shape,
+               special, triangles)
 from .tensor import Tensor, to
+
+# LEAD: list rooms explicitly at the end; names are found in any of them
+ROOMS = (elementwise, special, activations, reduction, ordering, scan, sampling, choice, shape, join, pad, triangles, indexing, scatter, linalg)
+
+
+def _find(name: str):
+    """The operation of that name, from the room that defines it."""
+    for room in ROOMS:
+        if name in vars(room):
+            return vars(room)[name]
+    raise AttributeError(f"no room of autograd defines {name}")
+
+
+class _Operations:
+    """``op.exp`` is the operation ``exp``, wherever it lives."""
+
+    __getattr__ = staticmethod(_find)
+
+
+op = _Operations()
 
 
 def _swapped(operation):
@@ -30,37 +47,40 @@ def _in_place_or_new(operation, in_place):
 
 
 OPERATORS = {
-    "__add__": e.add_, "__radd__": _swapped(e.add_),           # x + y
-    "__sub__": e.sub_, "__rsub__": _swapped(e.sub_),           # x - y
-    "__mul__": e.mul, "__rmul__": _swapped(e.mul),             # x * y
-    "__truediv__": e.true_div, "__rtruediv__": _swapped(e.true_div),          # x / y
-    "__floordiv__": e.floor_divide, "__rfloordiv__": _swapped(e.floor_divide),   # x // y
-    "__mod__": e.remainder, "__rmod__": _swapped(e.remainder),  # x % y
-    "__pow__": e.pow, "__rpow__": _swapped(e.pow),             # x ** y
-    "__matmul__": l.matmul, "__rmatmul__": _swapped(l.matmul),  # x @ y
-    "__neg__": e.neg,                                          # -x
-    "__abs__": e.abs,                                          # abs(x)
-    "__invert__": e.logical_not,                               # ~mask
-    "__getitem__": i.getitem,                                  # x[index]
-    "__eq__": e.eq, "__ne__": e.ne, "__lt__": e.lt, "__le__": e.le, "__gt__": e.gt, "__ge__": e.ge,
-    "__and__": e.bitwise_and, "__or__": e.bitwise_or, "__xor__": e.bitwise_xor,
-    "__iadd__": _in_place_or_new(e.add_, Tensor.add_),         # x += y
-    "__isub__": _in_place_or_new(e.sub_, Tensor.sub_),         # x -= y
-    "__imul__": _in_place_or_new(e.mul, Tensor.mul_),          # x *= y
-    "__itruediv__": _in_place_or_new(e.true_div, Tensor.div_),  # x /= y
+    "__add__": op.add_, "__radd__": _swapped(op.add_),           # x + y
+    "__sub__": op.sub_, "__rsub__": _swapped(op.sub_),           # x - y
+    "__mul__": op.mul, "__rmul__": _swapped(op.mul),             # x * y
+    "__truediv__": op.true_div, "__rtruediv__": _swapped(op.true_div),          # x / y
+    "__floordiv__": op.floor_divide, "__rfloordiv__": _swapped(op.floor_divide),   # x // y
+    "__mod__": op.remainder, "__rmod__": _swapped(op.remainder),  # x % y
+    "__pow__": op.pow, "__rpow__": _swapped(op.pow),             # x ** y
+    "__matmul__": op.matmul, "__rmatmul__": _swapped(op.matmul),  # x @ y
+    "__neg__": op.neg,                                          # -x
+    "__abs__": op.abs,                                          # abs(x)
+    "__invert__": op.bitwise_not,                               # ~mask
+    "__getitem__": op.getitem,                                  # x[index]
+    "__eq__": op.eq, "__ne__": op.ne, "__lt__": op.lt, "__le__": op.le, "__gt__": op.gt, "__ge__": op.ge,
+    "__and__": op.bitwise_and, "__or__": op.bitwise_or, "__xor__": op.bitwise_xor,
+    "__iadd__": _in_place_or_new(op.add_, Tensor.add_),         # x += y
+    "__isub__": _in_place_or_new(op.sub_, Tensor.sub_),         # x -= y
+    "__imul__": _in_place_or_new(op.mul, Tensor.mul_),          # x *= y
+    "__itruediv__": _in_place_or_new(op.true_div, Tensor.div_),  # x /= y
 }
 
-METHODS = {
-    module: names.split() for module, names in {
-        e: "add sub mul div neg pow abs sign floor ceil round trunc square sqrt rsqrt reciprocal exp expm1 log log1p "
-           "log2 log10 sin cos tan arctan tanh sigmoid logaddexp relu maximum minimum where remainder floor_divide "
-           "eq ne lt le gt ge logical_and logical_or logical_xor logical_not isnan isinf isfinite",
-        r: "sum mean var std amax amin argmax argmin logsumexp any all",
-        s: "clone contiguous reshape flatten unflatten permute transpose movedim squeeze unsqueeze broadcast_to expand flip",
-        i: "take_along_dim index_select",
-        l: "matmul",
-    }.items()
-}
+METHODS = """
+    add sub mul div neg pow abs sign floor ceil round trunc square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10
+    sin cos tan arctan tanh sigmoid logaddexp relu maximum minimum remainder floor_divide
+    eq ne lt le gt ge logical_and logical_or logical_xor logical_not bitwise_not isnan isinf isfinite
+    erf clamp clip masked_fill lerp isclose allclose
+    sum mean var std amax amin logsumexp norm count_nonzero any all prod cumsum cumprod
+    bernoulli multinomial
+    max min argmax argmin sort argsort topk median
+    clone contiguous reshape flatten unflatten permute transpose movedim squeeze unsqueeze broadcast_to expand flip
+    view view_as reshape_as ravel swapaxes t expand_as split chunk unbind repeat tile repeat_interleave roll
+    diagonal diag diag_embed tril triu
+    take_along_dim index_select gather take masked_select scatter scatter_add index_put index_add index_copy index_fill
+    matmul mm bmm mv dot outer addmm baddbmm
+""".split()
 
 
 def _cast_to(dtype):
@@ -73,33 +93,49 @@ CONVERSIONS = {"float": "float32", "double": "float64", "half": "float16", "int"
 # ---------------------------------------------------------------------- NumPy's protocols
 
 UFUNCS = {
-    np.add: e.add_, np.subtract: e.sub_, np.multiply: e.mul, np.true_divide: e.true_div, np.negative: e.neg,
-    np.power: e.pow, np.absolute: e.abs, np.sign: e.sign, np.exp: e.exp, np.expm1: e.expm1, np.log: e.log,
-    np.log1p: e.log1p, np.log2: e.log2, np.log10: e.log10, np.sin: e.sin, np.cos: e.cos, np.tan: e.tan,
-    np.arctan: e.arctan, np.tanh: e.tanh, np.sqrt: e.sqrt, np.square: e.square, np.maximum: e.maximum,
-    np.minimum: e.minimum, np.floor: e.floor, np.ceil: e.ceil, np.rint: e.round, np.trunc: e.trunc,
-    np.floor_divide: e.floor_divide, np.remainder: e.remainder, np.logaddexp: e.logaddexp, np.reciprocal: e.reciprocal,
-    np.matmul: l.matmul, np.equal: e.eq, np.not_equal: e.ne, np.less: e.lt, np.less_equal: e.le, np.greater: e.gt,
-    np.greater_equal: e.ge, np.isnan: e.isnan, np.isinf: e.isinf, np.isfinite: e.isfinite,
-    np.logical_and: e.logical_and, np.logical_or: e.logical_or, np.logical_not: e.logical_not,
+    np.add: op.add_, np.subtract: op.sub_, np.multiply: op.mul, np.true_divide: op.true_div, np.negative: op.neg,
+    np.power: op.pow, np.absolute: op.abs, np.sign: op.sign, np.exp: op.exp, np.expm1: op.expm1, np.log: op.log,
+    np.log1p: op.log1p, np.log2: op.log2, np.log10: op.log10, np.sin: op.sin, np.cos: op.cos, np.tan: op.tan,
+    np.arctan: op.arctan, np.tanh: op.tanh, np.sqrt: op.sqrt, np.square: op.square, np.maximum: op.maximum,
+    np.minimum: op.minimum, np.floor: op.floor, np.ceil: op.ceil, np.rint: op.round, np.trunc: op.trunc,
+    np.floor_divide: op.floor_divide, np.remainder: op.remainder, np.logaddexp: op.logaddexp, np.reciprocal: op.reciprocal,
+    np.matmul: op.matmul, np.equal: op.eq, np.not_equal: op.ne, np.less: op.lt, np.less_equal: op.le, np.greater: op.gt,
+    np.greater_equal: op.ge, np.isnan: op.isnan, np.isinf: op.isinf, np.isfinite: op.isfinite,
+    np.logical_and: op.logical_and, np.logical_or: op.logical_or, np.logical_not: op.logical_not,
 }
 
 FUNCTIONS = {
-    np.sum: lambda a, axis=None, keepdims=False: r.sum(a, axis, keepdims),
-    np.mean: lambda a, axis=None, keepdims=False: r.mean(a, axis, keepdims),
-    np.max: lambda a, axis=None, keepdims=False: r.amax(a, () if axis is None else axis, keepdims),
-    np.min: lambda a, axis=None, keepdims=False: r.amin(a, () if axis is None else axis, keepdims),
-    np.where: e.where,
-    np.reshape: lambda a, shape: s.reshape(a, shape),
-    np.transpose: lambda a, axes=None: s.permute(a, axes or tuple(range(a.ndim))[::-1]),
-    np.swapaxes: s.transpose,
-    np.moveaxis: s.movedim,
-    np.broadcast_to: s.broadcast_to,
-    np.expand_dims: s.unsqueeze,
-    np.concatenate: lambda arrays, axis=0: s.cat(arrays, axis),
-    np.stack: lambda arrays, axis=0: s.stack(arrays, axis),
-    np.flip: lambda m, axis=None: s.flip(m, axis),
-    np.take_along_axis: lambda arr, indices, axis: i.take_along_dim(arr, indices, axis),
+    np.sum: lambda a, axis=None, keepdims=False: op.sum(a, axis, keepdims),
+    np.var: lambda a, axis=None, ddof=0, keepdims=False: op.var(a, axis, correction=ddof, keepdim=keepdims),
+    np.std: lambda a, axis=None, ddof=0, keepdims=False: op.std(a, axis, correction=ddof, keepdim=keepdims),
+    np.prod: lambda a, axis=None, keepdims=False: op.prod(a, axis, keepdims),
+    np.cumsum: lambda a, axis: op.cumsum(a, axis),
+    np.cumprod: lambda a, axis: op.cumprod(a, axis),
+    np.clip: lambda a, a_min=None, a_max=None: op.clamp(a, a_min, a_max),
+    np.argmax: lambda a, axis=None, keepdims=False: op.argmax(a, axis, keepdims),
+    np.argmin: lambda a, axis=None, keepdims=False: op.argmin(a, axis, keepdims),
+    np.any: lambda a, axis=None, keepdims=False: op.any(a, axis, keepdims),
+    np.all: lambda a, axis=None, keepdims=False: op.all(a, axis, keepdims),
+    np.isclose: lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: op.isclose(a, b, rtol, atol, equal_nan),
+    np.allclose: lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: op.allclose(a, b, rtol, atol, equal_nan),
+    np.mean: lambda a, axis=None, keepdims=False: op.mean(a, axis, keepdims),
+    np.max: lambda a, axis=None, keepdims=False: op.amax(a, () if axis is None else axis, keepdims),
+    np.min: lambda a, axis=None, keepdims=False: op.amin(a, () if axis is None else axis, keepdims),
+    np.where: op.where,
+    np.reshape: lambda a, shape: op.reshape(a, shape),
+    np.transpose: lambda a, axes=None: op.permute(a, axes or tuple(range(a.ndim))[::-1]),
+    np.swapaxes: op.transpose,
+    np.moveaxis: op.movedim,
+    np.broadcast_to: op.broadcast_to,
+    np.expand_dims: op.unsqueeze,
+    np.concatenate: lambda arrays, axis=0: op.cat(arrays, axis),
+    np.stack: lambda arrays, axis=0: op.stack(arrays, axis),
+    np.tril: op.tril,
+    np.triu: op.triu,
+    np.diagonal: op.diagonal,
+    np.roll: op.roll,
+    np.flip: lambda m, axis=None: op.flip(m, axis),
+    np.take_along_axis: lambda arr, indices, axis: op.take_along_dim(arr, indices, axis),
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a: a.numel(),
@@ -125,17 +161,16 @@ def attach() -> None:
     """Give Tensor its operators, methods and protocols; called once by the package."""
     for name, operation in OPERATORS.items():
         setattr(Tensor, name, operation)
-    for module, names in METHODS.items():
-        for name in names:
-            setattr(Tensor, name, getattr(module, name))
+    for name in METHODS:
+        if any(name in vars(room) for room in ROOMS):   # LEAD: strict again at the end
+            setattr(Tensor, name, _find(name))
     for name, dtype in CONVERSIONS.items():
         setattr(Tensor, name, _cast_to(np.dtype(dtype)))
     Tensor.to = to
     Tensor.cpu = lambda self: to(self, device="cpu")
     Tensor.cuda = lambda self: to(self, device="cuda")
-    Tensor.view = s.reshape
-    Tensor.where = lambda self, condition, other: e.where(condition, self, other)
-    Tensor.T = property(lambda self: s.permute(self, tuple(range(self.ndim))[::-1]))
-    Tensor.mT = property(lambda self: s.transpose(self, -1, -2))
+    Tensor.where = lambda self, condition, other: op.where(condition, self, other)
+    Tensor.T = property(lambda self: op.permute(self, tuple(range(self.ndim))[::-1]))
+    Tensor.mT = property(lambda self: op.transpose(self, -1, -2))
     Tensor.__array_ufunc__ = _array_ufunc
     Tensor.__array_function__ = _array_function

@@ -1,13 +1,20 @@
-"""Reductions: sum, mean, extrema and what is built of them."""
+"""Reductions: sum, mean, variance, norms, logsumexp, and the extrema without an index.
+
+Those that choose an element (max, argmax, sort, topk, ...) are in ordering.py, products and running sums in scan.py.
+"""
 
 from __future__ import annotations
 
+import math
+import numbers
+
 import numpy as np
 
-from .axes import axes, axis
-from .elementwise import cast, exp, log, sqrt
+from ..backend.arrays import as_array, xp_of
+from .axes import axes
+from .elementwise import cast
 from .function import Primitive
-from .tensor import Tensor, wrap
+from .tensor import Tensor, get_default_dtype, int64, wrap
 
 
 def spread(g, shape: tuple, over: tuple, keepdim: bool):
@@ -15,47 +22,16 @@ def spread(g, shape: tuple, over: tuple, keepdim: bool):
     if not keepdim and over:
         kept = tuple(1 if i in over else n for i, n in enumerate(shape))
         g = g.reshape(kept)
+    if type(g) is np.ndarray and len(shape) and math.prod(shape) <= 4096:   # a small copy is quicker than a view
+        full = np.empty(shape, g.dtype)
+        full[...] = g
+        return full
     return np.broadcast_to(g, shape)
 
 
-class Sum(Primitive):
-    """y = sum of x over some axes;  dL/dx = g, repeated."""
-
-    name = "sum"
-
-    def forward(self, x, over, keepdim):
-        self.shape, self.over, self.keepdim = x.shape, over, keepdim
-        return np.asarray(x.sum(axis=over, keepdims=keepdim)) if isinstance(x, np.ndarray) \
-            else x.sum(axis=over, keepdims=keepdim)
-
-    def backward(self, g):
-        return spread(g, self.shape, self.over, self.keepdim)
-
-
-def sum(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
-    """Sum over all axes, or over ``dim`` (an integer or several).
-
-    Args:
-        keepdim: leave the summed axes in place with length 1.
-        dtype: convert to this dtype first.
-    """
-    if dtype is not None:
-        input = cast(input, np.dtype(dtype))
-    return Sum.apply(input, over=axes("sum", dim, input.ndim), keepdim=keepdim)
-
-
-def mean(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
-    """Arithmetic mean over all axes, or over ``dim``.
-
-    Raises:
-        TypeError: integer input; use ``.float()``.
-    """
-    if dtype is not None:
-        input = cast(input, np.dtype(dtype))
-    if input.dtype.kind != "f":
-        raise TypeError(f"mean: needs a floating-point tensor, not {input.dtype}; use .float()")
-    over = axes("mean", dim, input.ndim)
-    return Sum.apply(input, over=over, keepdim=keepdim) / count(input.shape, over)
+def reduced(name: str, dim, ndim: int) -> tuple[int, ...]:
+    """The axes that ``dim`` stands for; as in PyTorch, an empty tuple means all of them."""
+    return axes(name, None if isinstance(dim, (tuple, list)) and not dim else dim, ndim)
 
 
 def count(shape: tuple, over: tuple) -> float:
@@ -66,18 +42,152 @@ def count(shape: tuple, over: tuple) -> float:
     return n or float("nan")
 
 
-def var(input: Tensor, dim=None, *, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Variance over all axes, or over ``dim``: squared deviations from the mean, summed, over (N - correction)."""
-    over = axes("var", dim, input.ndim)
-    deviation = input - mean(input, over, keepdim=True)
-    n = count(input.shape, over) - correction
-    return sum(deviation * deviation, over, keepdim) / (n if n > 0 else 0.0 * n or float("nan"))
+def exact(input: Tensor) -> Tensor:
+    """Integers and booleans as int64, so that a sum of small ones does not wrap around."""
+    return input if input.dtype.kind == "f" else cast(input, int64)
 
 
-def std(input: Tensor, dim=None, *, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Standard deviation: the square root of ``var``."""
-    return sqrt(var(input, dim, correction=correction, keepdim=keepdim))
+def floats_only(name: str, input: Tensor, dtype=None) -> Tensor:
+    """``input`` in ``dtype`` if that is given.
 
+    Raises:
+        TypeError: the result is not floating point.
+    """
+    if dtype is not None:
+        input = cast(input, np.dtype(dtype))
+    if input.dtype.kind != "f":
+        raise TypeError(f"{name}: needs a floating-point tensor, not {input.dtype}; use .float()")
+    return input
+
+
+# ---------------------------------------------------------------------- sum and mean
+
+class Sum(Primitive):
+    """y = sum of x over some axes;  dL/dx = g, repeated."""
+
+    name = "sum"
+
+    def forward(self, x, over, keepdim):
+        self.shape, self.over, self.keepdim = x.shape, over, keepdim
+        return as_array(x.sum(axis=over, keepdims=keepdim))
+
+    def backward(self, g):
+        return spread(g, self.shape, self.over, self.keepdim)
+
+
+class Mean(Sum):
+    """y = sum of x over some axes / their number;  dL/dx = g / n, repeated."""
+
+    name = "mean"
+
+    def forward(self, x, over, keepdim):
+        self.n = count(x.shape, over)
+        return as_array(Sum.forward(self, x, over, keepdim) / self.n)
+
+    def backward(self, g):
+        return spread(g / self.n, self.shape, self.over, self.keepdim)
+
+
+def sum(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
+    """Sum over all axes, or over ``dim`` (an integer or several); integers and booleans give int64.
+
+    Args:
+        keepdim: leave the summed axes in place with length 1.
+        dtype: convert to this dtype first.
+    """
+    input = exact(input) if dtype is None else cast(input, np.dtype(dtype))
+    return Sum.apply(input, over=reduced("sum", dim, input.ndim), keepdim=keepdim)
+
+
+def mean(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
+    """Arithmetic mean over all axes, or over ``dim``.
+
+    Raises:
+        TypeError: integer input; use ``.float()``.
+    """
+    input = floats_only("mean", input, dtype)
+    return Mean.apply(input, over=reduced("mean", dim, input.ndim), keepdim=keepdim)
+
+
+def count_nonzero(input: Tensor, dim=None) -> Tensor:
+    """Number of elements that are not zero (int64), over all axes or ``dim``."""
+    return wrap(as_array((input._data != 0).sum(axis=axes("count_nonzero", dim, input.ndim), dtype=np.int64)))
+
+
+# ---------------------------------------------------------------------- variance
+
+class Var(Primitive):
+    """y = sum (x - mean)^2 / d with d = N - correction;  dL/dx = g 2 (x - mean) / d."""
+
+    name = "var"
+    keep = (0,)
+
+    def forward(self, x, over, keepdim, correction):
+        self.shape, self.over, self.keepdim = x.shape, over, keepdim
+        n = count(x.shape, over)
+        self.divisor = n - correction if n > correction else float("nan") if n == correction else 0.0
+        deviation = x - x.sum(axis=over, keepdims=True) / n
+        deviation *= deviation
+        total = deviation.sum(axis=over, keepdims=keepdim)
+        return as_array(total / self.divisor if self.divisor else total * np.inf)
+
+    def backward(self, g, x):
+        slope = g * (2 / self.divisor if self.divisor else np.inf)
+        return spread(slope, self.shape, self.over, self.keepdim) * (x - np.mean(x, axis=self.over, keepdims=True))
+
+
+class Std(Var):
+    """y = sqrt(var);  dL/dx = g (x - mean) / (d y), and 0 where y = 0 (as PyTorch has it)."""
+
+    name = "std"
+    keep_output = True
+
+    def forward(self, x, over, keepdim, correction):
+        return as_array(np.sqrt(Var.forward(self, x, over, keepdim, correction)))
+
+    def backward(self, g, x, y):
+        flat = y == 0
+        return Var.backward(self, np.where(flat, 0, g) / np.where(flat, 1, 2 * y), x)
+
+
+def var(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = False, *,
+        correction: int = 1) -> Tensor:
+    """Variance over all axes, or over ``dim``: squared deviations from the mean, summed, over (N - correction).
+
+    Args:
+        unbiased: PyTorch's older word for the correction: True is 1, False is 0.
+
+    Raises:
+        TypeError: integer input; use ``.float()``.
+    """
+    return _spread_of(Var, input, dim, unbiased, keepdim, correction)
+
+
+def std(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = False, *,
+        correction: int = 1) -> Tensor:
+    """Standard deviation: the square root of ``var``, with the same arguments; its gradient at 0 is 0."""
+    return _spread_of(Std, input, dim, unbiased, keepdim, correction)
+
+
+def _spread_of(cls, input, dim, unbiased, keepdim, correction):
+    if isinstance(dim, bool):   # PyTorch also takes var(x, unbiased)
+        dim, unbiased = None, dim
+    correction = correction if unbiased is None else int(unbiased)
+    input = floats_only(cls.name, input)
+    return cls.apply(input, over=reduced(cls.name, dim, input.ndim), keepdim=keepdim, correction=correction)
+
+
+def var_mean(input: Tensor, dim=None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
+    """The variance and the mean."""
+    return var(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def std_mean(input: Tensor, dim=None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
+    """The standard deviation and the mean."""
+    return std(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+# ---------------------------------------------------------------------- extrema that share ties
 
 class Extremum(Primitive):
     """y = max (or min) of x over some axes; ties share the gradient equally, as PyTorch's amax does."""
@@ -87,14 +197,14 @@ class Extremum(Primitive):
 
     def forward(self, x, over, keepdim, function):
         self.shape, self.over, self.keepdim = x.shape, over, keepdim
-        return np.asarray(function(x, axis=over, keepdims=keepdim)) if isinstance(x, np.ndarray) \
-            else function(x, axis=over, keepdims=keepdim)
+        return as_array(function(x, axis=over, keepdims=keepdim))
 
     def backward(self, g, x, y):
-        raw_x, raw_y = (v._data if isinstance(v, Tensor) else v for v in (x, y))
-        hit = raw_x == spread(raw_y, self.shape, self.over, self.keepdim)
-        share = hit / np.maximum(hit.sum(axis=self.over, keepdims=True), 1)
-        return spread(g, self.shape, self.over, self.keepdim) * share.astype(raw_x.dtype)
+        x, y = (v._data if isinstance(v, Tensor) else v for v in (x, y))
+        y = spread(y, self.shape, self.over, self.keepdim)
+        hit = (x == y) | (np.isnan(x) & np.isnan(y))
+        ties = np.maximum(hit.sum(axis=self.over, keepdims=True), 1).astype(x.dtype)
+        return spread(g, self.shape, self.over, self.keepdim) * (hit / ties)
 
 
 class Amax(Extremum):
@@ -105,60 +215,112 @@ class Amin(Extremum):
     name = "amin"
 
 
-def _extremum(cls, name, function, input, dim, keepdim):
-    over = axes(name, None if dim == () else dim, input.ndim)
-    if any(input.shape[i] == 0 for i in over):
-        raise ValueError(f"{name}: shape {input.shape} has no element along dim={dim}, so there is no extremum")
+def extremum(cls: type[Extremum], function, input: Tensor, dim, keepdim: bool) -> Tensor:
+    """Check the axes of a reduction without a neutral element, and apply it."""
+    over = reduced(cls.name, dim, input.ndim)
+    if input.numel() == 0 and (not over or 0 in [input.shape[i] for i in over]):
+        raise ValueError(f"{cls.name}: shape {input.shape} has no element along dim={dim}, so there is no extremum")
     return cls.apply(input, over=over, keepdim=keepdim, function=function)
 
 
 def amax(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
     """Largest element over ``dim`` (all axes by default); ties share the gradient equally."""
-    return _extremum(Amax, "amax", np.max, input, dim, keepdim)
+    return extremum(Amax, np.max, input, dim, keepdim)
 
 
 def amin(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
     """Smallest element over ``dim`` (all axes by default); ties share the gradient equally."""
-    return _extremum(Amin, "amin", np.min, input, dim, keepdim)
+    return extremum(Amin, np.min, input, dim, keepdim)
 
 
-def _index_of(name, function, input, dim, keepdim):
-    if input._data.size == 0:
-        raise ValueError(f"{name}: a tensor of shape {input.shape} has no element to choose")
-    if dim is None:
-        index = function(input._data.reshape(-1), axis=0)
-        return wrap(np.asarray(index).reshape((1,) * input.ndim) if keepdim else index)
-    d = axis(name, dim, input.ndim)
-    if input.ndim == 0:
-        return wrap(np.asarray(0))
-    index = function(input._data, axis=d)
-    return wrap(np.expand_dims(index, d) if keepdim else index)
+# ---------------------------------------------------------------------- logsumexp and norms
 
+class LogSumExp(Primitive):
+    """y = log sum e^x, computed as m + log sum e^(x - m) with m = max x;  dL/dx = g e^(x - y)."""
 
-def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the largest element along ``dim``, or in the flattened tensor; the first of a tie."""
-    return _index_of("argmax", np.argmax, input, dim, keepdim)
+    name = "logsumexp"
+    keep = (0,)
+    keep_output = True
 
+    def forward(self, x, over, keepdim):
+        self.shape, self.over, self.keepdim = x.shape, over, keepdim
+        m = xp_of(x).zeros((), x.dtype)
+        if x.size:
+            m = np.max(x, axis=over, keepdims=True)
+            m = np.where(np.isfinite(m), m, 0).astype(x.dtype)
+        total = np.exp(x - m).sum(axis=over, keepdims=True)
+        with np.errstate(divide="ignore"):   # no element above -inf: log 0
+            y = np.log(total) + m
+        return y if keepdim else y.reshape(tuple(n for i, n in enumerate(x.shape) if i not in over))
 
-def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the smallest element along ``dim``, or in the flattened tensor; the first of a tie."""
-    return _index_of("argmin", np.argmin, input, dim, keepdim)
+    def backward(self, g, x, y):
+        y = np.where(y == -np.inf, 0, y)     # then every e^x is 0, and so is its share
+        return spread(g, self.shape, self.over, self.keepdim) * \
+            np.exp(x - spread(y, self.shape, self.over, self.keepdim))
 
 
 def logsumexp(input: Tensor, dim, keepdim: bool = False) -> Tensor:
-    """log(sum(exp(input))) over ``dim``, without overflow; -inf where every element is -inf."""
-    over = axes("logsumexp", dim, input.ndim)
-    largest = np.max(input._data, axis=over, keepdims=True, initial=-np.inf)
-    shift = wrap(np.where(np.isfinite(largest), largest, 0).astype(input.dtype))
-    total = log(sum(exp(input - shift), over, keepdim=True)) + shift
-    return total if keepdim else total.reshape(tuple(n for i, n in enumerate(input.shape) if i not in over))
+    """log(sum(exp(input))) over ``dim``, without overflow; -inf, with gradient 0, where every element is -inf."""
+    if input.dtype.kind != "f":
+        input = cast(input, get_default_dtype())
+    return LogSumExp.apply(input, over=reduced("logsumexp", dim, input.ndim), keepdim=keepdim)
 
+
+class Norm(Primitive):
+    """y = (sum |x|^p)^(1/p);  dL/dx = g sign(x) (|x| / y)^(p-1), and 0 where y = 0 or x = 0."""
+
+    name = "norm"
+    keep = (0,)
+    keep_output = True
+
+    def forward(self, x, p, over, keepdim):
+        self.p, self.shape, self.over, self.keepdim = p, x.shape, over, keepdim
+        if p == 2:
+            return as_array(np.sqrt((x * x).sum(axis=over, keepdims=keepdim)))
+        powers = (x != 0).astype(x.dtype) if p == 0 else np.abs(x) ** p
+        total = powers.sum(axis=over, keepdims=keepdim)
+        return as_array(total if p in (0, 1) else total ** (1 / p))
+
+    def backward(self, g, x, y):
+        g, y = (spread(v, self.shape, self.over, self.keepdim) for v in (g, y))
+        if self.p == 0:
+            return g * 0
+        if self.p == 1:
+            return g * np.sign(x)
+        y = np.where(y == 0, 1, y)
+        if self.p == 2:
+            return g * x / y
+        return g * np.sign(x) * (np.abs(np.where(x == 0, 1, x)) / y) ** (self.p - 1)
+
+
+def norm(input: Tensor, p: float | str = "fro", dim=None, keepdim: bool = False, dtype=None) -> Tensor:
+    """The p-norm of the elements over all axes, or over ``dim``: (sum |x|^p)^(1/p).
+
+    Args:
+        p: a number, "fro" (the same as 2), inf (the largest magnitude), -inf (the smallest) or 0 (how many are
+            not zero).
+
+    Raises:
+        TypeError: integer input, or a ``p`` that is none of these.
+    """
+    input = floats_only("norm", input, dtype)
+    if p == "fro":
+        p = 2
+    if not isinstance(p, numbers.Real):
+        raise TypeError(f"norm: p={p!r}; choose a number, inf, -inf or 'fro'")
+    over, p = reduced("norm", dim, input.ndim), float(p)
+    if p in (math.inf, -math.inf):
+        return (amax if p > 0 else amin)(np.abs(input), over, keepdim)
+    return Norm.apply(input, p=p, over=over, keepdim=keepdim)
+
+
+# ---------------------------------------------------------------------- truth
 
 def any(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
     """Whether any element is true (non-zero), over all axes or ``dim``."""
-    return wrap(np.any(input._data, axis=axes("any", dim, input.ndim), keepdims=keepdim))
+    return wrap(as_array(np.any(input._data, axis=axes("any", dim, input.ndim), keepdims=keepdim)))
 
 
 def all(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
     """Whether all elements are true (non-zero), over all axes or ``dim``."""
-    return wrap(np.all(input._data, axis=axes("all", dim, input.ndim), keepdims=keepdim))
+    return wrap(as_array(np.all(input._data, axis=axes("all", dim, input.ndim), keepdims=keepdim)))

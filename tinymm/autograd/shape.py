@@ -1,11 +1,13 @@
-"""Operations that only move elements: reshape, transpose, expand, concatenate, ..."""
+"""Another view of the same elements: reshape, transpose, squeeze, expand, ... (joining and cutting: ``join.py``)"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from .axes import axes, axis, sizes
-from .elementwise import promote, unbroadcast
+from .elementwise import unbroadcast
 from .function import Primitive
 from .tensor import Tensor
 
@@ -73,17 +75,98 @@ class Reshape(Primitive):
         return g.reshape(self.shape)
 
 
+class ReshapeCopy(Reshape):
+    """Reshape where the memory layout makes a copy necessary, so that the result has a version of its own."""
+
+    name = "reshape"
+    view = False
+
+
+def can_view(array, shape: tuple) -> bool:
+    """Whether ``array`` can be seen under ``shape`` without moving an element.
+
+    Neighbouring axes can be merged when stepping over the end of the inner one lands on the next element of the outer
+    one: stride[outer] = stride[inner] * length[inner]. Every new axis must lie inside one such merged run.
+    """
+    if array.flags.c_contiguous or array.size == 0:
+        return True
+    runs = []   # [number of elements, stride of the innermost] of each mergeable run, from the last axis on
+    for n, stride in zip(array.shape[::-1], array.strides[::-1]):
+        if n == 1:
+            continue
+        if runs and stride == runs[-1][1] * runs[-1][0]:
+            runs[-1][0] *= n
+        else:
+            runs.append([n, stride])
+    runs.reverse()
+    left = 1
+    for n in shape[::-1]:
+        if n == 1:
+            continue
+        if left == 1:
+            left = runs.pop()[0] if runs else 1
+        if left % n:
+            return False
+        left //= n
+    return True
+
+
+def _resolve(name: str, input: Tensor, shape: tuple) -> tuple[int, ...]:
+    """``shape`` with its -1 computed, checked against the number of elements."""
+    count = input._data.size
+    if math.prod(shape) == count and min(shape, default=0) >= 0:
+        return shape
+    known = math.prod(n for n in shape if n != -1)
+    wrong = any(n < -1 for n in shape) or shape.count(-1) > 1
+    if -1 in shape and not wrong and known > 0 and count % known == 0:
+        shape = tuple(count // known if n == -1 else n for n in shape)
+        known = count
+    if wrong or -1 in shape or known != count:
+        raise ValueError(f"{name}: {count} elements of shape {input.shape} do not fit shape {shape}"
+                         + ("; at most one length may be -1, and then the others must divide the number of elements"
+                            if -1 in shape or wrong else ""))
+    return shape
+
+
 def reshape(input: Tensor, *shape) -> Tensor:
-    """The same elements in the same order under another shape; one length may be -1.
+    """The same elements in the same order under another shape; a view where the memory layout allows it.
+
+    Args:
+        *shape: lengths, or one tuple of them; one length may be -1 and is computed.
 
     Raises:
         ValueError: the number of elements does not fit.
     """
-    shape = sizes(shape)
-    try:
-        return Reshape.apply(input, shape=shape)
-    except ValueError as error:
-        raise ValueError(f"reshape: {input.numel()} elements of shape {input.shape} do not fit shape {shape}") from error
+    shape = _resolve("reshape", input, sizes(shape))
+    return (Reshape if can_view(input._data, shape) else ReshapeCopy).apply(input, shape=shape)
+
+
+def view(input: Tensor, *shape) -> Tensor:
+    """Like ``reshape``, but never a copy: the result shares memory with the input.
+
+    Raises:
+        ValueError: the number of elements does not fit, or the memory layout would need a copy.
+    """
+    shape = _resolve("view", input, sizes(shape))
+    if not can_view(input._data, shape):
+        raise ValueError(f"view: shape {input.shape} with strides {input._data.strides} (bytes) cannot be seen as "
+                         f"{shape} without a copy; use .reshape(...), or .contiguous() before")
+    return Reshape.apply(input, shape=shape)
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """``input.view(other.shape)``."""
+    return view(input, other.shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """``input.reshape(other.shape)``."""
+    return reshape(input, other.shape)
+
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements on one axis."""
+    return reshape(input, -1)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -93,17 +176,24 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     first, last = axis("flatten", start_dim, input.ndim), axis("flatten", end_dim, input.ndim)
     if first > last:
         raise ValueError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim}")
-    merged = int(np.prod(input.shape[first:last + 1]))
+    merged = math.prod(input.shape[first:last + 1])
     return reshape(input, input.shape[:first] + (merged,) + input.shape[last + 1:])
 
 
-def unflatten(input: Tensor, dim: int, sizes: tuple) -> Tensor:
-    """Split axis ``dim`` into axes of the given lengths; one may be -1."""
+def unflatten(input: Tensor, dim: int, sizes) -> Tensor:
+    """Split axis ``dim`` into axes of the lengths ``sizes``; one may be -1.
+
+    Raises:
+        ValueError: the lengths do not multiply to that of the axis.
+    """
     d = axis("unflatten", dim, input.ndim)
-    lengths = list(sizes)
-    if -1 in lengths:
-        known = -int(np.prod(lengths))
-        lengths[lengths.index(-1)] = input.shape[d] // max(known, 1)
+    lengths = [int(n) for n in sizes]
+    n = input.shape[d] if input.ndim else 1
+    if lengths.count(-1) == 1:
+        known = math.prod(m for m in lengths if m != -1)
+        lengths[lengths.index(-1)] = n // known if known else 0
+    if not lengths or min(lengths) < 0 or math.prod(lengths) != n:
+        raise ValueError(f"unflatten: sizes={tuple(sizes)} do not multiply to the length {n} of dim={dim}")
     return reshape(input, input.shape[:d] + tuple(lengths) + input.shape[d + 1:])
 
 
@@ -139,6 +229,22 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return Permute.apply(input, dims=tuple(order))
 
 
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Exchange two axes (``transpose`` under NumPy's name)."""
+    return transpose(input, axis0, axis1)
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; a 0-d or 1-d tensor stays as it is.
+
+    Raises:
+        ValueError: more than two axes.
+    """
+    if input.ndim > 2:
+        raise ValueError(f"t: shape {input.shape} has {input.ndim} axes, a matrix has two; use .mT or transpose")
+    return transpose(input, 0, 1) if input.ndim == 2 else alias(input)
+
+
 def movedim(input: Tensor, source, destination) -> Tensor:
     """Move the axes ``source`` to the places ``destination``; the others keep their order."""
     src, dst = axes("movedim", source, input.ndim), axes("movedim", destination, input.ndim)
@@ -153,13 +259,13 @@ def movedim(input: Tensor, source, destination) -> Tensor:
 def squeeze(input: Tensor, dim=None) -> Tensor:
     """Remove the axes of length 1, all of them or those in ``dim``."""
     chosen = axes("squeeze", dim, input.ndim)
-    return reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in chosen))
+    return Reshape.apply(input, shape=tuple([n for i, n in enumerate(input.shape) if n != 1 or i not in chosen]))
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Insert an axis of length 1 at ``dim``."""
     d = axis("unsqueeze", dim, input.ndim + 1)
-    return reshape(input, input.shape[:d] + (1,) + input.shape[d:])
+    return Reshape.apply(input, shape=input.shape[:d] + (1,) + input.shape[d:])
 
 
 class BroadcastTo(Primitive):
@@ -195,70 +301,16 @@ def expand(input: Tensor, *sizes_) -> Tensor:
     return broadcast_to(input, tuple(full[i] if n == -1 and i >= extra else n for i, n in enumerate(target)))
 
 
-class Cat(Primitive):
-    """Arrays one after the other along an axis."""
-
-    name = "cat"
-
-    def forward(self, *arrays, dim):
-        self.dim, self.lengths = dim, [a.shape[dim] for a in arrays]
-        return np.concatenate(arrays, axis=dim)
-
-    def backward(self, g):
-        parts, start, before = [], 0, (slice(None),) * self.dim
-        for n, edge in zip(self.lengths, self.edges):
-            parts.append(g[(*before, slice(start, start + n))] if edge is not None else None)
-            start += n
-        return parts
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """``input.expand(other.shape)``."""
+    return expand(input, other.shape)
 
 
-def cat(tensors, dim: int = 0) -> Tensor:
-    """The tensors one after the other along axis ``dim``; all other axes must agree.
-
-    Raises:
-        ValueError: no tensors, or shapes that disagree; the message names the tensor and the axis.
-    """
-    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
-    if not tensors:
-        raise ValueError("cat: needs at least one tensor")
-    first = tensors[0]
-    d = axis("cat", dim, first.ndim)
-    for i, t in enumerate(tensors):
-        if t.ndim != first.ndim or first.ndim == 0 or t.shape[:d] + t.shape[d + 1:] != first.shape[:d] + first.shape[d + 1:]:
-            raise ValueError(f"cat: tensors[{i}] has shape {t.shape} but tensors[0] has {first.shape}; all axes but "
-                             f"dim={d} must agree" + ("; use stack for 0-d tensors" if first.ndim == 0 else ""))
-    common = tensors[0]._data
-    for t in tensors[1:]:
-        common = promote(common[:0], t._data[:0])[0]
-    tensors = [t.to(common.dtype) for t in tensors]
-    return Cat.apply(*tensors, dim=d)
-
-
-def stack(tensors, dim: int = 0) -> Tensor:
-    """The tensors along a new axis at ``dim``; all must have the same shape."""
-    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
-    if not tensors:
-        raise ValueError("stack: needs at least one tensor")
-    for i, t in enumerate(tensors):
-        if t.shape != tensors[0].shape:
-            raise ValueError(f"stack: tensors[{i}] has shape {t.shape} but tensors[0] has {tensors[0].shape}")
-    d = axis("stack", dim, tensors[0].ndim + 1)
-    return cat([unsqueeze(t, d) for t in tensors], d)
-
-
-class Flip(Primitive):
-    """The elements in reverse order along some axes."""
-
-    name = "flip"
-
-    def forward(self, x, dims):
-        self.dims = dims
-        return np.flip(x, dims).copy()
-
-    def backward(self, g):
-        return np.flip(g, self.dims)
-
-
-def flip(input: Tensor, dims) -> Tensor:
-    """Reverse the order of the elements along the axes ``dims``."""
-    return Flip.apply(input, dims=axes("flip", dims, input.ndim))
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors expanded to their common shape."""
+    try:
+        common = np.broadcast_shapes(*(t.shape for t in tensors))
+    except ValueError as error:
+        raise ValueError("broadcast_tensors: shapes " + ", ".join(str(t.shape) for t in tensors) + " do not broadcast; "
+                         "from the right, axes must be equal or 1") from error
+    return tuple(broadcast_to(t, common) for t in tensors)

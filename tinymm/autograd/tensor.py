@@ -431,19 +431,31 @@ def wrap(array, node=None) -> Tensor:
 
 
 def array_from(data, dtype=None) -> np.ndarray:
-    """A fresh array from Python data: floats become the default dtype, NumPy's own dtypes stay."""
-    if isinstance(data, (list, tuple)) and any(isinstance(item, Tensor) for item in data):
-        data = [item.tolist() if isinstance(item, Tensor) else item for item in data]
-    strong = isinstance(data, (np.generic, np.ndarray)) or is_array(data)
+    """A fresh array from Python data: floats become the default dtype; a dtype of NumPy's or a Tensor's stays."""
+    first = data
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    strong = isinstance(first, (np.generic, Tensor)) or is_array(first)
     try:
-        array = np.array(data, dtype=dtype)
+        array = np.array(_without_tensors(data), dtype=dtype)
     except ValueError as error:
         raise ValueError(f"tensor: the nested lists are ragged or not numbers ({error})") from None
+    except OverflowError as error:
+        raise ValueError(f"tensor: an integer does not fit {np.dtype(dtype or int64)} ({error})") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: cannot hold {array.dtype} values of {type(data).__name__}; give numbers")
-    if dtype is None and not strong and array.dtype == float64:
-        array = array.astype(_default_dtype)
+    if dtype is None and array.dtype == float64:
+        array = array.astype(first.dtype if strong and first.dtype.kind == "f" else _default_dtype)
     return array
+
+
+def _without_tensors(data):
+    """Nested lists with arrays in the place of Tensors."""
+    if isinstance(data, Tensor):
+        return to_host(data._data)
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (Tensor, list, tuple)):
+        return [_without_tensors(item) for item in data]
+    return data
 
 
 def raw_index(index):

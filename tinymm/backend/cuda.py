@@ -13,6 +13,9 @@ from .arrays import register_array_type
 SOURCES: dict[str, "CudaKernel"] = {}   # kernel name -> kernel, in order of definition
 
 PRELUDE = r"""
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)   // NVRTC has no <math.h>
+#endif
 __device__ __forceinline__ float  shuffle_down(float v, int d)  { return __shfl_down_sync(0xffffffffu, v, d); }
 __device__ __forceinline__ double shuffle_down(double v, int d) { return __shfl_down_sync(0xffffffffu, v, d); }
 

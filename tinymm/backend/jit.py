@@ -188,9 +188,10 @@ def _import_numba():
     import numba
 
     numba.config.CACHE_DIR = str(cache_folder())
-    from . import vmath
+    from . import simd, vmath
 
     vmath.install()
+    simd.install()
     return numba
 
 

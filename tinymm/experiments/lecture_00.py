@@ -42,7 +42,7 @@ class Claim:
 def backward_over_paths(node, g, count: list[int]):
     """The naive backward pass: walk every path from the result to the leaves, and visit a node once for each."""
     count[0] += 1
-    for edge, part in zip(node.edges, node.pull(g, False) if node.edges else ()):
+    for edge, part in zip(node.edges, node.pull(g) if node.edges else ()):
         if edge is not None:
             backward_over_paths(edge, part, count)
 

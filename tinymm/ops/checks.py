@@ -45,3 +45,23 @@ def one_device(operation: str, **tensors) -> None:
     if len(set(devices.values())) > 1:
         listed = ", ".join(f"{name} on {device}" for name, device in devices.items())
         raise RuntimeError(f"{operation}: {listed}; move them together with .to(device)")
+
+
+def per_channel(operation: str, input: Tensor, **vectors) -> None:
+    """Raise ValueError unless every vector (None left out) has one element for each channel, axis 1 of ``input``."""
+    for name, value in vectors.items():
+        if value is not None and value.shape != (input.shape[1],):
+            raise ValueError(f"{operation}: input of shape {input.shape} has {input.shape[1]} channels (axis 1) but "
+                             f"{name} has shape {value.shape}; it must be ({input.shape[1]},)")
+
+
+def trailing_shape(operation: str, input: Tensor, normalized_shape, **parameters) -> tuple[int, ...]:
+    """``normalized_shape`` as a tuple; raise ValueError unless ``input`` ends in it and each parameter (None left out)
+    has it."""
+    shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
+    if not shape or input.shape[-len(shape):] != shape:
+        raise ValueError(f"{operation}: input has shape {input.shape}, which does not end in normalized_shape={shape}")
+    for name, value in parameters.items():
+        if value is not None and value.shape != shape:
+            raise ValueError(f"{operation}: {name} has shape {value.shape} but normalized_shape is {shape}")
+    return shape

@@ -13,10 +13,11 @@ from ..autograd.elementwise import rsqrt
 from ..autograd.reduction import mean
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor
+from ..backend.aligned import aligned_row, aligned_zeros
 from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import chunks, kernel, prange
-from .checks import as_tensor, same_dtype
+from .checks import floating, same_dtype, trailing_shape
 from .fused import Fused
 
 
@@ -62,21 +63,22 @@ class LayerNorm(Fused):
     def forward_numba(self, x, weight, bias, dims, eps):
         width = int(np.prod(x.shape[x.ndim - dims:]))
         rows = x.size // width
-        self.x, self.shape, self.tail = x.reshape(rows, width), x.shape, x.shape[x.ndim - dims:]
-        self.w = np.ones(width, x.dtype) if weight is None else weight.reshape(width)
-        b = np.zeros(width, x.dtype) if bias is None else bias.reshape(width)
-        y = np.empty_like(self.x)
+        self.x, self.tail = x, x.shape[x.ndim - dims:]
+        self.w, b = aligned_row(weight, width, 1, x.dtype), aligned_row(bias, width, 0, x.dtype)
+        y = np.empty(x.shape, x.dtype)
         self.mu, self.rstd = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
-        _forward(self.x, self.w, b, x.dtype.type(eps), y, self.mu, self.rstd, work=x.size)
-        return y.reshape(x.shape)
+        _forward(x.reshape(rows, width), self.w, b, x.dtype.type(1 / width), x.dtype.type(eps),
+                 y.reshape(rows, width), self.mu, self.rstd, work=x.size)
+        return y
 
     def backward_numba(self, g):
-        rows, width = self.x.shape
-        dx = np.empty_like(self.x)
-        parts = chunks(rows, self.x.size)
-        dw, db = np.zeros((parts, width), self.x.dtype), np.zeros((parts, width), self.x.dtype)
-        _backward(g.reshape(rows, width), self.x, self.w, self.mu, self.rstd, dx, dw, db, work=self.x.size)
-        return (dx.reshape(self.shape), dw.sum(0).reshape(self.tail) if self.needs[1] else None,
+        x, (width,), (rows,) = self.x, self.w.shape, self.mu.shape
+        dx = np.empty(x.shape, x.dtype)   # whole, not a view: the engine may give it to a leaf without a copy
+        parts = chunks(rows, x.size)
+        dw, db = aligned_zeros((parts, width), x.dtype), aligned_zeros((parts, width), x.dtype)
+        _backward(g.reshape(rows, width), x.reshape(rows, width), self.w, self.mu, self.rstd, x.dtype.type(1 / width),
+                  dx.reshape(rows, width), dw, db, work=x.size)
+        return (dx, dw.sum(0).reshape(self.tail) if self.needs[1] else None,
                 db.sum(0).reshape(self.tail) if self.needs[2] else None)
 
     # ------------------------------------------------------------------ rung 4: CUDA
@@ -108,41 +110,42 @@ class LayerNorm(Fused):
 
 
 @kernel(parallel=True, reassociate=True)
-def _forward(x, w, b, eps, y, mu, rstd):
+def _forward(x, w, b, per, eps, y, mu, rstd):   # per = 1 / width: dividing by an integer would compute in float64
     rows, width = x.shape
     for n in prange(rows):
         total = x.dtype.type(0)
         for i in range(width):
             total += x[n, i]
-        m = total / width
+        m = total * per
         square = x.dtype.type(0)
         for i in range(width):   # a second pass: E[x^2] - E[x]^2 would cancel
-            square += (x[n, i] - m) * (x[n, i] - m)
-        r = x.dtype.type(1) / np.sqrt(square / width + eps)
+            centred = x[n, i] - m
+            square += centred * centred
+        r = x.dtype.type(1) / np.sqrt(square * per + eps)
         mu[n], rstd[n] = m, r
         for i in range(width):
-            y[n, i] = (x[n, i] - mu[n]) * rstd[n] * w[i] + b[i]
+            y[n, i] = (x[n, i] - m) * r * w[i] + b[i]
 
 
 @kernel(parallel=True, reassociate=True)
-def _backward(g, x, w, mu, rstd, dx, dw, db):
+def _backward(g, x, w, mu, rstd, per, dx, dw, db):
     rows, width = x.shape
     parts = dw.shape[0]
     for p in prange(parts):
         for n in range(rows * p // parts, rows * (p + 1) // parts):
             m, r = mu[n], rstd[n]
-            mean_g, mean_gx = x.dtype.type(0), x.dtype.type(0)
+            mean_g, slope = x.dtype.type(0), x.dtype.type(0)
             for i in range(width):
                 gw = g[n, i] * w[i]
                 mean_g += gw
-                mean_gx += gw * (x[n, i] - m)
-            mean_g /= width
-            mean_gx *= r / width
-            for i in range(width):
-                normed = (x[n, i] - m) * r
-                dx[n, i] = r * (g[n, i] * w[i] - mean_g - normed * mean_gx)
-                dw[p, i] += g[n, i] * normed
-                db[p, i] += g[n, i]
+                slope += gw * (x[n, i] - m)
+            mean_g *= per * r
+            slope *= r * r * r * per
+            for i in range(width):   # all three results in one pass while the row is in cache
+                one, centred = g[n, i], x[n, i] - m
+                dx[n, i] = one * r * w[i] - mean_g - centred * slope
+                dw[p, i] += one * (centred * r)
+                db[p, i] += one
 
 
 CUDA_FORWARD = CudaKernel("layer_norm_forward", r"""
@@ -197,13 +200,8 @@ def layer_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, bi
     Raises:
         ValueError: shapes that do not fit; the message names them.
     """
-    input = as_tensor("layer_norm", "input", input)
-    shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
-    if not shape or input.shape[-len(shape):] != shape:
-        raise ValueError(f"layer_norm: input has shape {input.shape}, which does not end in normalized_shape={shape}")
-    for name, value in (("weight", weight), ("bias", bias)):
-        if value is not None and value.shape != shape:
-            raise ValueError(f"layer_norm: {name} has shape {value.shape} but normalized_shape is {shape}")
+    input = floating("layer_norm", "input", input)
+    shape = trailing_shape("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     input, weight, bias = same_dtype(input, weight, bias)
     return LayerNorm.apply(input, weight, bias, dims=len(shape), eps=eps)
 

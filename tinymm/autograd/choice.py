@@ -1,0 +1,132 @@
+"""Choosing and blending, element by element: clamp, masked_fill, lerp; and comparison up to a tolerance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import large
+from ..backend.arrays import is_array, xp_of
+from .elementwise import cast, promote, unbroadcast
+from .function import Primitive
+from .tensor import Tensor, get_default_dtype, int64, wrap
+
+
+class Clamp(Primitive):
+    """y = min(max(x, lower), upper);  dL/dx = g where lower <= x <= upper, and the bound that won gets the rest."""
+
+    name = "clamp"
+    keep = (0, 1, 2)
+
+    def forward(self, x, lower, upper):
+        y = x if lower is None else np.maximum(x, lower)
+        return y if upper is None else np.minimum(y, upper)
+
+    def backward(self, g, x, lower, upper):
+        x, lo, hi = (v._data if isinstance(v, Tensor) else v for v in (x, lower, upper))
+        lo = -np.inf if lo is None else lo
+        hi = np.inf if hi is None else hi
+        to_x, to_lo, to_hi = self.needs
+        return (unbroadcast(g * ((x >= lo) & (x <= hi)), x.shape, x.dtype) if to_x else None,
+                unbroadcast(g * ((x < lo) & (lo < hi)), lo.shape, lo.dtype) if to_lo else None,
+                unbroadcast(g * ((x > hi) | (hi < lo)), hi.shape, hi.dtype) if to_hi else None)
+
+
+def clamp(input: Tensor, min=None, max=None) -> Tensor:
+    """The elements, none smaller than ``min`` and none larger than ``max`` (which wins where min > max).
+
+    Args:
+        min, max: numbers, or Tensors that broadcast with ``input``; None for no bound.
+
+    Returns:
+        Tensor of the broadcast shape.
+
+    Raises:
+        ValueError: neither bound is given, or shapes that do not broadcast.
+    """
+    if min is None and max is None:
+        raise ValueError("clamp: give min, max or both")
+    bounds = [Tensor(v) if is_array(v) else v.item() if isinstance(v, np.generic) else v for v in (min, max)]
+    for name, v in zip(("min", "max"), bounds):
+        if v is not None and not isinstance(v, (Tensor, bool, int, float)):
+            raise TypeError(f"clamp: {name} is a {type(v).__name__}; give a number or a Tensor")
+        if isinstance(v, Tensor):
+            input = cast(input, promote(input._data, v._data)[0].dtype)
+        elif v is not None:
+            input = cast(input, _dtype_with(input.dtype, v))
+    bounds = [cast(v, input.dtype) if isinstance(v, Tensor) else v for v in bounds]
+    try:
+        return Clamp.apply(input, *bounds)
+    except ValueError as error:
+        shapes = " and ".join(str(v.shape) for v in bounds if isinstance(v, Tensor))
+        raise ValueError(f"clamp: input of shape {input.shape} and bounds of shape {shapes} do not broadcast") \
+            from error
+
+
+clip = clamp
+
+
+def _dtype_with(dtype, number):
+    """The dtype that numbers of ``dtype`` and a Python number have in common."""
+    if dtype.kind != "f" and isinstance(number, float):
+        return get_default_dtype()
+    return int64 if dtype.kind == "b" and not isinstance(number, bool) else dtype
+
+
+class MaskedFill(Primitive):
+    """y = value where the mask holds, else x;  dL/dx = 0 there, dL/dvalue = sum of g there."""
+
+    name = "masked_fill"
+    keep = (1,)
+
+    def forward(self, x, mask, value):
+        self.shape, self.value_dtype = x.shape, getattr(value, "dtype", None)
+        value = value.astype(x.dtype) if is_array(value) else x.dtype.type(value)
+        return np.where(mask, value, x)
+
+    def backward(self, g, mask):
+        to_x, _, to_value = self.needs
+        dx = unbroadcast(large.keep(~mask, g), self.shape) if to_x else None
+        return dx, None, unbroadcast(large.keep(mask, g), (), self.value_dtype) if to_value else None
+
+
+def masked_fill(input: Tensor, mask: Tensor, value) -> Tensor:
+    """``value`` where ``mask`` is true, the elements of ``input`` elsewhere.
+
+    Args:
+        mask: boolean Tensor that broadcasts with ``input``.
+        value: a number or a 0-d Tensor; it takes the dtype of ``input``.
+
+    Raises:
+        TypeError: a mask that is not boolean, or a fraction for a tensor of integers.
+        ValueError: a value with axes, or shapes that do not broadcast.
+    """
+    if not isinstance(mask, Tensor):
+        mask = Tensor(mask)
+    if mask.dtype.kind != "b":
+        raise TypeError(f"masked_fill: mask is {mask.dtype}, not bool; write the comparison, e.g. mask != 0")
+    if isinstance(value, Tensor) and value.ndim:
+        raise ValueError(f"masked_fill: value has shape {value.shape}, not one number; use where(mask, value, input)")
+    number = value.item() if isinstance(value, (Tensor, np.generic)) else value
+    if input.dtype.kind != "f" and isinstance(number, float) and not number.is_integer():
+        raise TypeError(f"masked_fill: value {number} does not fit a tensor of {input.dtype}; use input.float() first")
+    try:
+        return MaskedFill.apply(input, mask, value if isinstance(value, Tensor) else number)
+    except ValueError as error:
+        raise ValueError(f"masked_fill: input of shape {input.shape} and mask of shape {mask.shape} do not "
+                         "broadcast") from error
+
+
+def lerp(input: Tensor, end: Tensor, weight) -> Tensor:
+    """input + weight * (end - input), broadcasting: ``input`` at weight 0, ``end`` at weight 1."""
+    return input + weight * (end - input)
+
+
+def isclose(input: Tensor, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Where |input - other| <= atol + rtol * |other|; equal infinities are close."""
+    a, b = (v._data if isinstance(v, Tensor) else v for v in (input, other))
+    return wrap((xp_of(a) if is_array(a) else xp_of(b)).isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
+
+
+def allclose(input: Tensor, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether all elements are close (see ``isclose``)."""
+    return bool(isclose(input, other, rtol, atol, equal_nan)._data.all())

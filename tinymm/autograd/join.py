@@ -1,0 +1,318 @@
+"""Putting tensors together and cutting them up: cat, stack, split, repeat, roll, ..."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .axes import axes, axis, sizes
+from .elementwise import promote
+from .function import Function, Primitive
+from .shape import alias, broadcast_to, can_view, clone, reshape
+from .tensor import Tensor
+
+
+class Cat(Primitive):
+    """Arrays one after the other along an axis;  each gets its slice of the gradient."""
+
+    name = "cat"
+
+    def forward(self, *arrays, dim):
+        self.dim, self.lengths = dim, [a.shape[dim] for a in arrays]
+        return np.concatenate(arrays, axis=dim)
+
+    def backward(self, g):
+        parts, start, before = [], 0, (slice(None),) * self.dim
+        for n, edge in zip(self.lengths, self.edges):
+            parts.append(g[(*before, slice(start, start + n))] if edge is not None else None)
+            start += n
+        return parts
+
+
+class Stack(Primitive):
+    """Arrays along a new axis."""
+
+    name = "stack"
+
+    def forward(self, *arrays, dim):
+        self.dim = dim
+        return np.stack(arrays, axis=dim)
+
+    def backward(self, g):
+        before = (slice(None),) * self.dim
+        return [g[(*before, i)] if edge is not None else None for i, edge in enumerate(self.edges)]
+
+
+def _gathered(name: str, tensors) -> list[Tensor]:
+    """The tensors of a list, in their common dtype."""
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}: tensors must be a list or tuple of Tensors, not one Tensor; write {name}([a, b])")
+    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
+    if not tensors:
+        raise ValueError(f"{name}: needs at least one tensor")
+    if all(t.dtype == tensors[0].dtype for t in tensors):
+        return tensors
+    common = tensors[0]._data
+    for t in tensors[1:]:
+        common = promote(common, t._data.reshape(-1)[:1] if t.ndim else t._data)[0]
+    return [t.to(common.dtype) for t in tensors]
+
+
+def cat(tensors, dim: int = 0) -> Tensor:
+    """The tensors one after the other along axis ``dim``; all other axes must agree.
+
+    Empty tensors of shape (0,) are left out, as PyTorch does, so that a loop can start from one.
+
+    Raises:
+        ValueError: no tensors, or shapes that disagree; the message names the tensor and the axis.
+    """
+    tensors = _gathered("cat", tensors)
+    tensors = [t for t in tensors if t.shape != (0,)] or tensors[:1]
+    first = tensors[0]
+    d = axis("cat", dim, first.ndim)
+    rest = first.shape[:d] + first.shape[d + 1:]
+    for i, t in enumerate(tensors):
+        if t.ndim != first.ndim or first.ndim == 0 or t.shape[:d] + t.shape[d + 1:] != rest:
+            raise ValueError(f"cat: tensors[{i}] has shape {t.shape} but tensors[0] has {first.shape}; all axes but "
+                             f"dim={d} must agree" + ("; use stack for 0-d tensors" if first.ndim == 0 else ""))
+    return Cat.apply(*tensors, dim=d)
+
+
+def stack(tensors, dim: int = 0) -> Tensor:
+    """The tensors along a new axis at ``dim``; all must have the same shape.
+
+    Raises:
+        ValueError: no tensors, or shapes that differ.
+    """
+    tensors = _gathered("stack", tensors)
+    for i, t in enumerate(tensors):
+        if t.shape != tensors[0].shape:
+            raise ValueError(f"stack: tensors[{i}] has shape {t.shape} but tensors[0] has {tensors[0].shape}")
+    return Stack.apply(*tensors, dim=axis("stack", dim, tensors[0].ndim + 1))
+
+
+# ---------------------------------------------------------------------- cutting
+
+class Split(Function):
+    """Views of consecutive pieces along an axis. One node for all, so that n pieces cost one gradient and not n."""
+
+    name = "split"
+    keep = ()
+
+    @staticmethod
+    def definition(x, lengths, dim):
+        return tuple(x[i] for i in _pieces(lengths, dim))
+
+    def forward(self, x, lengths, dim):
+        self.dim = dim
+        return tuple(x[i] for i in _pieces(lengths, dim))
+
+    def backward(self, *grads):
+        return np.concatenate(grads, axis=self.dim)
+
+
+class Unbind(Function):
+    """Views of all slices along an axis, without the axis."""
+
+    name = "unbind"
+    keep = ()
+
+    @staticmethod
+    def definition(x, dim):
+        return tuple(x[(slice(None),) * dim + (i,)] for i in range(x.shape[dim]))
+
+    def forward(self, x, dim):
+        self.dim = dim
+        at = (slice(None),) * dim
+        return tuple(x[(*at, slice(i, i + 1))].reshape(x.shape[:dim] + x.shape[dim + 1:]) for i in range(x.shape[dim]))
+
+    def backward(self, *grads):
+        return np.stack(grads, axis=self.dim)
+
+
+def _pieces(lengths, dim):
+    start = 0
+    for n in lengths:
+        yield (slice(None),) * dim + (slice(start, start + n),)
+        start += n
+
+
+def _views_of(input: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Mark the parts as views: a change in place of one is a change of all."""
+    version = input._shared_version()
+    for part in parts:
+        part._version = version
+    return parts
+
+
+def split(tensor: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
+    """Cut along axis ``dim``, into views.
+
+    Args:
+        split_size_or_sections: the length of each piece (the last may be shorter), or a list of all lengths.
+
+    Raises:
+        ValueError: lengths that do not add up to the axis.
+    """
+    d = axis("split", dim, tensor.ndim)
+    if tensor.ndim == 0:
+        raise ValueError("split: a 0-d tensor cannot be cut")
+    n = tensor.shape[d]
+    if isinstance(split_size_or_sections, (int, np.integer)):
+        size = int(split_size_or_sections)
+        if size < 0 or size == 0 and n > 0:
+            raise ValueError(f"split: pieces of length {size}; choose a length >= 1")
+        lengths = [min(size, n - start) for start in range(0, n, size)] if n else [0]
+    else:
+        lengths = [int(m) for m in split_size_or_sections]
+        if sum(lengths) != n or min(lengths, default=0) < 0:
+            raise ValueError(f"split: lengths {lengths} add up to {sum(lengths)} but dim={d} has length {n}")
+    return _views_of(tensor, Split.apply(tensor, lengths=tuple(lengths), dim=d))
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Cut along axis ``dim`` into at most ``chunks`` views of equal length (the last may be shorter)."""
+    if chunks < 1:
+        raise ValueError(f"chunk: chunks={chunks}; choose at least 1")
+    d = axis("chunk", dim, input.ndim)
+    n = input.shape[d] if input.ndim else 0
+    return split(input, -(-n // chunks), d) if n else split(input, [0] * chunks, d)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along axis ``dim``, as views without that axis."""
+    d = axis("unbind", dim, input.ndim)
+    if input.ndim == 0:
+        raise ValueError("unbind: a 0-d tensor has no axis to take apart")
+    return _views_of(input, Unbind.apply(input, dim=d)) if input.shape[d] else ()
+
+
+# ---------------------------------------------------------------------- repeating
+
+def repeat(input: Tensor, *repeats) -> Tensor:
+    """The tensor laid out ``repeats[i]`` times along axis i (a copy); more numbers than axes add leading axes."""
+    times = sizes(repeats)
+    extra = len(times) - input.ndim
+    if extra < 0:
+        raise ValueError(f"repeat: {len(times)} numbers for shape {input.shape}; give one for each axis")
+    if min(times, default=0) < 0:
+        raise ValueError(f"repeat: repeats={times} must not be negative")
+    lengths = (1,) * extra + input.shape
+    apart = reshape(input, tuple(n for m in lengths for n in (1, m)))                     # (1, n0, 1, n1, ...)
+    spread = broadcast_to(apart, tuple(n for t, m in zip(times, lengths) for n in (t, m)))   # (r0, n0, r1, n1, ...)
+    return _filled(spread, tuple(t * m for t, m in zip(times, lengths)))
+
+
+def _filled(spread: Tensor, shape: tuple) -> Tensor:
+    """An expanded tensor under another shape, always with memory of its own."""
+    y = reshape(spread, shape)
+    return clone(y) if can_view(spread._data, shape) else y
+
+
+def tile(input: Tensor, *dims) -> Tensor:
+    """Like ``repeat``, but fewer numbers than axes are filled with leading ones."""
+    times = sizes(dims)
+    return repeat(input, (1,) * (input.ndim - len(times)) + times)
+
+
+def repeat_interleave(input: Tensor, repeats, dim: int | None = None) -> Tensor:
+    """Every element (slice along ``dim``) several times in a row.
+
+    Args:
+        repeats: how many times, an integer or one for each slice (integer Tensor or list).
+        dim: the axis; None flattens first.
+    """
+    if dim is None:
+        input, dim = reshape(input, -1), 0
+    d = axis("repeat_interleave", dim, input.ndim)
+    n = input.shape[d]
+    if isinstance(repeats, Tensor):
+        repeats = repeats.tolist()
+    times = [repeats] * n if isinstance(repeats, (int, np.integer)) else list(repeats)
+    times = times * n if len(times) == 1 else times
+    if len(times) != n or min(times, default=0) < 0:
+        raise ValueError(f"repeat_interleave: repeats has {len(times)} numbers but dim={d} has length {n}; give one "
+                         "non-negative number for each slice")
+    if len(set(times)) == 1:
+        apart = reshape(input, input.shape[:d + 1] + (1,) + input.shape[d + 1:])
+        spread = broadcast_to(apart, apart.shape[:d + 1] + (times[0],) + apart.shape[d + 2:])
+        return _filled(spread, input.shape[:d] + (n * times[0],) + input.shape[d + 1:])
+    from .scatter import index_select
+
+    return index_select(input, d, Tensor(np.repeat(np.arange(n), np.asarray(times, dtype=np.int64))))
+
+
+# ---------------------------------------------------------------------- turning around
+
+class Flip(Primitive):
+    """The elements in reverse order along some axes."""
+
+    name = "flip"
+
+    def forward(self, x, dims):
+        self.dims = dims
+        return np.flip(x, dims).copy()
+
+    def backward(self, g):
+        return np.flip(g, self.dims)
+
+
+def flip(input: Tensor, *dims) -> Tensor:
+    """Reverse the order of the elements along the axes ``dims`` (a copy)."""
+    return Flip.apply(input, dims=axes("flip", sizes(dims), input.ndim))
+
+
+class Roll(Primitive):
+    """The elements shifted along some axes; what leaves at one end enters at the other."""
+
+    name = "roll"
+
+    def forward(self, x, shifts, dims):
+        self.shifts, self.dims = shifts, dims
+        return np.roll(x, shifts, dims)
+
+    def backward(self, g):
+        back = tuple(-n for n in self.shifts)
+        return Roll.apply(g, shifts=back, dims=self.dims) if isinstance(g, Tensor) else np.roll(g, back, self.dims)
+
+
+def roll(input: Tensor, shifts, dims=None) -> Tensor:
+    """Shift the elements by ``shifts`` along ``dims``; what leaves at one end enters at the other.
+
+    Args:
+        shifts: an integer, or one for each of ``dims``; an axis may be named several times.
+        dims: an axis or several; None shifts the flattened tensor.
+    """
+    if dims is None:
+        return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
+    by = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
+    along = dims if isinstance(dims, (tuple, list)) else (dims,)
+    if len(by) != len(along):
+        raise ValueError(f"roll: {len(by)} shifts for {len(along)} axes")
+    along = tuple(axis("roll", d, input.ndim) for d in along)
+    return Roll.apply(input, shifts=tuple(int(n) for n in by), dims=along) if input.ndim else alias(input)
+
+
+def meshgrid(*tensors, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """The coordinates of a grid: result i holds the values of tensor i along axis i, and repeats them along the others.
+
+    Args:
+        *tensors: n tensors of shape (N_i,), or one list of them.
+        indexing: "ij" for axes in the order of the tensors, "xy" with the first two axes exchanged.
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"meshgrid: indexing={indexing!r}; choose 'ij' or 'xy'")
+    for i, t in enumerate(tensors):
+        if t.ndim > 1:
+            raise ValueError(f"meshgrid: tensors[{i}] has shape {t.shape}; coordinates are 0-d or 1-d")
+    n = len(tensors)
+    places = [1 - i if indexing == "xy" and i < 2 and n > 1 else i for i in range(n)]
+    shape = [0] * n
+    for place, t in zip(places, tensors):
+        shape[place] = t.numel()
+    return tuple(broadcast_to(reshape(t, tuple(-1 if i == place else 1 for i in range(n)) if t.numel() else
+                                      tuple(0 if i == place else 1 for i in range(n))), tuple(shape))
+                 for place, t in zip(places, tensors))
+
+

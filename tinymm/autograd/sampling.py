@@ -1,0 +1,169 @@
+"""Tensors of random numbers.
+
+All draw from a named stream of ``backend/random.py`` (``generator``: a Stream or its name; default "sampling"), on the
+host, so that every device gets the same numbers. None has a gradient. ``dtype``, ``device`` and ``requires_grad`` are
+as in creation.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend.arrays import device_of, to_device, to_host
+from ..backend.random import stream
+from .axes import sizes
+from .creation import finish
+from .tensor import Tensor, float32, float64, get_default_dtype, int64
+
+__all__ = ["rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like",
+           "randint_like"]
+
+
+def _draw(name: str, method: str, shape: tuple, dtype, device, requires_grad, generator) -> Tensor:
+    """Numbers from one of the two generators that NumPy has for float32 and for float64."""
+    dtype = np.dtype(dtype or get_default_dtype())
+    if dtype.kind != "f":
+        raise TypeError(f"{name}: dtype must be floating point, not {dtype}; use randint for integers")
+    native = dtype if dtype in (float32, float64) else float32
+    numbers = getattr(stream(generator).generator, method)(shape, dtype=native)
+    return finish(np.asarray(numbers), dtype, device, requires_grad)
+
+
+def rand(*size, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    return _draw("rand", "random", sizes(size), dtype, device, requires_grad, generator)
+
+
+def randn(*size, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
+    """Normal numbers of mean 0 and variance 1."""
+    return _draw("randn", "standard_normal", sizes(size), dtype, device, requires_grad, generator)
+
+
+def randint(low: int, high=None, size=None, *, dtype=None, device: str | None = None, requires_grad: bool = False,
+            generator=None) -> Tensor:
+    """Integers in [low, high), all equally likely; int64 unless ``dtype`` is given.
+
+    ``randint(high, size)`` starts at 0.
+
+    Raises:
+        ValueError: low >= high.
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None:
+        raise TypeError("randint: give a size, e.g. randint(0, 10, (3,))")
+    if low >= high:
+        raise ValueError(f"randint: low={low} must be smaller than high={high}")
+    numbers = stream(generator).generator.integers(low, high, sizes((size,)), dtype=np.int64)
+    return finish(np.asarray(numbers), dtype or int64, device, requires_grad)
+
+
+def randperm(n: int, *, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
+    """The integers 0 to n - 1 in random order (int64)."""
+    if n < 0:
+        raise ValueError(f"randperm: n={n} is negative")
+    return finish(stream(generator).generator.permutation(n).astype(np.int64), dtype, device, requires_grad)
+
+
+def rand_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False,
+              generator=None) -> Tensor:
+    """Uniform numbers in [0, 1) in the shape of ``input``, and its dtype and device unless they are given."""
+    return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad,
+                generator=generator)
+
+
+def randn_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False,
+               generator=None) -> Tensor:
+    """Normal numbers in the shape of ``input``, and its dtype and device unless they are given."""
+    return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad,
+                 generator=generator)
+
+
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype=None, device: str | None = None,
+                 requires_grad: bool = False, generator=None) -> Tensor:
+    """Integers in [low, high), or in [0, low), in the shape of ``input``, and its dtype and device."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input.device,
+                   requires_grad=requires_grad, generator=generator)
+
+
+def normal(mean=0.0, std=1.0, size=None, *, dtype=None, device: str | None = None, requires_grad: bool = False,
+           generator=None) -> Tensor:
+    """Normal numbers with the given mean and standard deviation.
+
+    Args:
+        mean, std: numbers, or Tensors that broadcast: one number is drawn for each element.
+        size: the shape, where both are numbers.
+
+    Raises:
+        ValueError: a negative standard deviation.
+    """
+    tensors = [v for v in (mean, std) if isinstance(v, Tensor)]
+    if size is None:
+        size = np.broadcast_shapes(*[t.shape for t in tensors])
+    if tensors:
+        dtype, device = dtype or np.result_type(*[t.dtype for t in tensors]), device or tensors[0].device
+    mean, std = (to_host(v._data) if isinstance(v, Tensor) else v for v in (mean, std))
+    if np.any(np.less(std, 0)):
+        raise ValueError(f"normal: std must not be negative, the smallest is {np.min(std)}")
+    noise = randn(size, dtype=dtype, generator=generator)._data
+    return finish(np.asarray(mean + std * noise), noise.dtype, device, requires_grad)
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator=None) -> Tensor:
+    """1 with the probability that each element of ``input`` says (or ``p`` for all), else 0; in the dtype of ``input``.
+
+    Raises:
+        ValueError: a probability outside of [0, 1].
+        TypeError: integer probabilities.
+    """
+    if p is None and input.dtype.kind != "f":
+        raise TypeError(f"bernoulli: the probabilities must be floating point, not {input.dtype}; use .float()")
+    chances = to_host(input._data) if p is None else np.full(input.shape, float(p))
+    if not ((chances >= 0) & (chances <= 1)).all():
+        raise ValueError("bernoulli: the probabilities must lie in [0, 1], these go from "
+                         f"{chances.min()} to {chances.max()}")
+    hits = stream(generator).generator.random(input.shape) < chances
+    return finish(np.asarray(hits), input.dtype, input.device, False)
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator=None) -> Tensor:
+    """Indices drawn with the given weights, for each row.
+
+    Args:
+        input: (K,) or (B, K) weights, not negative, not all 0; they need not sum to 1.
+        num_samples: n, how many to draw.
+        replacement: whether an index can be drawn twice in a row.
+
+    Returns:
+        int64 Tensor (n,) or (B, n), in the order of drawing.
+
+    Raises:
+        ValueError: bad weights, or more draws without replacement than weights that are not 0.
+    """
+    if input.ndim not in (1, 2):
+        raise ValueError(f"multinomial: input has shape {input.shape}; give one row of weights (K,) or several (B, K)")
+    if input.dtype.kind != "f":
+        raise TypeError(f"multinomial: the weights must be floating point, not {input.dtype}; use .float()")
+    weights = np.atleast_2d(to_host(input._data)).astype(np.float64)
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError("multinomial: the weights must be finite and not negative")
+    if num_samples <= 0:
+        raise ValueError(f"multinomial: num_samples={num_samples} must be positive")
+    possible = int((weights > 0).sum(axis=1).min(initial=weights.shape[1]))
+    if possible < (1 if replacement else num_samples):
+        raise ValueError(f"multinomial: cannot draw {num_samples} indices from a row with {possible} weights that "
+                         "are not 0" + ("" if replacement else "; pass replacement=True"))
+    random = stream(generator).generator
+    if replacement:
+        share = np.cumsum(weights, axis=1)
+        u = random.random((len(weights), num_samples)) * share[:, -1:]
+        rows = [np.searchsorted(s, v, side="right") for s, v in zip(share, u)]
+        drawn = np.stack(rows) if rows else np.empty((0, num_samples))
+    else:   # the k first of independent exponential clocks with these rates (Efraimidis and Spirakis 2006)
+        clocks = random.standard_exponential(weights.shape)
+        with np.errstate(divide="ignore"):
+            times = np.where(weights > 0, clocks / weights, np.inf)
+        drawn = np.argsort(times, axis=1, kind="stable")[:, :num_samples]
+    drawn = drawn.astype(np.int64).reshape(input.shape[:-1] + (num_samples,))
+    return Tensor(to_device(drawn, device_of(input._data)))

@@ -1,0 +1,138 @@
+"""Diagonals and triangles of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend.arrays import xp_of
+from .axes import axis
+from .function import Primitive
+from .tensor import Tensor
+
+
+def _at(offset: int, d0: int, d1: int, ndim: int, length: int, xp) -> tuple:
+    """The index of the elements [i, i + offset] of the axes d0 and d1."""
+    steps = xp.arange(length)
+    where: list = [slice(None)] * ndim
+    where[d0], where[d1] = steps + max(-offset, 0), steps + max(offset, 0)
+    return tuple(where)
+
+
+class Diagonal(Primitive):
+    """y_i = x[i, i + offset] (a view, on the last axis)."""
+
+    name = "diagonal"
+    view = True
+
+    def forward(self, x, offset, d0, d1):
+        self.shape, self.place = x.shape, (offset, d0, d1)
+        y = x.diagonal(offset, d0, d1)
+        if isinstance(y, np.ndarray) and x.flags.writeable:
+            y.flags.writeable = True   # NumPy hands out a read-only view; in-place changes of a view are meant here
+        return y
+
+    def backward(self, g):
+        return from_diagonal(g, self.shape, *self.place)
+
+
+class FromDiagonal(Primitive):
+    """Zeros of a shape with x on a diagonal."""
+
+    name = "from_diagonal"
+
+    def forward(self, x, shape, offset, d0, d1):
+        xp = xp_of(x)
+        self.place = offset, d0, d1
+        y = xp.zeros(shape, x.dtype)
+        inside = np.moveaxis(y, (d0, d1), (-2, -1))   # a view: what is written to it lands in y
+        inside[_at(offset, y.ndim - 2, y.ndim - 1, y.ndim, x.shape[-1], xp)] = x
+        return y
+
+    def backward(self, g):
+        offset, d0, d1 = self.place
+        return g.diagonal(offset, d0, d1)
+
+
+def from_diagonal(x, shape: tuple, offset: int, d0: int, d1: int):
+    """Zeros of ``shape`` with ``x`` on a diagonal; for an array or a Tensor."""
+    options = dict(shape=shape, offset=offset, d0=d0, d1=d1)
+    return FromDiagonal.apply(x, **options) if isinstance(x, Tensor) else FromDiagonal().forward(x, **options)
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The elements whose indices on ``dim1`` and ``dim2`` are i and i + ``offset``, as a view.
+
+    Returns:
+        Tensor of the other axes, followed by the diagonal.
+    """
+    if input.ndim < 2:
+        raise ValueError(f"diagonal: shape {input.shape}; a diagonal needs two axes (diag makes a matrix of a vector)")
+    d0, d1 = axis("diagonal", dim1, input.ndim), axis("diagonal", dim2, input.ndim)
+    if d0 == d1:
+        raise ValueError(f"diagonal: dim1={dim1} and dim2={dim2} are the same axis")
+    return Diagonal.apply(input, offset=int(offset), d0=d0, d1=d1)
+
+
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices with the last axis of ``input`` on a diagonal, and 0 elsewhere."""
+    if input.ndim == 0:
+        raise ValueError("diag_embed: a 0-d tensor has no axis to put on a diagonal")
+    n = input.ndim + 1
+    d0, d1 = axis("diag_embed", dim1, n), axis("diag_embed", dim2, n)
+    if d0 == d1:
+        raise ValueError(f"diag_embed: dim1={dim1} and dim2={dim2} are the same axis")
+    side = input.shape[-1] + abs(offset)
+    rest = iter(input.shape[:-1])
+    shape = tuple(side if i in (d0, d1) else next(rest) for i in range(n))
+    if d0 > d1:   # the diagonal is the same one seen from the other side
+        d0, d1, offset = d1, d0, -offset
+    return FromDiagonal.apply(input, shape=shape, offset=int(offset), d0=d0, d1=d1)
+
+
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
+    if input.ndim not in (1, 2):
+        raise ValueError(f"diag: shape {input.shape}; give a vector or a matrix, or use diagonal or diag_embed")
+    return diag_embed(input, diagonal) if input.ndim == 1 else Diagonal.apply(input, offset=int(diagonal), d0=0, d1=1)
+
+
+class Tril(Primitive):
+    """The lower triangle, zeros above it."""
+
+    name = "tril"
+
+    def forward(self, x, k):
+        self.k = k
+        return np.tril(x, k)
+
+    def backward(self, g):
+        return np.tril(g, self.k)
+
+
+class Triu(Primitive):
+    """The upper triangle, zeros below it."""
+
+    name = "triu"
+
+    def forward(self, x, k):
+        self.k = k
+        return np.triu(x, k)
+
+    def backward(self, g):
+        return np.triu(g, self.k)
+
+
+def _triangle(operation, input: Tensor, diagonal: int) -> Tensor:
+    if input.ndim < 2:
+        raise ValueError(f"{operation.name}: shape {input.shape}; a triangle needs at least two axes")
+    return operation.apply(input, k=int(diagonal))
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The elements on and below a diagonal of each matrix (..., N, M), zeros elsewhere."""
+    return _triangle(Tril, input, diagonal)
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The elements on and above a diagonal of each matrix (..., N, M), zeros elsewhere."""
+    return _triangle(Triu, input, diagonal)

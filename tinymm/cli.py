@@ -1,0 +1,36 @@
+"""The command line: ``python -m tinymm <command>``.
+
+A command is a module with ``add_arguments(parser)`` and ``run(args) -> exit code``, listed below and imported when it is
+called. Its docstring's first line is its help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = {            # name -> (module, one line of help)
+    "lecture": ("tinymm.lecture_cli", "run a lecture: training, metrics, claims and pictures"),
+    "gradcheck": ("tinymm.gradcheck_cli", "check the gradients of every registered operation"),
+    "bench": ("tinymm.bench.cli", "compare the speed with PyTorch"),
+    "doctor": ("tinymm.doctor", "say what is installed, and what is wrong with it"),
+    "warmup": ("tinymm.warmup", "compile every kernel now"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    Args:
+        argv: the arguments after the program's name; those of the process by default.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(prog="tinymm", description="A deep-learning engine to read end to end.")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for name, (module, help_line) in COMMANDS.items():
+        sub = commands.add_parser(name, help=help_line, description=help_line)
+        if name in argv[:1]:   # only the command that runs is imported
+            importlib.import_module(module).add_arguments(sub)
+    args = parser.parse_args(argv)
+    return importlib.import_module(COMMANDS[args.command][0]).run(args) or 0
