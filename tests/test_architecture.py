@@ -1,6 +1,7 @@
 """The house: imports point down only, without a circle; importing the package is light."""
 
 import ast
+import functools
 import pathlib
 import subprocess
 import sys
@@ -13,6 +14,7 @@ FLOORS = {"backend": 0, "autograd": 1, "ops": 2, "functional": 2, "catalog": 2, 
           "__main__": 8, "__init__": 8}
 
 
+@functools.lru_cache
 def modules():
     return {".".join(p.relative_to(PACKAGE).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}
 

@@ -74,7 +74,8 @@ def host_syncs(operation) -> int:
 WAITS = {
     "gather": 1, "take_along_dim": 1, "index_select": 1, "take": 1, "scatter": 1, "scatter:add": 1, "scatter:part": 1,
     "scatter_add": 2, "scatter_add:part": 1, "index_add": 1, "index_copy": 1, "index_fill": 3, "index_put": 2,
-    "index_put:accumulate": 2, "getitem": 2, "getitem:negative_step": 1, "masked_select": 1, "one_hot": 2, "embedding": 1,
+    "index_put:accumulate": 2, "getitem": 2, "getitem:negative_step": 1, "masked_select": 1, "one_hot": 2,
+    "embedding": 1,
     "repeat_interleave": 1, "nll_loss": 4, "cross_entropy": 3, "binary_cross_entropy": 1, "cosine_similarity": 2,
     "roi_align": 2, "roi_pool": 2, "masked_fill": 1, "median": 1,
 }

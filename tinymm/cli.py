@@ -1,7 +1,7 @@
 """The command line: ``python -m tinymm <command>``.
 
-A command is a module with ``add_arguments(parser)`` and ``run(args) -> exit code``, listed below and imported when it is
-called. Its docstring's first line is its help.
+A command is a module with ``add_arguments(parser)`` and ``run(args) -> exit code``; it is listed below, and imported
+when it is called.
 """
 
 from __future__ import annotations

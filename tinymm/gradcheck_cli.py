@@ -145,8 +145,8 @@ def rungs_agree(row: Row, operation: Operation, subject, seed: int, where: str) 
         b = np.zeros_like(a) if b is None and a is not None else b
         if a is None or not a.size:
             continue
-        same = a.shape == b.shape and np.allclose(a, b, rtol=RUNGS_AGREE, equal_nan=True,
-                                                  atol=RUNGS_AGREE * max(np.abs(a[np.isfinite(a)]).max(initial=0.0), 1.0))
+        slack = RUNGS_AGREE * max(np.abs(a[np.isfinite(a)]).max(initial=0.0), 1.0)
+        same = a.shape == b.shape and np.allclose(a, b, rtol=RUNGS_AGREE, atol=slack, equal_nan=True)
         if same:
             continue
         with use_kernels("numba"):
@@ -154,7 +154,8 @@ def rungs_agree(row: Row, operation: Operation, subject, seed: int, where: str) 
         if not report.ok:
             _add(row, report, f"{where}, Numba rung", None)
         else:
-            row.failures.append(f"{where}: the rungs differ in " + ("the value" if which == 0 else f"a gradient ({which - 1})"))
+            row.failures.append(f"{where}: the rungs differ in " +
+                                ("the value" if which == 0 else f"the gradient of input {which - 1}"))
         return
 
 
@@ -197,8 +198,8 @@ def _flat(value):
 def _add(row: Row, report: GradcheckReport, where: str, worst: float | None) -> float | None:
     for a in report.arguments:
         if not a.ok:
-            row.failures.append(f"{where}: {a.name}{list(a.index or ())}: {a.verdict}, analytic {a.analytic:.9g}, numeric "
-                                f"{a.numeric:.9g}" + (f"; {a.guess}" if a.guess else ""))
+            row.failures.append(f"{where}: {a.name}{list(a.index or ())}: {a.verdict}, analytic {a.analytic:.9g}, "
+                                f"numeric {a.numeric:.9g}" + (f"; {a.guess}" if a.guess else ""))
         row.kinks += a.verdict == "kink"
         if not np.isnan(a.error) and a.verdict in ("ok", "wrong"):
             worst = max(worst or 0.0, a.error)

@@ -37,7 +37,8 @@ def test_mutant_is_rejected_and_named(mutant):
         assert mutant.says in report[name].guess
 
 
-@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.family != "HugeSquare"], ids=lambda m: f"{m.family}-{m.name}")
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.family != "HugeSquare"],
+                         ids=lambda m: f"{m.family}-{m.name}")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_mutant_is_rejected_whatever_the_seed(mutant, seed):
     judge(mutant, seed)

@@ -7,7 +7,8 @@ import pytest
 
 from tinymm import Tensor, grad
 from tinymm.backend.jit import force_parallel, use_kernels
-from tinymm.ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d, adaptive_max_pool2d
+from tinymm.ops.adaptive_pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d,
+                                         adaptive_max_pool2d)
 from tinymm.ops.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
 from tinymm.ops.max_pool import max_pool1d, max_pool2d, max_pool3d
 
@@ -34,9 +35,10 @@ def brute_max(x, kernel_size, stride, padding, dilation):
     return table[..., 0], table[..., 1].astype(int)
 
 
+# (kernel_size, stride, padding, dilation), where it fits
 BRUTE = [(size, geometry) for size in [(6, 6), (7, 5), (2, 9), (33, 40)]
          for geometry in [(2, 2, 0, 1), (3, 1, 1, 1), (2, 1, 0, 1), (3, 2, 1, 2), (2, 3, 1, 1)]
-         if min(size) + 2 * geometry[2] > geometry[3] * (geometry[0] - 1)]   # (kernel_size, stride, padding, dilation) fits
+         if min(size) + 2 * geometry[2] > geometry[3] * (geometry[0] - 1)]
 
 
 @MODES
@@ -73,7 +75,8 @@ def test_minus_infinity_everywhere_still_has_an_index_inside(mode, kernel, strid
 
 @MODES
 @pytest.mark.parametrize("pool", [lambda x: max_pool2d(x, 2), lambda x: max_pool2d(x, 3, 1, 1),
-                                  lambda x: adaptive_max_pool2d(x, 2), lambda x: max_pool3d(x.reshape(1, 1, 1, 4, 4), (1, 2, 2))])
+                                  lambda x: adaptive_max_pool2d(x, 2),
+                                  lambda x: max_pool3d(x.reshape(1, 1, 1, 4, 4), (1, 2, 2))])
 def test_nan_propagates(mode, pool):
     x = np.arange(16.0).reshape(1, 1, 4, 4)
     x[0, 0, 0, 0] = np.nan

@@ -23,7 +23,7 @@ def aligned_zeros(shape: tuple[int, ...], dtype) -> np.ndarray:
 
 
 def aligned_row(array, width: int, value: float, dtype) -> np.ndarray:
-    """A copy of ``array``, flattened to ``width`` elements, at the start of a cache line; ``value`` everywhere for None."""
+    """A flat copy of ``array``, ``width`` elements, at the start of a cache line; ``value`` everywhere for None."""
     row = aligned_zeros((width,), dtype)
     row[:] = value if array is None else array.reshape(width)
     return row

@@ -56,6 +56,11 @@ def tile_outer(acc, w, at_w, x, at_x):
     _outside(acc, w, at_w, x, at_x)
 
 
+def tile_plus(acc, other):
+    """acc + other, tiles of one shape."""
+    _outside(acc, other)
+
+
 def tile_inner(acc, g, at_g, pitch, x, at_x, offsets, at):
     """acc[r, v] += g[at_g + r * pitch + l] * x[at_x + offsets[at + v] + l] in lane l: parts of inner products."""
     _outside(acc, g, at_g, pitch, x, at_x, offsets, at)
@@ -194,6 +199,13 @@ def install() -> None:
                   for r in range(kind.rows)]
         for cell, r, v in kind.cells():
             acc = multiply_add(builder, kind, acc, cell, column[r], row[v])
+        return acc
+
+    @operation(tile_plus, lambda acc, other: acc)
+    def _(builder, kind, acc, other):
+        for cell, _, _ in kind.cells():
+            total = builder.fadd(builder.extract_value(acc, cell), builder.extract_value(other, cell))
+            acc = builder.insert_value(acc, total, cell)
         return acc
 
     @operation(tile_inner, lambda acc, g, at_g, pitch, x, at_x, offsets, at: acc)

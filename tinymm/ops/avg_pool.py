@@ -61,7 +61,8 @@ class AveragePool(Fused):
     def forward_numpy(self, x, spans):
         self.spans, self.shape = spans, x.shape
         for axis, windows in enumerate(spans, x.ndim - len(spans)):
-            y, whole = xp_of(x).empty(x.shape[:axis] + (len(windows),) + x.shape[axis + 1:], x.dtype), (slice(None),) * axis
+            y = xp_of(x).empty(x.shape[:axis] + (len(windows),) + x.shape[axis + 1:], x.dtype)
+            whole = (slice(None),) * axis
             for i, (start, stop, weight) in enumerate(windows):
                 y[(*whole, i)] = x[(*whole, slice(start, stop))].sum(axis) * x.dtype.type(weight)
             x = y
@@ -94,7 +95,8 @@ class AveragePool(Fused):
         rows, columns = (ALL_OF_ONE, *self.spans)[-2:]
         dx = np.empty(self.shape, g.dtype)
         _backward(g.reshape(-1, len(rows), len(columns)), dx.reshape(-1, *self._space()), rows.start, rows.stop,
-                  rows.weight.astype(g.dtype), columns.start, columns.stop, columns.weight.astype(g.dtype), work=dx.size)
+                  rows.weight.astype(g.dtype), columns.start, columns.stop, columns.weight.astype(g.dtype),
+                  work=dx.size)
         return dx
 
     def _space(self) -> tuple[int, int]:
@@ -123,13 +125,14 @@ class AveragePool(Fused):
         if dx.size:
             rows, columns = (ALL_OF_ONE, *self.spans)[-2:]
             vectors = []
-            for windows, n in zip((rows, columns), self._space()):   # starts and stops only grow: who covers each input?
+            for windows, n in zip((rows, columns), self._space()):
+                # starts and stops only grow, so the windows that cover an input follow each other
                 first = np.searchsorted(windows.stop, np.arange(n), side="right")
                 last = np.searchsorted(windows.start, np.arange(n), side="right")
                 vectors += [xp.asarray(first), xp.asarray(last), xp.asarray(windows.weight.astype(g.dtype))]
             sizes = [np.int32(n) for n in (*self._space(), len(rows), len(columns))]
-            CUDA_BACKWARD((dx.size + 255) // 256, 256, (xp.ascontiguousarray(g), dx, np.int64(dx.size), *sizes, *vectors),
-                          g.dtype)
+            args = (xp.ascontiguousarray(g), dx, np.int64(dx.size), *sizes, *vectors)
+            CUDA_BACKWARD((dx.size + 255) // 256, 256, args, g.dtype)
         return dx
 
 
@@ -187,8 +190,8 @@ template <typename T> __global__ void avg_pool_forward(const T* x, T* y, long lo
 
 CUDA_BACKWARD = CudaKernel("avg_pool_backward", r"""
 // One thread an input: it adds up the shares from windows i0[h] ... i1[h] - 1 and j0[w] ... j1[w] - 1. No atomics.
-template <typename T> __global__ void avg_pool_backward(const T* g, T* dx, long long total, int H, int W, int OH, int OW,
-                                                        const long long* i0, const long long* i1, const T* alpha,
+template <typename T> __global__ void avg_pool_backward(const T* g, T* dx, long long total, int H, int W, int OH,
+                                                        int OW, const long long* i0, const long long* i1, const T* alpha,
                                                         const long long* j0, const long long* j1, const T* beta) {
     long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (t >= total) return;
@@ -202,7 +205,8 @@ template <typename T> __global__ void avg_pool_backward(const T* g, T* dx, long 
 """)
 
 
-def _avg_pool(operation, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None):
+def _avg_pool(operation, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+              divisor_override=None):
     input = check_input(operation, input, dims)
     window = sliding(operation, input, dims, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override == 0:
@@ -245,13 +249,15 @@ def avg_pool2d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bo
     Raises:
         ValueError: see ``pooling.sliding``.
     """
-    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                     divisor_override)
 
 
 def avg_pool3d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
     """Mean of each window over the last three axes, of (N, C, D, H, W) or (C, D, H, W); see ``avg_pool2d``."""
-    return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                     divisor_override)
 
 
 def _samples_1d(draw):

@@ -120,7 +120,8 @@ class BatchNorm(Fused):
         b = xp.zeros(channels, dtype) if bias is None else xp.ascontiguousarray(bias)
         self.mu = xp.empty(channels, dtype) if mean is None else mean.copy()
         variance = xp.empty(channels, dtype) if var is None else xp.ascontiguousarray(var)
-        y, self.sizes = xp.empty(x.shape, dtype), (np.int64(x.shape[0]), np.int64(x.size // max(x.shape[0] * channels, 1)))
+        space = x.size // max(x.shape[0] * channels, 1)
+        y, self.sizes = xp.empty(x.shape, dtype), (np.int64(x.shape[0]), np.int64(space))
         if x.size:
             CUDA_FORWARD(channels, 512, (x, self.w, b, dtype.type(eps), *self.sizes, np.int32(mean is None), self.mu,
                                          variance, y), dtype)
@@ -269,8 +270,9 @@ template <typename T> __global__ void batch_norm_forward(const T* x, const T* w,
 
 CUDA_BACKWARD = CudaKernel("batch_norm_backward", r"""
 // One block a channel; with constant statistics only the scale is left.
-template <typename T> __global__ void batch_norm_backward(const T* g, const T* x, const T* w, const T* mu, const T* rstd,
-                                                          long long batch, long long space, int batch_statistics,
+template <typename T> __global__ void batch_norm_backward(const T* g, const T* x, const T* w, const T* mu,
+                                                          const T* rstd, long long batch, long long space,
+                                                          int batch_statistics,
                                                           T* dx, T* dw, T* db) {
     long long channels = gridDim.x, c = blockIdx.x, n = batch * space;
     T m = mu[c], r = rstd[c], sum_g = 0, sum_gn = 0;

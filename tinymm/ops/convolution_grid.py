@@ -28,13 +28,14 @@ import numpy as np
 
 from ..backend import simd
 from ..backend.jit import chunks, kernel, prange
-from ..backend.simd import (ROWS, tile, tile_add_sums, tile_inner, tile_lanes, tile_outer, tile_row, tile_store,
-                            tile_vectors, tile_width)
+from ..backend.simd import (ROWS, tile, tile_add_sums, tile_inner, tile_lanes, tile_outer, tile_plus, tile_row,
+                            tile_store, tile_vectors, tile_width)
 from ..backend.threads import get_num_threads
 from .convolution_geometry import Geometry
 
 CACHE = 98_304          # numbers of a chunk that shall stay in the second-level cache
 HELD = 16               # channels of a result that are summed before they are written out
+TERMS = 128             # products summed before they join the total: rounding errors grow with the length of a sum
 FLOPS_PER_ELEMENT = 64  # arithmetic that takes as long as one element of an ordinary kernel
 
 
@@ -318,20 +319,26 @@ def _unpack(sums, length, channels, start, line, maps, q, bias, first, out):
 def _tile_sums(w, at, x, at_x, offsets, begin, end, sums, to, length):
     """sums[to + r * length + i] = sum over j of w[j, r] * x[at_x + offset_j + i], for ROWS rows."""
     for i in range(0, length, tile_width(tile(x))):
-        acc = tile(x)
-        for j in range(begin, end):
-            acc = tile_outer(acc, w, at + (j - begin) * ROWS, x, offsets[j] + at_x + i)
-        tile_store(acc, sums, to + i, length)
+        total = tile(x)
+        for first in range(begin, end, TERMS):
+            acc = tile(x)
+            for j in range(first, min(first + TERMS, end)):
+                acc = tile_outer(acc, w, at + (j - begin) * ROWS, x, offsets[j] + at_x + i)
+            total = tile_plus(total, acc)
+        tile_store(total, sums, to + i, length)
 
 
 @kernel
 def _row_sums(w, at, x, at_x, offsets, begin, end, sums, to, length):
     """The same for one row."""
     for i in range(0, length, tile_width(tile_row(x))):
-        acc = tile_row(x)
-        for j in range(begin, end):
-            acc = tile_outer(acc, w, at + j - begin, x, offsets[j] + at_x + i)
-        tile_store(acc, sums, to + i, length)
+        total = tile_row(x)
+        for first in range(begin, end, TERMS):
+            acc = tile_row(x)
+            for j in range(first, min(first + TERMS, end)):
+                acc = tile_outer(acc, w, at + j - begin, x, offsets[j] + at_x + i)
+            total = tile_plus(total, acc)
+        tile_store(total, sums, to + i, length)
 
 
 @kernel(parallel=True)

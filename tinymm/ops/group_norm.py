@@ -194,8 +194,9 @@ template <typename T> __global__ void group_norm_forward(const T* x, const T* w,
 
 CUDA_BACKWARD = CudaKernel("group_norm_backward", r"""
 // One block for each case and group; dw and db are (N, C), summed over N by CuPy.
-template <typename T> __global__ void group_norm_backward(const T* g, const T* x, const T* w, const T* mu, const T* rstd,
-                                                          long long groups, long long members, long long space,
+template <typename T> __global__ void group_norm_backward(const T* g, const T* x, const T* w, const T* mu,
+                                                          const T* rstd, long long groups, long long members,
+                                                          long long space,
                                                           T* dx, T* dw, T* db) {
     long long n = members * space, at = blockIdx.x * n, first = blockIdx.x % groups * members;
     T m = mu[blockIdx.x], r = rstd[blockIdx.x], mean_g = 0, mean_gn = 0;
@@ -245,8 +246,8 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
         raise ValueError(f"group_norm: input has shape {input.shape}; it needs a batch and a channel axis, (N, C, ...)")
     channels = input.shape[1]
     if num_groups < 1 or channels % num_groups:
-        raise ValueError(f"group_norm: input of shape {input.shape} has {channels} channels, which num_groups={num_groups} "
-                         "does not divide")
+        raise ValueError(f"group_norm: input of shape {input.shape} has {channels} channels, which "
+                         f"num_groups={num_groups} does not divide")
     per_channel("group_norm", input, weight=weight, bias=bias)
     if input.numel() == num_groups and num_groups == channels:
         raise ValueError(f"group_norm: expected more than 1 value per channel when training, but input has shape "
@@ -278,7 +279,8 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
     per_channel("instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not use_input_stats:
         if running_mean is None or running_var is None:
-            raise ValueError("instance_norm: use_input_stats=False normalises by running_mean and running_var; give both")
+            raise ValueError("instance_norm: use_input_stats=False normalises by running_mean and running_var; "
+                             "give both")
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     space = int(np.prod(input.shape[2:]))
     if space == 1:

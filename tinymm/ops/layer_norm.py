@@ -166,8 +166,8 @@ template <typename T> __global__ void layer_norm_forward(const T* x, const T* w,
 
 CUDA_BACKWARD = CudaKernel("layer_norm_backward", r"""
 // One block a row; the sums over rows for weight and bias are left to CuPy.
-template <typename T> __global__ void layer_norm_backward(const T* g, const T* x, const T* w, const T* mu, const T* rstd,
-                                                          long long width, T* dx) {
+template <typename T> __global__ void layer_norm_backward(const T* g, const T* x, const T* w, const T* mu,
+                                                          const T* rstd, long long width, T* dx) {
     long long at = blockIdx.x * width;
     T m = mu[blockIdx.x], r = rstd[blockIdx.x], a = 0, c = 0;
     for (long long i = threadIdx.x; i < width; i += blockDim.x) {

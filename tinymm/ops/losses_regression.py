@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from ..autograd.elementwise import abs, square, where
+from ..autograd.elementwise import square, where
 from ..autograd.reduction import sum
 from ..autograd.registry import Sample, register
 from ..autograd.shape import broadcast_to
@@ -30,17 +30,20 @@ class ParabolaAndLine(PointwiseLoss):
     @staticmethod
     def formula(x, t, end, a, b, c):
         d = x - t
-        return where(abs(d) <= end, a * square(d), b * abs(d) - c)
+        distance = np.abs(d)   # of Tensors, by NumPy's protocol
+        return where(distance <= end, a * square(d), b * distance - c)
 
     @staticmethod
     def values(x, t, end, a, b, c):
         d = x - t
-        return np.where(np.abs(d) <= end, a * np.square(d), b * np.abs(d) - c).astype(x.dtype)
+        with np.errstate(invalid="ignore"):   # 0 * inf on the side that is not chosen
+            return np.where(np.abs(d) <= end, a * np.square(d), b * np.abs(d) - c).astype(x.dtype)
 
     @staticmethod
     def slopes(g, x, t, needs, end, a, b, c):
         d = x - t
-        dx = (g * np.where(np.abs(d) <= end, 2 * a * d, b * np.sign(d))).astype(x.dtype)
+        with np.errstate(invalid="ignore"):
+            dx = (g * np.where(np.abs(d) <= end, 2 * a * d, b * np.sign(d))).astype(x.dtype)
         return dx if needs[0] else None, -dx if needs[1] else None
 
 

@@ -42,8 +42,8 @@ class MaxPool(Fused):
             if best is None:
                 best, started = candidate, valid
                 continue
-            better = (candidate > best)._data | (candidate != candidate)._data | xp_of(x._data).asarray(valid & ~started)
-            best, started = where(wrap(better), candidate, best), started | valid
+            first = wrap(xp_of(x._data).asarray(valid & ~started))
+            best, started = where((candidate > best) | (candidate != candidate) | first, candidate, best), started | valid
         return best
 
     # ------------------------------------------------------------------ rung 2: NumPy, any number of axes
@@ -59,7 +59,8 @@ class MaxPool(Fused):
                 self.place = xp.zeros(best.shape, place_dtype(window))
                 continue
             better = (candidate > best) | (candidate != candidate) | xp.asarray(valid & ~started)
-            best, self.place = xp.where(better, candidate, best), xp.where(better, self.place.dtype.type(place), self.place)
+            best = xp.where(better, candidate, best)
+            self.place = xp.where(better, self.place.dtype.type(place), self.place)
             started = started | valid
         return (best, flat_indices(self.place, window)) if indices else best
 
@@ -185,7 +186,8 @@ def _halve(x, y, place):   # 2 x 2, stride 2: choices without branches, so that 
     for p in prange(planes):
         for i in range(height):
             for j in range(width):
-                a, b, c, d = x[p, 2 * i, 2 * j], x[p, 2 * i, 2 * j + 1], x[p, 2 * i + 1, 2 * j], x[p, 2 * i + 1, 2 * j + 1]
+                a, b = x[p, 2 * i, 2 * j], x[p, 2 * i, 2 * j + 1]
+                c, d = x[p, 2 * i + 1, 2 * j], x[p, 2 * i + 1, 2 * j + 1]
                 at_ab, at_cd = np.uint8((b > a) | (b != b)), np.uint8(2) + np.uint8((d > c) | (d != d))
                 ab, cd = b if (b > a) | (b != b) else a, d if (d > c) | (d != d) else c
                 lower = (cd > ab) | (cd != cd)
@@ -253,8 +255,8 @@ def _backward(g, place, dx, down, right, sh, sw):   # place a of the window lies
 
 CUDA_FORWARD = CudaKernel("max_pool_forward", r"""
 // One thread an output.
-template <typename T> __global__ void max_pool_forward(const T* x, T* y, int* place, long long total, int kh, int kw, int sh,
-                                                       int sw, int ph, int pw, int dh, int dw, int H, int W, int OH,
+template <typename T> __global__ void max_pool_forward(const T* x, T* y, int* place, long long total, int kh, int kw,
+                                                       int sh, int sw, int ph, int pw, int dh, int dw, int H, int W, int OH,
                                                        int OW) {
     long long o = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (o >= total) return;
@@ -275,8 +277,8 @@ template <typename T> __global__ void max_pool_forward(const T* x, T* y, int* pl
 
 CUDA_BACKWARD = CudaKernel("max_pool_backward", r"""
 // One thread an input: it asks the windows that cover it whether it was their largest. No atomics.
-template <typename T> __global__ void max_pool_backward(const T* g, const int* place, T* dx, long long total, int kh, int kw,
-                                                        int sh, int sw, int ph, int pw, int dh, int dw, int H, int W,
+template <typename T> __global__ void max_pool_backward(const T* g, const int* place, T* dx, long long total, int kh,
+                                                        int kw, int sh, int sw, int ph, int pw, int dh, int dw, int H, int W,
                                                         int OH, int OW) {
     long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (t >= total) return;
@@ -334,7 +336,11 @@ def max_pool2d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, c
 
 def max_pool3d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,
                return_indices: bool = False):
-    """Largest element of each window over the last three axes, of (N, C, D, H, W) or (C, D, H, W); see ``max_pool2d``."""
+    """Largest element of each window over the last three axes; see ``max_pool2d``.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+    """
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 

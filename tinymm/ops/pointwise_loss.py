@@ -85,6 +85,6 @@ class PointwiseLoss(Fused):
         g = xp_of(g).ascontiguousarray(self.cotangent(g))
         dx, dt = xp_of(g).empty_like(self.x), xp_of(g).empty_like(self.x)
         if dx.size:
-            type(self).cuda_slopes((dx.size + 255) // 256, 256, (g, np.int64(g.size > 1), self.x, self.t, *self.parameters,
-                                                                 dx, dt, np.int64(dx.size)), g.dtype)
+            args = g, np.int64(g.size > 1), self.x, self.t, *self.parameters, dx, dt, np.int64(dx.size)
+            type(self).cuda_slopes((dx.size + 255) // 256, 256, args, g.dtype)
         return dx, dt

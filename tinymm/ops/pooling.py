@@ -39,8 +39,8 @@ def per_axis(operation: str, argument: str, value, dims: int) -> tuple[int, ...]
     if len(value) == 1:
         value *= dims
     if len(value) != dims:
-        raise ValueError(f"{operation}: {argument}={value} has {len(value)} numbers for {dims} axes; give one number or "
-                         f"{dims}")
+        raise ValueError(f"{operation}: {argument}={value} has {len(value)} numbers for {dims} axes; give one number "
+                         f"or {dims}")
     return value
 
 
@@ -49,12 +49,13 @@ def check_input(operation: str, input: Tensor, dims: int) -> Tensor:
     input = floating(operation, "input", input)
     if input.ndim not in (dims + 1, dims + 2) or 0 in input.shape[input.ndim - dims - 1:]:
         space = ", ".join("DHW"[3 - dims:] if dims > 1 else "L")
-        raise ValueError(f"{operation}: input has shape {input.shape}; it must be (N, C, {space}) or (C, {space}), with at "
-                         "least one element along C and space")
+        raise ValueError(f"{operation}: input has shape {input.shape}; it must be (N, C, {space}) or (C, {space}), with "
+                         "at least one element along C and space")
     return input
 
 
-def sliding(operation: str, input: Tensor, dims: int, kernel_size, stride, padding, dilation, ceil_mode: bool) -> Window:
+def sliding(operation: str, input: Tensor, dims: int, kernel_size, stride, padding, dilation,
+            ceil_mode: bool) -> Window:
     """The window of a pooling operation, its arguments checked.
 
     Raises:
@@ -75,8 +76,8 @@ def sliding(operation: str, input: Tensor, dims: int, kernel_size, stride, paddi
     for n, k, s, p, d in zip(size, kernel, step, pad, dilate):
         reach = d * (k - 1) + 1
         if n + 2 * p < reach and not (ceil_mode and n + 2 * p + s - 1 >= reach):
-            raise ValueError(f"{operation}: kernel_size={kernel} with dilation={dilate} reaches over {reach} elements, but "
-                             f"the input {input.shape} with padding={pad} has only {n + 2 * p} there")
+            raise ValueError(f"{operation}: kernel_size={kernel} with dilation={dilate} reaches over {reach} elements, "
+                             f"but the input {input.shape} with padding={pad} has only {n + 2 * p} there")
         o = (n + 2 * p - reach + (s - 1 if ceil_mode else 0)) // s + 1
         if ceil_mode and (o - 1) * s >= n + p:   # the last window has to start inside the input or its left padding
             o -= 1

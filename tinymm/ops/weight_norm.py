@@ -40,7 +40,8 @@ def weight_norm(v: Tensor, g: Tensor, dim: int | None = 0) -> Tensor:
         over = tuple(i for i in range(v.ndim) if i != kept)
         want = tuple(n if i == kept else 1 for i, n in enumerate(v.shape))
     if g.shape != want:
-        raise ValueError(f"weight_norm: v has shape {v.shape} and dim={dim}, so g must have shape {want}, not {g.shape}")
+        raise ValueError(f"weight_norm: v has shape {v.shape} and dim={dim}, so g must have shape {want}, "
+                         f"not {g.shape}")
     squares = sum_over(v * v, over, keepdim=dim is not None) if over else v * v   # sum(()) is the sum of all
     return v * (g / sqrt(squares))
 
@@ -71,8 +72,8 @@ def spectral_norm(weight: Tensor, u: Tensor, v: Tensor, training: bool = True, n
     rows = weight.shape[dim]
     columns = weight.numel() // max(rows, 1)
     if u.shape != (rows,) or v.shape != (columns,):
-        raise ValueError(f"spectral_norm: weight of shape {weight.shape} with dim={dim} is a {rows} x {columns} matrix, so "
-                         f"u must have shape ({rows},) and v ({columns},), not {u.shape} and {v.shape}")
+        raise ValueError(f"spectral_norm: weight of shape {weight.shape} with dim={dim} is a {rows} x {columns} "
+                         f"matrix, so u must have shape ({rows},) and v ({columns},), not {u.shape} and {v.shape}")
     order = (dim, *(i for i in range(weight.ndim) if i != dim))
     matrix = weight.permute(order).reshape(rows, columns)
     if training and n_power_iterations:

@@ -16,8 +16,8 @@ from .subject import Leaf, Subject
 
 def gradcheck(func, inputs=(), *, eps: float = 1e-5, atol: float = 1e-10, rtol: float = 1e-6,
               raise_exception: bool = True, nondet_tol: float = 1e-9, seed: int = 0, max_elements: int = 256,
-              parameters=None, names=None, writes=(), second_order: bool = False, float32: bool = False, ulps: float = 256.0,
-              curve: bool = True) -> GradcheckReport:
+              parameters=None, names=None, writes=(), second_order: bool = False, float32: bool = False,
+              ulps: float = 256.0, curve: bool = True) -> GradcheckReport:
     """Compare the gradients of ``func`` with finite differences, in float64 and under random cotangents.
 
     ``gradcheck(Square.apply, [x])`` checks a Function, ``gradcheck(layer, [x])`` a Module with every parameter, and
@@ -63,8 +63,8 @@ def gradcheck(func, inputs=(), *, eps: float = 1e-5, atol: float = 1e-10, rtol: 
     if second_order:
         from .second import gradgradcheck
 
-        report.second = gradgradcheck(func, inputs, raise_exception=False, seed=seed, parameters=parameters, names=names,
-                                      writes=writes, curve=curve)
+        report.second = gradgradcheck(func, inputs, raise_exception=False, seed=seed, parameters=parameters,
+                                      names=names, writes=writes, curve=curve)
     if raise_exception and not report.ok:
         raise GradcheckError(report)
     return report
@@ -91,7 +91,8 @@ class Check:
             self.y0 = subject.flat(outputs)
             finite = np.isfinite(self.y0)
             if not finite.all():
-                subject.notes.append(f"{int((~finite).sum())} of {finite.size} outputs are not finite and were left out")
+                subject.notes.append(f"{int((~finite).sum())} of {finite.size} outputs are not finite and were left "
+                                     "out")
             self.cotangents = random_signs(self.rng, 2, self.y0.size) * finite
             mutated = {name: "the forward" for name in subject.mutated()}
             reports, error = [], None
@@ -128,8 +129,8 @@ class Check:
         try:
             if self.again:
                 repeated = subject.backward(outputs, first, retain=True)
-                self.note("non-deterministic", "right the first time only: a second backward through the same graph gives "
-                          "another gradient", gradients[0], repeated)
+                self.note("non-deterministic", "right the first time only: a second backward through the same graph "
+                          "gives another gradient", gradients[0], repeated)
             gradients.append(subject.backward(outputs, second, retain=True))
         except Exception:   # a Function may drop what it kept in its first backward
             subject.notes.append("the backward cannot run twice through one graph")
@@ -195,7 +196,8 @@ class Check:
                     worst = comparer.examine(subject.line(leaf, comparer.halve(u)))
                     found = _raised("right at the given point, wrong at another one: the backward keeps values of an "
                                     "earlier call, or was fitted to the test")
-                    found.kind, found.index, found.again, found.first = "wrong", worst.index, worst.analytic, worst.numeric
+                    found.kind, found.index = "wrong", worst.index
+                    found.again, found.first = worst.analytic, worst.numeric
                     self.trouble.setdefault(i, []).append(found)
         finally:
             for leaf, base in zip(subject.leaves, before):
@@ -221,8 +223,8 @@ class Check:
         elif result.verdict == "wrong":
             report.guess = self.guess(i, leaf, gradients[result.cotangent], result)
             if missing:
-                report.guess = "no gradient arrives (None), although the output depends on it: is it detached, or used " \
-                    "outside the engine?"
+                report.guess = "no gradient arrives (None), although the output depends on it: is it detached, or " \
+                    "used outside the engine?"
             if any(t.kind == "non-deterministic" for t in trouble):
                 report.verdict, report.guess = "non-deterministic", self._noise(trouble)
         elif trouble and not missing:
@@ -233,7 +235,8 @@ class Check:
             report.verdict = "wrong"
             report.guess = f"the gradient is {gradients[0].dtype} for a float64 argument"
         if self.curve and not report.curve and report.index is not None:
-            line = self.subject.line(leaf, int(np.ravel_multi_index(report.index, leaf.base.shape)) if leaf.base.ndim else 0)
+            at = int(np.ravel_multi_index(report.index, leaf.base.shape)) if leaf.base.ndim else 0
+            line = self.subject.line(leaf, at)
             found = study(line, self.cotangents[result.cotangent], self.y0, self.subject.coarse)
             report.curve, report.precision = list(zip(found.steps, found.differences)), found.precision
         return report
@@ -280,7 +283,8 @@ class Check:
         others = {}
         for j, other in enumerate(subject.leaves):
             if j != i and other.base.shape == leaf.base.shape and 0 < other.base.size <= 256:
-                elements = [central(subject.line(other, n), cotangent[None], self.plan.eps)[0] for n in range(other.base.size)]
+                elements = [central(subject.line(other, n), cotangent[None], self.plan.eps)[0]
+                            for n in range(other.base.size)]
                 others[other.name] = (self.gradients[k][j], np.array(elements).reshape(other.base.shape))
 
         def contributions(index):
@@ -291,7 +295,7 @@ class Check:
         evidence = Evidence(
             gradient, numeric, leaf.base, cotangent, self.y0, subject.shapes[0] if len(subject.shapes) == 1 else None,
             others, [base for _, _, base in subject.fixed if base.dtype.kind in "iu"], contributions,
-            ignores_cotangent=doubled is not None and doubled.shape == gradient.shape and np.array_equal(doubled, gradient),
+            ignores_cotangent=doubled is not None and np.array_equal(doubled, gradient),
             right_for_ones=self.right_for_ones(i, leaf))
         text = guess(evidence)
         return "; ".join(part for part in (result.detail, text) if part)

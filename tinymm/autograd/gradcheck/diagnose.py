@@ -152,8 +152,9 @@ def _named(k: float, e) -> str:
     lengths[e.value.size] = "the number of elements"
     lengths[e.outputs.size] = "the number of outputs"
     for n, text in lengths.items():
-        for value, form in ((n, "{n}"), (1 / n, "1/{n}"), (math.sqrt(n), "sqrt({n})"), (1 / math.sqrt(n), "1/sqrt({n})"),
-                            ((n - 1) / n, "{m}/{n}"), (n / max(n - 1, 1), "{n}/{m}")):
+        for value, form in ((n, "{n}"), (1 / n, "1/{n}"), (math.sqrt(n), "sqrt({n})"),
+                            (1 / math.sqrt(n), "1/sqrt({n})"), ((n - 1) / n, "{m}/{n}"),
+                            (n / max(n - 1, 1), "{n}/{m}")):
             if n > 1 and close(value):
                 biased = ", as between biased and unbiased" if "{m}" in form else ""
                 return sign + form.format(n=n, m=n - 1) + f" ({text} is {n}{biased})"
@@ -248,13 +249,14 @@ def _slices(e):
         if full and len(hit) < n and (best is None or len(hit) / n < best[2]):
             best = (d, hit, len(hit) / n)
     if best is None:
-        what = "zero that should not be" if zero else "of the wrong sign" if minus else f"{_named(k, e)} times too large" \
-            if k else ""
+        what = "zero that should not be" if zero else "of the wrong sign" if minus else \
+            f"{_named(k, e)} times what they should be" if k else ""
         return f"{count} of {int(e.known.sum())} elements are {what}" if what else ""
     d, hit, _ = best
     one = len(hit) == 1
     span = f"index {hit[0]}" if one else f"indices {_ranges(hit, np.unique(np.nonzero(e.known)[d]))}"
-    what = ("zero (one slice is missing)" if one else "zero (slices are missing)") if zero else "of the wrong sign" if minus \
+    missing = "zero (one slice is missing)" if one else "zero (slices are missing)"
+    what = missing if zero else "of the wrong sign" if minus \
         else f"{_named(k, e)} times what it should be" if k else "wrong"
     return f"only {span} of axis {d} {'is' if one else 'are'} {what}"
 

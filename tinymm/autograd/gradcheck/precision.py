@@ -27,7 +27,7 @@ def sensitivity(subject: Subject, cotangent, wide, floor: float = 1e-2) -> list[
     No float32 computation can be held to less than that, since already its inputs are rounded.
     """
     rng = np.random.Generator(np.random.Philox(key=0))
-    moved = [leaf.base.astype(np.float32).astype(np.float64) * (1 + 2.0**-23 * np.sign(random_signs(rng, *leaf.base.shape)))
+    moved = [leaf.base.astype(np.float32) * (1 + 2.0**-23 * np.sign(random_signs(rng, *leaf.base.shape)))
              for leaf in subject.leaves]
     subject.cast("float64", moved)
     found = subject.backward(subject.call(), cotangent)

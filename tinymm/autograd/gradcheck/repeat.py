@@ -96,8 +96,8 @@ def questions(subject: Subject, gradients, cotangent, ones, bases, tolerance: fl
                    "backward draws random numbers", subject.backward(subject.call(), cotangent))
     outputs = subject.call()
     elsewhere(subject, bases)
-    yield from ask("non-deterministic", "changes when the operation is called again before the backward: values are kept "
-                   "on the class or a global instead of on self (ctx)", subject.backward(outputs, cotangent))
+    yield from ask("non-deterministic", "changes when the operation is called again before the backward: values are "
+                   "kept on the class or a global instead of on self (ctx)", subject.backward(outputs, cotangent))
     strided = lambda part: np.stack([part, part], axis=-1)[..., 0]
     yield from ask("wrong", "wrong when the incoming gradient is not contiguous in memory",
                    subject.backward(subject.call(), cotangent, layout=strided))

@@ -33,8 +33,8 @@ class ArgumentReport:
         index: the worst element (a tuple); None where there is none, or where ``analytic`` and ``numeric`` are slopes
             along a direction.
         analytic, numeric: the gradients there.
-        error: their difference, relative to the larger one (or to 1/10,000 of the argument's largest gradient where that
-            is larger, and, if accepted, to the size below which the absolute tolerance rules).
+        error: their difference, relative to the larger one (or to 1/10,000 of the argument's largest gradient where
+            that is larger, and, if accepted, to the size below which the absolute tolerance rules).
         precision: how far the numeric value may be off.
         curve: (h, central difference) pairs at the worst element.
         guess: what the mistake may be.
@@ -65,8 +65,8 @@ class ArgumentReport:
         known = self.index is not None or along
         number = lambda v: "" if not known or math.isnan(v) and self.verdict != "wrong" else f"{v:.9g}"
         return [self.name, str(tuple(self.shape)), self.checked, self.verdict,
-                "a direction" if along else str(list(self.index)) if known else "", number(self.analytic), number(self.numeric),
-                f"{self.error:.1e}" if known else ""]
+                "a direction" if along else str(list(self.index)) if known else "",
+                number(self.analytic), number(self.numeric), f"{self.error:.1e}" if known else ""]
 
 
 @dataclasses.dataclass
@@ -128,19 +128,21 @@ class GradcheckReport:
 
     def _repr_html_(self) -> str:
         escape = html.escape
-        head = ["argument", "shape", "checked", "verdict", "at", "analytic", "numeric", "rel. error", "error by step size",
-                "guess"]
+        head = ["argument", "shape", "checked", "verdict", "at", "analytic", "numeric", "rel. error",
+                "error by step size", "guess"]
         rows = []
         for a in self.arguments:
             colour = "#b00020" if not a.ok else "#1b6e3c" if a.verdict == "ok" else "#8a6100"
             cells = [f"<td>{escape(c)}</td>" for c in a.row()]
-            cells[3] = f'<td style="color:{colour};font-weight:600" title="{escape(VERDICTS[a.verdict])}">{a.verdict}</td>'
+            cells[3] = (f'<td style="color:{colour};font-weight:600" title="{escape(VERDICTS[a.verdict])}">{a.verdict}'
+                        "</td>")
             rows.append("<tr>" + "".join(cells) + f"<td>{_u_curve(a)}</td>"
                         f'<td style="text-align:left;white-space:normal;max-width:24em">{escape(a.guess)}</td></tr>')
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return (f"<div><b>gradcheck of {escape(self.name)}: {'ok' if self.ok else 'failed'}</b><table><thead><tr>"
                 + "".join(f"<th>{h}</th>" for h in head) + f"</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-                + (f"<ul>{notes}</ul>" if notes else "") + (self.second._repr_html_() if self.second else "") + "</div>")
+                + (f"<ul>{notes}</ul>" if notes else "")
+                + (self.second._repr_html_() if self.second is not None else "") + "</div>")
 
     def as_dict(self) -> dict:
         """Plain data, for JSON."""
@@ -180,7 +182,7 @@ def _u_curve(a: ArgumentReport, width: int = 150, height: int = 60) -> str:
     ys = [math.log10(max(e, 1e-16)) for _, e in points]
     x0, x1, y0, y1 = min(xs), max(xs), min(min(ys), -12), max(max(ys), 0)
     at = lambda x, y: f"{6 + (x - x0) / (x1 - x0) * (width - 12):.1f},{6 + (y1 - y) / (y1 - y0) * (height - 12):.1f}"
-    return (f'<svg width="{width}" height="{height}" role="img"><title>error of the difference, 1e{y0:.0f} to 1e{y1:.0f}, '
-            f'over h = 1e{x0:.0f} to 1e{x1:.0f}</title><rect width="{width}" height="{height}" fill="none" '
+    return (f'<svg width="{width}" height="{height}" role="img"><title>error of the difference, 1e{y0:.0f} to '
+            f'1e{y1:.0f}, over h = 1e{x0:.0f} to 1e{x1:.0f}</title><rect width="{width}" height="{height}" fill="none" '
             f'stroke="currentColor" opacity="0.3"/><polyline fill="none" stroke="#1f5fa8" stroke-width="1.5" '
             f'points="{" ".join(at(x, y) for x, y in zip(xs, ys))}"/></svg>')

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...backend import random
+from ...backend.arrays import to_host, xp_of
 from ..engine import grad
 from ..function import Function
 from ..tensor import Tensor
@@ -33,8 +34,9 @@ class Twice(Subject):
         self.inner_outputs = [i for i, o in enumerate(outputs) if o.requires_grad]
         random.load_state_dict(self._streams)
         for i in self.inner_outputs:
-            values = random_signs(rng, *outputs[i].shape) * np.isfinite(np.asarray(outputs[i]._data))
-            self.leaves.append(Leaf(f"grad_output[{i}]", Tensor(outputs[i]._data * 0 + values, requires_grad=True), values))
+            values = random_signs(rng, *outputs[i].shape) * np.isfinite(to_host(outputs[i]._data))
+            cotangent = Tensor(xp_of(outputs[i]._data).asarray(values), requires_grad=True)
+            self.leaves.append(Leaf(f"grad_output[{i}]", cotangent, values))
         self.cast("float64")
         return self
 

@@ -153,7 +153,8 @@ class Subject:
             random.load_state_dict(self._streams)
         for name, tensor, base in self.fixed:
             if name in self.writes:
-                tensor._data = xp_of(tensor._data).array(base, dtype=self.dtype if base.dtype.kind == "f" else base.dtype)
+                dtype = self.dtype if base.dtype.kind == "f" else base.dtype
+                tensor._data = xp_of(tensor._data).array(base, dtype=dtype)
         for tensor, data in self.buffers:
             tensor._data = xp_of(tensor._data).array(data, dtype=self.dtype if data.dtype.kind == "f" else data.dtype)
 
