@@ -10,6 +10,7 @@ import sys
 import time
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 import tinymm
 
@@ -69,6 +70,13 @@ def findings() -> tuple[list[tuple[str, str]], list[str]]:
                 wrong.append(f"{variable}={value} leaves {cpu_count() - int(value)} cores idle: unset it")
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         wrong.append("NUMBA_DISABLE_JIT is set, so kernels run as slow Python: unset it, or use TINYMM_KERNELS=numpy")
+    if os.environ.get("OPENBLAS_CORETYPE"):
+        wrong.append(f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']} pins the matrix-product kernels, perhaps to those of "
+                     "an older processor: unset it")
+    for library in threadpool_info():
+        if library["user_api"] == "blas":
+            kind = f"{library['internal_api']} {library['version']}, kernels for {library.get('architecture', '?')}"
+            rows.append(("BLAS", kind))
     rows.append(("kernels", kernel_mode()))
     if version_of("numba") is None:
         wrong.append("numba is missing, so all runs on NumPy, several times slower: pip install numba")

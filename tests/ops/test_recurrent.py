@@ -7,9 +7,9 @@ import tinymm
 from tinymm import Tensor, grad
 from tinymm.autograd.registry import Draw
 from tinymm.backend import random
-from tinymm.functional import (gru, gru_cell, layer_norm_gru, layer_norm_gru_cell, layer_norm_lstm, layer_norm_lstm_cell,
-                               lstm, lstm_cell, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence,
-                               rnn_relu, rnn_tanh, unpad_sequence)
+from tinymm.functional import (gru, gru_cell, layer_norm_gru, layer_norm_gru_cell, layer_norm_lstm,
+                               layer_norm_lstm_cell, lstm, lstm_cell, pack_padded_sequence, pack_sequence,
+                               pad_packed_sequence, pad_sequence, rnn_relu, rnn_tanh, unpad_sequence)
 
 OPS = {"lstm": (lstm, 4), "gru": (gru, 3), "rnn_tanh": (rnn_tanh, 1), "rnn_relu": (rnn_relu, 1)}
 
@@ -171,8 +171,8 @@ def test_dropout_lies_between_layers_only_and_its_noise_is_kept_for_second_deriv
 def test_changing_the_output_in_place_is_noticed():
     draw = Draw(8)
     x = Tensor(draw.normal(3, 2, 2), requires_grad=True)
-    out, _ = gru(x, Tensor(np.zeros((1, 2, 3))), [Tensor(w) for w in weights(draw, 3, 2, 3)], True, 1, 0.0, False, False,
-                 False)
+    out, _ = gru(x, Tensor(np.zeros((1, 2, 3))), [Tensor(w) for w in weights(draw, 3, 2, 3)], True, 1, 0.0, False,
+                 False, False)
     loss = out.sum()
     with tinymm.no_grad():
         out.zero_()
@@ -252,8 +252,8 @@ def test_layer_norm_lstm_from_a_zero_state_has_finite_gradients():
     draw = Draw(13)
     z = Tensor(np.zeros((2, 4)), requires_grad=True)
     one = Tensor(np.ones(16), requires_grad=True)
-    h, c = layer_norm_lstm_cell(Tensor(draw.normal(2, 3)), (z, z), Tensor(draw.normal(16, 3)), Tensor(draw.normal(16, 4)),
-                                gain_ih=one, gain_hh=one, gain_c=Tensor(np.ones(4)))
+    h, c = layer_norm_lstm_cell(Tensor(draw.normal(2, 3)), (z, z), Tensor(draw.normal(16, 3)),
+                                Tensor(draw.normal(16, 4)), gain_ih=one, gain_hh=one, gain_c=Tensor(np.ones(4)))
     assert all(np.isfinite(g.numpy()).all() for g in grad((h + c).sum(), [z, one]))
 
 
@@ -293,8 +293,8 @@ def zeros(*shape):
 
 def good(**changes):
     arguments = dict(input=zeros(4, 2, 3), hx=(zeros(1, 2, 5), zeros(1, 2, 5)),
-                     params=[zeros(20, 3), zeros(20, 5), zeros(20), zeros(20)], has_biases=True, num_layers=1, dropout=0.0,
-                     train=False, bidirectional=False, batch_first=False)
+                     params=[zeros(20, 3), zeros(20, 5), zeros(20), zeros(20)], has_biases=True, num_layers=1,
+                     dropout=0.0, train=False, bidirectional=False, batch_first=False)
     return lstm(**{**arguments, **changes})
 
 
@@ -302,7 +302,8 @@ def good(**changes):
     (dict(input=zeros(20, 32, 128)), ValueError, r"lstm: input \(T=20, B=32, D=128\) but w_ih_l0 wants 3 features"),
     (dict(input=zeros(4, 3)), ValueError, r"lstm: input has shape \(4, 3\); it must be \(T, B, D\); unsqueeze"),
     (dict(input=zeros(0, 2, 3)), ValueError, r"lstm: input \(T=0, B=2, D=3\) has no time step"),
-    (dict(hx=(zeros(1, 2, 5), zeros(2, 2, 5))), ValueError, r"lstm: c0 has shape \(2, 2, 5\) but must be .* \(1, 2, 5\)"),
+    (dict(hx=(zeros(1, 2, 5), zeros(2, 2, 5))), ValueError,
+     r"lstm: c0 has shape \(2, 2, 5\) but must be .* \(1, 2, 5\)"),
     (dict(hx=zeros(1, 2, 5)), ValueError, r"lstm: hx must be the pair \(h0, c0\)"),
     (dict(num_layers=2), ValueError, r"lstm: 4 weights given but num_layers=2.*want 8"),
     (dict(params=[zeros(20, 3), zeros(19, 5), zeros(20), zeros(20)]), ValueError, r"w_hh_l0 .*\(4 \* H, H\)"),
@@ -371,14 +372,15 @@ def test_packed_sequences_against_torch(name, layers, two, first):
     x = draw.normal(*((B, T, D) if first else (T, B, D)))
     states = [draw.normal(n, B, H) for _ in range(n_states(name))]
     t_x, t_states = torch.tensor(x, requires_grad=True), [torch.tensor(s, requires_grad=True) for s in states]
-    packed = torch.nn.utils.rnn.pack_padded_sequence(t_x, torch.tensor(lengths), batch_first=first, enforce_sorted=False)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(t_x, torch.tensor(lengths), batch_first=first,
+                                                     enforce_sorted=False)
     t_out, t_last = module(packed, tuple(t_states) if name == "lstm" else t_states[0])
     t_out, _ = torch.nn.utils.rnn.pad_packed_sequence(t_out, batch_first=first)
     t_all = [t_out, *(t_last if name == "lstm" else [t_last])]
     o_x, o_states, o_params = (Tensor(x, requires_grad=True), [Tensor(s, requires_grad=True) for s in states],
                                [Tensor(w, requires_grad=True) for w in params])
-    o_all = OPS[name][0](o_x, tuple(o_states) if name == "lstm" else o_states[0], o_params, True, layers, 0.0, False, two,
-                         first, lengths=lengths)
+    o_all = OPS[name][0](o_x, tuple(o_states) if name == "lstm" else o_states[0], o_params, True, layers, 0.0, False,
+                         two, first, lengths=lengths)
     cots = [draw.normal(*o.shape) for o in o_all]
     for o, t in zip(o_all, t_all):
         np.testing.assert_allclose(o.detach().numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-12)
@@ -396,13 +398,14 @@ def test_packed_sequences_against_torch(name, layers, two, first):
 def test_pack_sequence_and_pad_sequence_against_torch():
     torch = pytest.importorskip("torch")
     rows = [Draw(n).normal(n, 2) for n in (4, 3, 3, 1)]
-    ours, theirs = pack_sequence([Tensor(r) for r in rows]), torch.nn.utils.rnn.pack_sequence([torch.tensor(r) for r in rows])
+    rnn = torch.nn.utils.rnn
+    ours, theirs = pack_sequence([Tensor(r) for r in rows]), rnn.pack_sequence([torch.tensor(r) for r in rows])
     np.testing.assert_array_equal(ours.data.numpy(), theirs.data.numpy())
     assert ours.batch_sizes.tolist() == theirs.batch_sizes.tolist() and ours.sorted_indices is None
     for side in ("right", "left"):
         np.testing.assert_array_equal(
             pad_sequence([Tensor(r) for r in rows], padding_value=2.5, padding_side=side).numpy(),
-            torch.nn.utils.rnn.pad_sequence([torch.tensor(r) for r in rows], padding_value=2.5, padding_side=side).numpy())
+            rnn.pad_sequence([torch.tensor(r) for r in rows], padding_value=2.5, padding_side=side).numpy())
 
 
 @pytest.mark.oracle

@@ -118,6 +118,7 @@ class Function:
         if self.saved is FREED:
             raise_freed(self)
         check_versions(self, self.saved)
+        check_checksums(self, self.saved)
         for shape, version in self.kept_outputs:
             if version.changed_at > self.seq:
                 raise_mutated(self, shape, version)
@@ -152,6 +153,7 @@ class Function:
         if self.definition is None:
             raise RuntimeError(f"{self.name}: create_graph=True needs an operation with a `definition` composed of "
                                "Tensor operations, and this one has none")
+        check_versions(self, [a for a in self.args if isinstance(a, Tensor)])   # the definition reads all of them again
         from .engine import grad
         from .shape import alias
 
@@ -229,7 +231,9 @@ class Primitive:
         if saved is FREED:
             raise_freed(self)
         kept = list(saved)
-        check_versions(self, [t for t in kept if isinstance(t, Tensor)])
+        tensors = [t for t in kept if isinstance(t, Tensor)]
+        check_versions(self, tensors)
+        check_checksums(self, tensors)
         if not graph:
             kept = [t._data if isinstance(t, Tensor) else t for t in kept]
         if self.out is not None:
@@ -266,6 +270,10 @@ def check_versions(node, tensors) -> None:
         version = t._version
         if version is not None and version.changed_at > node.seq:
             raise_mutated(node, t.shape, version)
+
+
+def check_checksums(node, tensors) -> None:
+    """Raise if the array of a kept tensor was changed behind the engine's back (under ``detect_mutation``)."""
     checksums = getattr(node, "checksums", None)
     if checksums is not None and any(checksum(t._data) != c for t, c in zip(tensors, checksums)):
         raise RuntimeError(f"{node.name}: the array of a tensor kept for the backward pass was changed outside the engine")

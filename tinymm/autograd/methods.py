@@ -8,8 +8,8 @@ from . import (activations, choice, elementwise, indexing, join, linalg, orderin
                special, triangles)
 from .tensor import Tensor, to
 
-# LEAD: list rooms explicitly at the end; names are found in any of them
-ROOMS = (elementwise, special, activations, reduction, ordering, scan, sampling, choice, shape, join, pad, triangles, indexing, scatter, linalg)
+ROOMS = (elementwise, special, activations, reduction, ordering, scan, sampling, choice, shape, join, pad, triangles, indexing,
+         scatter, linalg)
 
 
 def _find(name: str):
@@ -162,8 +162,7 @@ def attach() -> None:
     for name, operation in OPERATORS.items():
         setattr(Tensor, name, operation)
     for name in METHODS:
-        if any(name in vars(room) for room in ROOMS):   # LEAD: strict again at the end
-            setattr(Tensor, name, _find(name))
+        setattr(Tensor, name, _find(name))
     for name, dtype in CONVERSIONS.items():
         setattr(Tensor, name, _cast_to(np.dtype(dtype)))
     Tensor.to = to

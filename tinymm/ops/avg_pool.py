@@ -191,8 +191,9 @@ template <typename T> __global__ void avg_pool_forward(const T* x, T* y, long lo
 CUDA_BACKWARD = CudaKernel("avg_pool_backward", r"""
 // One thread an input: it adds up the shares from windows i0[h] ... i1[h] - 1 and j0[w] ... j1[w] - 1. No atomics.
 template <typename T> __global__ void avg_pool_backward(const T* g, T* dx, long long total, int H, int W, int OH,
-                                                        int OW, const long long* i0, const long long* i1, const T* alpha,
-                                                        const long long* j0, const long long* j1, const T* beta) {
+                                                        int OW, const long long* i0, const long long* i1,
+                                                        const T* alpha, const long long* j0, const long long* j1,
+                                                        const T* beta) {
     long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (t >= total) return;
     int h = t / W % H, w = t % W;

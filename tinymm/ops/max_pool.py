@@ -43,7 +43,8 @@ class MaxPool(Fused):
                 best, started = candidate, valid
                 continue
             first = wrap(xp_of(x._data).asarray(valid & ~started))
-            best, started = where((candidate > best) | (candidate != candidate) | first, candidate, best), started | valid
+            best = where((candidate > best) | (candidate != candidate) | first, candidate, best)
+            started = started | valid
         return best
 
     # ------------------------------------------------------------------ rung 2: NumPy, any number of axes
@@ -256,8 +257,8 @@ def _backward(g, place, dx, down, right, sh, sw):   # place a of the window lies
 CUDA_FORWARD = CudaKernel("max_pool_forward", r"""
 // One thread an output.
 template <typename T> __global__ void max_pool_forward(const T* x, T* y, int* place, long long total, int kh, int kw,
-                                                       int sh, int sw, int ph, int pw, int dh, int dw, int H, int W, int OH,
-                                                       int OW) {
+                                                       int sh, int sw, int ph, int pw, int dh, int dw, int H, int W,
+                                                       int OH, int OW) {
     long long o = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (o >= total) return;
     int top = o / OW % OH * sh - ph, left = o % OW * sw - pw, at = -1;
@@ -278,8 +279,8 @@ template <typename T> __global__ void max_pool_forward(const T* x, T* y, int* pl
 CUDA_BACKWARD = CudaKernel("max_pool_backward", r"""
 // One thread an input: it asks the windows that cover it whether it was their largest. No atomics.
 template <typename T> __global__ void max_pool_backward(const T* g, const int* place, T* dx, long long total, int kh,
-                                                        int kw, int sh, int sw, int ph, int pw, int dh, int dw, int H, int W,
-                                                        int OH, int OW) {
+                                                        int kw, int sh, int sw, int ph, int pw, int dh, int dw, int H,
+                                                        int W, int OH, int OW) {
     long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (t >= total) return;
     int h = t / W % H + ph, w = t % W + pw;

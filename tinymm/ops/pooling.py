@@ -49,8 +49,8 @@ def check_input(operation: str, input: Tensor, dims: int) -> Tensor:
     input = floating(operation, "input", input)
     if input.ndim not in (dims + 1, dims + 2) or 0 in input.shape[input.ndim - dims - 1:]:
         space = ", ".join("DHW"[3 - dims:] if dims > 1 else "L")
-        raise ValueError(f"{operation}: input has shape {input.shape}; it must be (N, C, {space}) or (C, {space}), with "
-                         "at least one element along C and space")
+        raise ValueError(f"{operation}: input has shape {input.shape}; it must be (N, C, {space}) or (C, {space}), "
+                         "with at least one element along C and space")
     return input
 
 
