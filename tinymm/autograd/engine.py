@@ -199,9 +199,10 @@ def _accumulate(node: AccumulateGrad, g, handed: dict, create_graph: bool) -> No
         else:
             leaf.grad = wrap(leaf.grad._data + g)
         return
-    if g.base is not None or not g.flags.c_contiguous or id(g) in handed or node.hooks:
-        g = g.copy()   # a view, or somebody else's: the leaf gets its own
-    handed[id(g)] = g
+    root = _root(g)
+    if id(root) in handed or not g.flags.c_contiguous or root.nbytes > g.nbytes + 64 or node.hooks:
+        g = root = g.copy()   # somebody else's, or a piece of something larger: the leaf gets its own
+    handed[id(root)] = root
     leaf.grad = wrap(g)
 
 
