@@ -18,6 +18,7 @@
 # how a gradient check finds a bug that many checks miss. It runs in under a minute.
 
 # %%
+# %matplotlib inline
 import os
 
 import numpy as np

@@ -6,7 +6,6 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import sys
 import time
 
 import numpy as np
@@ -47,8 +46,6 @@ def findings() -> tuple[list[tuple[str, str]], list[str]]:
     rows, wrong = [], []
     rows.append(("tinymm", f"{tinymm.__version__} in {os.path.dirname(tinymm.__file__)}"))
     rows.append(("Python", f"{platform.python_version()} on {platform.platform()}"))
-    if sys.version_info < (3, 10):
-        wrong.append("Python is older than 3.10: make a virtual environment with a newer one")
     for package in PACKAGES:
         version = version_of(package)
         rows.append((package, version or "missing"))

@@ -3,11 +3,12 @@
 from .autograd.activations import elu, leaky_relu, logsigmoid
 from .autograd.choice import allclose, clamp, clip, isclose, lerp, masked_fill
 from .autograd.einsum import bilinear, einsum
-from .autograd.elementwise import (abs, add, arctan, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, ceil, cos, div, eq, exp,
-                                   expm1, floor, floor_divide, ge, gt, isfinite, isinf, isnan, le, log, log1p, log2,
-                                   log10, logaddexp, logical_and, logical_not, logical_or, logical_xor, lt, maximum,
-                                   minimum, mul, ne, neg, pow, reciprocal, relu, remainder, round, rsqrt, sigmoid, sign,
-                                   sin, sqrt, square, sub, tan, tanh, trunc, where)
+from .autograd.choice import where
+from .autograd.comparison import (bitwise_and, bitwise_not, bitwise_or, bitwise_xor, eq, ge, gt, isfinite, isinf,
+                                  isnan, le, logical_and, logical_not, logical_or, logical_xor, lt, ne)
+from .autograd.elementwise import (abs, add, arctan, ceil, cos, div, exp, expm1, floor, floor_divide, log, log10,
+                                   log1p, log2, logaddexp, maximum, minimum, mul, neg, pow, reciprocal, relu,
+                                   remainder, round, rsqrt, sigmoid, sign, sin, sqrt, square, sub, tan, tanh, trunc)
 from .autograd.join import cat, chunk, flip, meshgrid, repeat_interleave, roll, split, stack, tile, unbind
 from .autograd.linalg import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer, tensordot
 from .autograd.ordering import argmax, argmin, argsort, max, median, min, sort, topk
@@ -17,50 +18,60 @@ from .autograd.reduction import (all, amax, amin, any, count_nonzero, logsumexp,
 from .autograd.scan import cumprod, cumsum, prod
 from .autograd.scatter import (gather, index_add, index_copy, index_fill, index_put, index_select, masked_select,
                                one_hot, scatter, scatter_add, take, take_along_dim)
-from .autograd.shape import (broadcast_tensors, broadcast_to, clone, flatten, movedim, permute, ravel, reshape, squeeze,
-                             swapaxes, t, transpose, unflatten, unsqueeze)
+from .autograd.shape import (broadcast_tensors, broadcast_to, clone, flatten, movedim, permute, ravel, reshape,
+                             squeeze, swapaxes, t, transpose, unflatten, unsqueeze)
 from .autograd.special import erf
 from .autograd.triangles import diag, diag_embed, diagonal, tril, triu
+from .autograd.tensor import Tensor
 from .ops.activation import gelu, silu, softplus
 from .ops.adaptive_pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
                                    adaptive_max_pool2d)
+from .ops.attention import scaled_dot_product_attention
 from .ops.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
 from .ops.batch_norm import batch_norm
 from .ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from .ops.convolution import conv1d, conv2d, conv3d
+from .ops.cross_entropy import cross_entropy
 from .ops.dropout import dropout
 from .ops.embedding import embedding
-from .ops.convolution import conv1d, conv2d, conv3d
+from .ops.grid_sample import affine_grid, grid_sample
 from .ops.group_norm import group_norm, instance_norm
+from .ops.gru import gru
+from .ops.gru_cell import gru_cell
+from .ops.gumbel_softmax import gumbel_softmax
+from .ops.interpolate import interpolate
+from .ops.kl_div import kl_div
 from .ops.layer_norm import layer_norm
+from .ops.layer_norm_gru import layer_norm_gru, layer_norm_gru_cell
+from .ops.layer_norm_lstm import layer_norm_lstm, layer_norm_lstm_cell
 from .ops.linear import linear
 from .ops.local_response_norm import local_response_norm
-from .ops.max_pool import max_pool1d, max_pool2d, max_pool3d
-from .ops.rms_norm import rms_norm
-from .ops.weight_norm import spectral_norm, weight_norm
-from .ops.unfold import fold, unfold
-from .ops.cross_entropy import cross_entropy
-from .ops.gumbel_softmax import gumbel_softmax
-from .ops.kl_div import kl_div
 from .ops.log_softmax import log_softmax
 from .ops.losses_binary import binary_cross_entropy, binary_cross_entropy_with_logits
 from .ops.losses_ranking import cosine_embedding_loss, margin_ranking_loss, triplet_margin_loss
 from .ops.losses_regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from .ops.nll_loss import nll_loss
-from .ops.similarity import cosine_similarity, normalize, pairwise_distance
-from .ops.softmax import softmax, softmin
-from .ops.attention import scaled_dot_product_attention
-from .ops.grid_sample import affine_grid, grid_sample
-from .ops.interpolate import interpolate
-from .ops.multi_head_attention import multi_head_attention_forward
-from .ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
-from .ops.roi_align import roi_align
-from .ops.roi_pool import roi_pool
-from .ops.gru import gru
-from .ops.gru_cell import gru_cell
-from .ops.layer_norm_gru import layer_norm_gru, layer_norm_gru_cell
-from .ops.layer_norm_lstm import layer_norm_lstm, layer_norm_lstm_cell
 from .ops.lstm import lstm
 from .ops.lstm_cell import lstm_cell
+from .ops.max_pool import max_pool1d, max_pool2d, max_pool3d
+from .ops.multi_head_attention import multi_head_attention_forward
+from .ops.nll_loss import nll_loss
+from .ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from .ops.ragged import (PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence,
                          unpad_sequence)
+from .ops.rms_norm import rms_norm
 from .ops.rnn import rnn_relu, rnn_relu_cell, rnn_tanh, rnn_tanh_cell
+from .ops.roi_align import roi_align
+from .ops.roi_pool import roi_pool
+from .ops.similarity import cosine_similarity, normalize, pairwise_distance
+from .ops.softmax import softmax, softmin
+from .ops.unfold import fold, unfold
+from .ops.weight_norm import spectral_norm, weight_norm
+
+
+def _attach() -> None:
+    """Give Tensor the methods whose operations live on this floor."""
+    for operation in (softmax, log_softmax):
+        setattr(Tensor, operation.__name__, operation)
+
+
+_attach()

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinymm as tm
 from tinymm import Tensor, grad
-from tinymm.autograd.elementwise import unbroadcast
+from tinymm.autograd.pointwise import unbroadcast
 from tinymm.backend import large
 from tinymm.backend.jit import use_kernels
 

@@ -7,7 +7,7 @@ from tinymm.backend import cuda
 from tinymm.catalog import load
 
 load()
-import tinymm.optim  # noqa: E402  (registers the fused steps)
+import tinymm.optim  # noqa: E402, F401  (registers the fused steps)
 
 
 @pytest.mark.parametrize("name", sorted(cuda.SOURCES))

@@ -66,7 +66,8 @@ def test_float32_within_a_few_units_in_the_last_place(name):
     function(x, y)
     want = reference(x.astype(np.float64))
     limits = np.finfo(np.float32)
-    unit = np.spacing(np.clip(np.abs(want), limits.tiny, np.nextafter(limits.max, np.float32(0))).astype(np.float32)).astype(np.float64)
+    largest = np.nextafter(limits.max, np.float32(0))
+    unit = np.spacing(np.clip(np.abs(want), limits.tiny, largest).astype(np.float32)).astype(np.float64)
     with np.errstate(invalid="ignore"):
         error = np.abs(y - want) / unit
     finite = np.abs(want) < limits.max

@@ -68,7 +68,7 @@ def test_a_parameter_is_not_replaced_by_a_tensor():
     with pytest.raises(TypeError, match="wrap it in Parameter"):
         model.scale = Tensor(np.zeros(1))
     with pytest.raises(AttributeError, match="Two has no attribute 'frist'"):
-        model.frist
+        model.frist  # noqa: B018
 
 
 def test_modes_and_freezing():

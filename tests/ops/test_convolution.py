@@ -19,7 +19,7 @@ MODES = pytest.mark.parametrize("mode", ["numpy", "numba"])
 
 def brute_force(x, w, b, stride, padding, dilation, groups):
     """The definition with four loops, straight from the formula at the top of convolution.py."""
-    (n, c, height, width), (o, per_group, kh, kw) = x.shape, w.shape
+    (n, _, height, width), (o, per_group, kh, kw) = x.shape, w.shape
     out = [(size + 2 * p - d * (k - 1) - 1) // s + 1
            for size, p, d, k, s in zip((height, width), padding, dilation, (kh, kw), stride)]
     y = np.zeros((n, o, *out)) + b[:, None, None]

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .elementwise import cast, unary, where
+from .casting import cast
+from .choice import where
+from .pointwise import unary
 from .function import Primitive
 from .tensor import Tensor, get_default_dtype
 

@@ -1,4 +1,4 @@
-"""Choosing and blending, element by element: clamp, masked_fill, lerp; and comparison up to a tolerance."""
+"""Choosing and blending, element by element: where, clamp, masked_fill, lerp; and comparison up to a tolerance."""
 
 from __future__ import annotations
 
@@ -6,9 +6,70 @@ import numpy as np
 
 from ..backend import large
 from ..backend.arrays import is_array, xp_of
-from .elementwise import cast, promote, unbroadcast
+from .casting import cast
 from .function import Primitive
-from .tensor import Tensor, get_default_dtype, int64, wrap
+from .pointwise import promote, unbroadcast
+from .tensor import Tensor, bool_, get_default_dtype, int64, wrap
+
+
+class Where(Primitive):
+    """y = a where the condition holds, else b."""
+
+    name = "where"
+    keep = (0,)
+
+    def forward(self, condition, a, b):
+        self.shapes = np.shape(a), np.shape(b)
+        self.dtypes = getattr(a, "dtype", None), getattr(b, "dtype", None)
+        return large.select(condition, a, b)
+
+    def backward(self, g, condition):
+        ga = large.keep(condition, g) if self.edges[1] is not None else None
+        gb = large.keep(~condition, g) if self.edges[2] is not None else None
+        return (None, None if ga is None else unbroadcast(ga, self.shapes[0], self.dtypes[0]),
+                None if gb is None else unbroadcast(gb, self.shapes[1], self.dtypes[1]))
+
+
+def where(condition, input=None, other=None):
+    """``input`` where ``condition`` is true, else ``other``, broadcasting.
+
+    Args:
+        condition: boolean Tensor.
+        input, other: Tensors or numbers; with neither, the indices of the true elements are returned.
+    """
+    if not isinstance(condition, Tensor):
+        condition = Tensor(condition)
+    if input is None and other is None:
+        return tuple(wrap(axis) for axis in condition._data.nonzero())
+    if condition.dtype != bool_:
+        raise TypeError(f"where: condition is {condition.dtype}, not bool; write the comparison, e.g. mask != 0")
+    a, b = (v.item() if isinstance(v, np.generic) else v for v in (input, other))
+    if is_array(a):
+        a = Tensor(a)
+    if is_array(b):
+        b = Tensor(b)
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.dtype != b.dtype:
+        x, y = promote(a._data, b._data)
+        a, b = cast(a, x.dtype), cast(b, y.dtype)
+    elif not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        a = Tensor(a)
+    if isinstance(a, Tensor) and not isinstance(b, Tensor):
+        a, b = _weak_partner(a, b)
+    elif isinstance(b, Tensor) and not isinstance(a, Tensor):
+        b, a = _weak_partner(b, a)
+    try:
+        return Where.apply(condition, a, b)
+    except ValueError as error:
+        raise ValueError(f"where: shapes {condition.shape}, {a.shape} and {b.shape} do not broadcast") from error
+
+
+def _weak_partner(tensor: Tensor, number):
+    """A number as a 0-d array in the dtype that it and the tensor share."""
+    if tensor.dtype.kind != "f" and isinstance(number, float):
+        tensor = cast(tensor, get_default_dtype())
+    elif tensor.dtype.kind == "b" and not isinstance(number, bool):
+        tensor = cast(tensor, np.dtype("int64"))
+    return tensor, wrap(xp_of(tensor._data).asarray(number, dtype=tensor.dtype))
 
 
 class Clamp(Primitive):

@@ -13,7 +13,8 @@ import string
 import numpy as np
 
 from ..backend.arrays import xp_of
-from .elementwise import cast, promote
+from .casting import cast
+from .pointwise import promote
 from .function import Primitive
 from .reduction import sum as sum_
 from .shape import broadcast_to, permute, reshape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .axes import axes, axis, sizes
-from .elementwise import promote
+from .pointwise import promote
 from .function import Function, Primitive
 from .shape import alias, broadcast_to, can_view, clone, reshape
 from .tensor import Tensor

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from .elementwise import add, cast, mul, promote, unbroadcast
+from .casting import cast
+from .elementwise import add, mul
+from .pointwise import promote, unbroadcast
 from .function import Primitive
 from .shape import expand, movedim, reshape, unsqueeze
 from .tensor import Tensor

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import (activations, choice, elementwise, indexing, join, linalg, ordering, pad, reduction, sampling, scan, scatter, shape,
-               special, triangles)
+from . import (activations, choice, comparison, elementwise, indexing, join, linalg, ordering, pad, reduction, sampling, scan,
+               scatter, shape, special, triangles)
 from .tensor import Tensor, to
 
-ROOMS = (elementwise, special, activations, reduction, ordering, scan, sampling, choice, shape, join, pad, triangles, indexing,
-         scatter, linalg)
+ROOMS = (elementwise, comparison, special, activations, reduction, ordering, scan, sampling, choice, shape, join, pad,
+         triangles, indexing, scatter, linalg)
 
 
 def _find(name: str):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backend.arrays import as_array, xp_of
 from .axes import axes
-from .elementwise import cast
+from .casting import cast
 from .function import Primitive
 from .tensor import Tensor, get_default_dtype, int64, wrap
 

@@ -153,7 +153,7 @@ def _lerp_samples(draw: Draw):
     yield Sample(draw.normal(), draw.normal(), 0.8)
 
 
-register("where", e.where, _where_samples, torch="where")
+register("where", choice.where, _where_samples, torch="where")
 register("clamp", choice.clamp, _clamp_samples, torch="clamp")
 register("masked_fill", choice.masked_fill, _masked_fill_samples, torch="masked_fill")
 register("lerp", choice.lerp, _lerp_samples, torch="lerp")

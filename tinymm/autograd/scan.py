@@ -6,7 +6,8 @@ import numpy as np
 
 from ..backend.arrays import as_array, xp_of
 from .axes import axis
-from .elementwise import cast, where
+from .casting import cast
+from .choice import where
 from .function import Primitive
 from .reduction import exact
 from .tensor import Tensor, wrap

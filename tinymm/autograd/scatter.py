@@ -6,7 +6,8 @@ import numpy as np
 
 from ..backend.arrays import device_of, is_array, xp_of
 from .axes import axis
-from .elementwise import add, cast
+from .casting import cast
+from .elementwise import add
 from .function import Primitive
 from .indexing import check_range, filled, getitem, getitem_in_range, in_range, prepare, put
 from .shape import broadcast_tensors, broadcast_to, reshape

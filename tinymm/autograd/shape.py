@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .axes import axes, axis, sizes
-from .elementwise import unbroadcast
+from .pointwise import unbroadcast
 from .function import Primitive
 from .tensor import Tensor
 

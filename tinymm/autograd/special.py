@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from .elementwise import unary
+from .pointwise import unary
 
 _NEAR_P = (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2,
            3.20937758913846947e3)

@@ -10,7 +10,7 @@ import weakref
 
 import numpy as np
 
-from ..backend.arrays import as_array, device_of, is_array, to_device, to_host, xp_of
+from ..backend.arrays import as_array, device_of, is_array, to_host
 from .state import state
 
 clock = itertools.count(1).__next__   # creation order of nodes and mutations: the topological order, for free
@@ -481,7 +481,7 @@ def to(self: Tensor, target=None, *, device: str | None = None, dtype=None) -> T
         device, dtype = target.device, target.dtype
     elif target is not None:
         dtype = target
-    from .elementwise import cast, transfer
+    from .casting import cast, transfer
 
     out = self
     if device is not None and out.device != device and not (device == "cuda" and out.device.startswith("cuda")):

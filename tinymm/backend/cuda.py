@@ -1,7 +1,7 @@
 """CUDA kernels as source text, compiled at their first call by CuPy.
 
 Every kernel is listed when its module is imported, so that a machine without a GPU can still
-compile all of them (``compile_ptx``) and a machine with one can say which have been run.
+compile all of them (tests/backend/test_cuda.py), and a machine with one can say which have been run (tests/test_gpu.py).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def step_size() -> Figure:
     steps = np.logspace(-13, -0.5, 120)
     axes.loglog(steps, np.maximum(step_size_curve(steps), 1e-17), color="#2563eb")
     axes.axvline(np.finfo(float).eps ** (1 / 3), color="#9ca3af", linestyle="--", label="cube root of the rounding unit")
-    axes.annotate("rounding", (1e-11, 1e-6))
+    axes.annotate("rounding", (1e-10, 1e-5))
     axes.annotate("truncation", (6e-3, 1e-7))
     axes.set_xlabel("step h")
     axes.set_ylabel("relative error")

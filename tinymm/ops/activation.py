@@ -15,7 +15,8 @@ import math
 import numpy as np
 
 from ..autograd.choice import clamp
-from ..autograd.elementwise import log1p, sigmoid, tanh, where
+from ..autograd.choice import where
+from ..autograd.elementwise import log1p, sigmoid, tanh
 from ..autograd.registry import Sample, register
 from ..autograd.special import erf as erf_of
 from ..autograd.special import erf_array

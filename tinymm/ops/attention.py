@@ -12,7 +12,9 @@ import math
 
 import numpy as np
 
-from ..autograd.elementwise import exp, unbroadcast, where
+from ..autograd.choice import where
+from ..autograd.elementwise import exp
+from ..autograd.pointwise import unbroadcast
 from ..autograd.linalg import matmul
 from ..autograd.reduction import sum as total
 from ..autograd.registry import Fixed, Sample, register

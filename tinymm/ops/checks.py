@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import cast
+from ..autograd.casting import cast
 from ..autograd.tensor import Tensor
 
 

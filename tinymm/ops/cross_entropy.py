@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from ..autograd.elementwise import where
+from ..autograd.choice import where
 from ..autograd.scatter import take_along_dim
 from ..autograd.reduction import logsumexp, sum
 from ..autograd.registry import Sample, register

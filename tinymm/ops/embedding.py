@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import where
+from ..autograd.choice import where
 from ..autograd.indexing import getitem
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap

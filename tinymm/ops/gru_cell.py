@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import sigmoid, tanh, where
+from ..autograd.choice import where
+from ..autograd.elementwise import sigmoid, tanh
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap
+from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange
 from ..backend.vmath import sigmoid as s_, tanh as tanh_
@@ -93,10 +95,10 @@ class GRUSteps(Recurrence):
     def back_cuda(self, t, before, dy, dh, carry, dc, d_pre, d_rec):
         B, H = dy.shape
         if B * H:
-            CUDA_BACK(-(-B * H // 256), 256, (self.gates[t], self.new[t], self.h[before], np.ascontiguousarray(dy),
-                                              np.int64(B), np.int64(H), np.int64(t * B), np.int64(d_pre.shape[2]),
-                                              *map(np.int64, self.places()), dy.dtype.type(self.sign), dh, carry, d_rec,
-                                              d_pre), dy.dtype)
+            CUDA_BACK(-(-B * H // 256), 256, (self.gates[t], self.new[t], self.h[before],
+                                              xp_of(dy).ascontiguousarray(dy), np.int64(B), np.int64(H),
+                                              np.int64(t * B), np.int64(d_pre.shape[2]), *map(np.int64, self.places()),
+                                              dy.dtype.type(self.sign), dh, carry, d_rec, d_pre), dy.dtype)
 
 
 @kernel(parallel=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import exp, log, where
+from ..autograd.choice import where
+from ..autograd.elementwise import exp, log
 from ..autograd.reduction import sum
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import sigmoid, tanh, where
+from ..autograd.choice import where
+from ..autograd.elementwise import sigmoid, tanh
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap
 from .gru_cell import GRUSteps

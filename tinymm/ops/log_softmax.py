@@ -58,9 +58,8 @@ class LogSoftmax(Fused):
     # ------------------------------------------------------------------ rung 4: CUDA
 
     def forward_cuda(self, x, dim):
-        x = xp_of(x).ascontiguousarray(x)
-        self.y, self.span = xp_of(x).empty_like(x), span(x.shape, dim)
-        launch_rows(CUDA_FORWARD, self.span, (x, self.y), x.dtype)
+        self.y, self.span = xp_of(x).empty(x.shape, x.dtype), span(x.shape, dim)
+        launch_rows(CUDA_FORWARD, self.span, (xp_of(x).ascontiguousarray(x), self.y), x.dtype)
         return self.y
 
     def backward_cuda(self, g):

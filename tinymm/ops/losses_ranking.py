@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd.choice import clamp
-from ..autograd.elementwise import minimum, sqrt, where
+from ..autograd.choice import where
+from ..autograd.elementwise import minimum, sqrt
 from ..autograd.reduction import sum
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap

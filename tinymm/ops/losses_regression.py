@@ -12,7 +12,8 @@ import warnings
 
 import numpy as np
 
-from ..autograd.elementwise import square, where
+from ..autograd.choice import where
+from ..autograd.elementwise import square
 from ..autograd.reduction import sum
 from ..autograd.registry import Sample, register
 from ..autograd.shape import broadcast_to

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import sigmoid, tanh, where
+from ..autograd.choice import where
+from ..autograd.elementwise import sigmoid, tanh
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap
+from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange
 from ..backend.vmath import sigmoid as s_, tanh as tanh_
@@ -89,7 +91,7 @@ class LSTMSteps(Recurrence):
         B, H = dy.shape
         if B * H:
             CUDA_BACK(-(-B * H // 256), 256,
-                      (self.gates[t], self.c[before], np.ascontiguousarray(dy), np.int64(B), np.int64(H),
+                      (self.gates[t], self.c[before], xp_of(dy).ascontiguousarray(dy), np.int64(B), np.int64(H),
                        np.int64(t * B), np.int64(d_pre.shape[2]), np.int32(self.choices["output_tanh"]), dh, carry, dc,
                        d_rec, d_pre), dy.dtype)
 

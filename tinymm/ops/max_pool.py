@@ -12,7 +12,7 @@ import itertools
 
 import numpy as np
 
-from ..autograd.elementwise import where
+from ..autograd.choice import where
 from ..autograd.registry import Sample, register
 from ..autograd.join import cat
 from ..autograd.tensor import Tensor, wrap

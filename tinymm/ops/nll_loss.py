@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import where
+from ..autograd.choice import where
 from ..autograd.scatter import take_along_dim
 from ..autograd.reduction import sum
 from ..autograd.registry import Fixed, Sample, register

@@ -74,7 +74,8 @@ class PointwiseLoss(Fused):
 
     def forward_cuda(self, x, t, reduction, parameters=()):
         xp = xp_of(x)
-        self.x, self.t, self.divisor = xp.ascontiguousarray(x), xp.ascontiguousarray(t), None
+        self.x, self.t = (xp.ascontiguousarray(a).reshape(a.shape) for a in (x, t))   # it gives 0-d arrays an axis
+        self.divisor = None
         self.parameters = p = tuple([x.dtype.type(v) for v in parameters])
         losses = xp.empty_like(self.x)
         if x.size:

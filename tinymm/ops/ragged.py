@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..autograd.elementwise import where
+from ..autograd.choice import where
 from ..autograd.join import cat
 from ..autograd.tensor import Tensor, wrap
 from ..backend.arrays import to_host, xp_of

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import where
+from ..autograd.choice import where
 from ..autograd.join import stack
 from ..autograd.tensor import wrap
 from ..backend.arrays import xp_of

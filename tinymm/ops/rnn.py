@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.elementwise import relu, tanh, where
+from ..autograd.choice import where
+from ..autograd.elementwise import relu, tanh
 from ..autograd.registry import register
 from ..autograd.tensor import Tensor, wrap
+from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange
 from ..backend.vmath import tanh as tanh_
@@ -65,7 +67,7 @@ class RNNSteps(Recurrence):
     def back_cuda(self, t, before, dy, dh, carry, dc, d_pre, d_rec):
         B, H = dy.shape
         if B * H:
-            CUDA_BACK(-(-B * H // 256), 256, (self.gates[t], np.ascontiguousarray(dy), np.int64(B), np.int64(H),
+            CUDA_BACK(-(-B * H // 256), 256, (self.gates[t], xp_of(dy).ascontiguousarray(dy), np.int64(B), np.int64(H),
                                               np.int64(t * B), np.int64(d_pre.shape[2]),
                                               np.int32(self.choices["is_relu"]), dh, carry, d_rec, d_pre), dy.dtype)
 

@@ -13,7 +13,8 @@ import math
 import numpy as np
 
 from ..autograd.axes import axis
-from ..autograd.elementwise import cast, exp
+from ..autograd.casting import cast
+from ..autograd.elementwise import exp
 from ..autograd.reduction import sum
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap
@@ -68,9 +69,8 @@ class Softmax(Fused):
     # ------------------------------------------------------------------ rung 4: CUDA
 
     def forward_cuda(self, x, dim):
-        x = xp_of(x).ascontiguousarray(x)
-        self.y, self.span = xp_of(x).empty_like(x), span(x.shape, dim)
-        launch_rows(CUDA_FORWARD, self.span, (x, self.y), x.dtype)
+        self.y, self.span = xp_of(x).empty(x.shape, x.dtype), span(x.shape, dim)
+        launch_rows(CUDA_FORWARD, self.span, (xp_of(x).ascontiguousarray(x), self.y), x.dtype)
         return self.y
 
     def backward_cuda(self, g):
