@@ -9,8 +9,9 @@ runs what g++ makes of ``cuda_on_cpu.hpp`` and the sources. A thread of a block 
 * writing beyond the end of an array or of the dynamic shared memory; what is read there is NaN or -1, and so is memory
   from ``xp.empty``, so that a number which is never written, or one too many that is read, spoils the result;
 * a barrier that not all threads reach, or that they reach in different places; a shuffle that not all of a warp make;
-* a result that depends on the order of threads and blocks: every launch runs twice, forwards and backwards, and the
-  two must agree to the bit (unless there is an ``atomicAdd``), which a missing barrier breaks.
+* a result that depends on the order of threads and blocks: every launch runs twice, forwards and backwards, warp after
+  warp from barrier to barrier, and the two must agree to the bit (unless there is an ``atomicAdd``); a missing barrier
+  breaks that.
 
 What this does not show: races that need more than these two orders, static shared memory that is read before it is
 written or beyond its end, limits of registers and memory, NVRTC's own rounding, its fast mathematics and fused

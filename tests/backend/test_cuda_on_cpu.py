@@ -8,7 +8,7 @@ that their barriers suffice for two opposite orders of the threads. It does not 
 import numpy as np
 import pytest
 
-from tests.backend.cuda_on_cpu import Library, can_compile, emulated_cuda, launched
+from tests.backend.cuda_on_cpu import Library, can_compile, emulated_cuda, launched, parameters
 from tests.device_double import StrictArray
 from tests.ops.test_rungs import by_definition
 from tests.sampling import as_tensors, cases, cotangents, draws, outputs_of, run
@@ -161,9 +161,8 @@ KERNELS = {
     **small("numbered", "x[((blockIdx.y * gridDim.x + blockIdx.x) * blockDim.y + threadIdx.y) * blockDim.x + i] = "
                         "blockIdx.y * 1000 + blockIdx.x * 100 + threadIdx.y * 10 + i;"),
     **small("no_barrier", SHARED + "x[i] = s[blockDim.x - 1 - i];"),
-    **small("runs_ahead", "T a = block_sum(x[i]); __shared__ T s[32]; s[i >> 5] = shuffle_down(a, 1) + i;"
-                          "__syncthreads(); T b = s[i >> 5 ^ 1]; b = shuffle_down(b, 0); s[i >> 5] = 0; x[i] = b;"
-                          "x[i] += s[i >> 5 ^ 1];"),
+    **small("runs_ahead", "__shared__ T s[2]; int warp = i / 32; s[warp] = warp; __syncthreads();"
+                          "T seen = s[1 - warp]; seen = shuffle_down(seen, 0); s[warp] = 9; x[i] = seen;"),
     **small("beyond", "x[i + 1] = 1;"),
     **small("moved_beyond", "out[i + 1] = x[i + 1];", "const T* x, T* out"),
     **small("beyond_shared", SHARED + "s[i + 1] = 1;"),
@@ -202,13 +201,15 @@ def test_emulator_runs_kernels():
 
 
 @pytest.mark.parametrize("name, complaint, shared", [
-    ("no_barrier", "depends on the order of the threads", 256), ("beyond", "wrote out of bounds", 0),
+    ("no_barrier", "depends on the order of the threads", 256),
+    ("runs_ahead", "depends on the order of the threads", 0),
+    ("beyond", "wrote out of bounds", 0), ("moved_beyond", "wrote out of bounds", 0),
     ("beyond_shared", "wrote beyond the dynamic shared memory", 256), ("some_leave", "a thread never reaches", 0),
     ("two_barriers", "meet in different __syncthreads", 0), ("half_a_shuffle", "same shuffle", 0),
     ("turned", "wrote beyond the dynamic shared memory", 128)])
 def test_emulator_notices_a_wrong_kernel(name, complaint, shared):
     with pytest.raises(AssertionError, match=complaint):
-        launch(name, numbers(), shared=shared)
+        launch(name, *(numbers() for _ in parameters(name, KERNELS[name])), shared=shared)
 
 
 def test_number_beyond_the_end_is_nan():

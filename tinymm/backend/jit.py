@@ -2,8 +2,8 @@
 
 A kernel is written once, with ``prange`` over its outermost loop. It is compiled twice, on demand:
 serial for small work (a call costs 0.2 microseconds) and parallel for large work (2 to 4). The compiled
-code is kept on disk in a folder named after a hash of the sources, because Numba's own check
-does not notice when a function that a kernel calls has changed.
+code is kept on disk, for each kernel in a folder named after a hash of the files that it and the kernels it calls stand
+in, because Numba's own check does not notice when a function that a kernel calls has changed.
 """
 
 from __future__ import annotations
@@ -121,14 +121,20 @@ class Kernel:
                     scope[name] = numba.prange
             copy = types.FunctionType(self.function.__code__, scope, self.function.__name__,
                                       self.function.__defaults__, self.function.__closure__)
+            numba.config.CACHE_DIR = str(folder_of(self.files()))
             # Numba's cache files are named after the qualified name, not after the options.
             copy.__qualname__ = self.function.__qualname__ + ("_parallel" if parallel else "_serial")
             copy.__module__ = self.function.__module__
             dispatcher = numba.njit(parallel=parallel, error_model="numpy", fastmath=self.fastmath, nogil=True,
                                     cache=True)(copy)
             setattr(self, attribute, _announcing(dispatcher, copy.__qualname__))
-        dispatcher = getattr(self, attribute)
-        return dispatcher
+        return getattr(self, attribute)
+
+    def files(self) -> frozenset[str]:
+        """The source files of this kernel and of all kernels that it calls."""
+        scope = self.function.__globals__
+        called = (scope.get(name) for name in _names(self.function.__code__))
+        return frozenset({self.function.__code__.co_filename}).union(*(k.files() for k in called if isinstance(k, Kernel)))
 
 
 def kernel(function=None, *, parallel: bool = False, reassociate: bool = False):
@@ -187,7 +193,6 @@ def _announcing(dispatcher, name: str):
 def _import_numba():
     import numba
 
-    numba.config.CACHE_DIR = str(cache_folder())
     from . import simd, vmath
 
     vmath.install()
@@ -197,14 +202,10 @@ def _import_numba():
 
 @functools.lru_cache(maxsize=1)
 def cache_folder() -> pathlib.Path:
-    """The folder of compiled kernels: named after the sources, in TINYMM_CACHE_DIR, else the user's cache.
-
-    Falls back to a temporary folder where that is not writable.
-    """
+    """The folder of compiled kernels: in TINYMM_CACHE_DIR, else in the user's cache, else a temporary one."""
     base = pathlib.Path(os.environ.get("TINYMM_CACHE_DIR") or _user_cache())
-    name = f"kernels-{source_hash()}"
     for parent in (base, pathlib.Path(tempfile.gettempdir()) / f"tinymm-{_user_name()}"):
-        folder = parent / name
+        folder = parent / "kernels"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".write-{os.getpid()}"
@@ -214,6 +215,23 @@ def cache_folder() -> pathlib.Path:
         except OSError:
             continue
     return pathlib.Path(tempfile.mkdtemp(prefix="tinymm-"))
+
+
+@functools.lru_cache(maxsize=None)
+def folder_of(files: frozenset[str]) -> pathlib.Path:
+    """The cache folder for kernels that stand in these files; another one after any of them, or a tool, has changed."""
+    tools = [pathlib.Path(__file__).with_name(name) for name in ("jit.py", "vmath.py", "simd.py")]
+    folder = cache_folder() / _hash([*tools, *map(pathlib.Path, sorted(files))])
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _hash(paths) -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in paths:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _user_name() -> str:
@@ -228,13 +246,7 @@ def _user_cache() -> str:
     return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tinymm")
 
 
-@functools.lru_cache(maxsize=1)
 def source_hash() -> str:
-    """A hash of every source file that holds or feeds a kernel."""
+    """A hash of every source file that holds or feeds a kernel: the key of a GPU test log."""
     package = pathlib.Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256(sys.version.encode())
-    for folder in ("backend", "ops", "optim", "data"):
-        for path in sorted((package / folder).rglob("*.py")):
-            digest.update(path.relative_to(package).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return _hash(path for folder in ("backend", "ops", "optim") for path in sorted((package / folder).rglob("*.py")))
