@@ -230,3 +230,11 @@ def test_random_axes(case, keepdim, name, seed):
     numeric = (g * (apply(values + h * direction) - apply(values - h * direction))).sum() / (2 * h)
     found, = grad(y, x, Tensor(g))
     assert (found.numpy() * direction).sum() == pytest.approx(numeric, rel=1e-5, abs=1e-6)
+
+
+def test_numpys_names_of_the_axis_arguments_work_too():
+    x = tm.tensor([[1.0, 2.0], [3.0, 5.0]])
+    assert x.sum(axis=0).tolist() == [4, 7] and x.mean(axis=1, keepdims=True).shape == (2, 1)
+    assert x.argmax(axis=1).tolist() == [1, 1] and tm.max(x, axis=0).values.tolist() == [3, 5]
+    with pytest.raises(TypeError, match="sum: give dim or axis, not both"):
+        x.sum(dim=0, axis=0)

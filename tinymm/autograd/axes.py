@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 
@@ -29,6 +31,20 @@ def axes(name: str, dim, ndim: int) -> tuple[int, ...]:
     if len(set(found)) != len(found):
         raise ValueError(f"{name}: dim={dim} names an axis twice")
     return found if ndim else ()
+
+
+def numpy_names(function):
+    """Let a reduction be called with NumPy's ``axis`` and ``keepdims`` for ``dim`` and ``keepdim``, as PyTorch does."""
+    @functools.wraps(function)
+    def renamed(*args, **kwargs):
+        if kwargs:
+            for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+                if theirs in kwargs:
+                    if ours in kwargs:
+                        raise TypeError(f"{function.__name__}: give {ours} or {theirs}, not both")
+                    kwargs[ours] = kwargs.pop(theirs)
+        return function(*args, **kwargs)
+    return renamed
 
 
 def sizes(args: tuple) -> tuple[int, ...]:

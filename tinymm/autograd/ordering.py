@@ -10,7 +10,7 @@ from collections import namedtuple
 import numpy as np
 
 from ..backend.arrays import as_array, xp_of
-from .axes import axis
+from .axes import axis, numpy_names
 from .elementwise import maximum, minimum
 from .scatter import along
 from .reduction import Amax, Amin, Extremum, extremum
@@ -48,6 +48,7 @@ def _index(name: str, function, input: Tensor, d: int):
     return xp_of(input._data).expand_dims(function(input._data, axis=d), d)
 
 
+@numpy_names
 def max(input: Tensor, dim=None, keepdim: bool = False):
     """The largest element; over all axes, or along ``dim``, or of two tensors.
 
@@ -69,6 +70,7 @@ def max(input: Tensor, dim=None, keepdim: bool = False):
     return _pick(MaxResult, "max", input, _index("max", np.argmax, input, d), d, keepdim)
 
 
+@numpy_names
 def min(input: Tensor, dim=None, keepdim: bool = False):
     """The smallest element; over all axes, along ``dim``, or of two tensors (see ``max``)."""
     if isinstance(dim, Tensor):
@@ -90,11 +92,13 @@ def _index_of(name: str, function, input: Tensor, dim, keepdim: bool) -> Tensor:
     return wrap(index if keepdim or input.ndim == 0 else index.reshape(input.shape[:d] + input.shape[d + 1:]))
 
 
+@numpy_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the largest element along ``dim``, or in the flattened tensor; the first of a tie."""
     return _index_of("argmax", np.argmax, input, dim, keepdim)
 
 
+@numpy_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the smallest element along ``dim``, or in the flattened tensor; the first of a tie."""
     return _index_of("argmin", np.argmin, input, dim, keepdim)

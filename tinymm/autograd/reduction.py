@@ -11,7 +11,7 @@ import numbers
 import numpy as np
 
 from ..backend.arrays import as_array, xp_of
-from .axes import axes
+from .axes import axes, numpy_names
 from .casting import cast
 from .function import Primitive
 from .tensor import Tensor, get_default_dtype, int64, wrap
@@ -88,6 +88,7 @@ class Mean(Sum):
         return spread(g / self.n, self.shape, self.over, self.keepdim)
 
 
+@numpy_names
 def sum(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Sum over all axes, or over ``dim`` (an integer or several); integers and booleans give int64.
 
@@ -99,6 +100,7 @@ def sum(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor
     return Sum.apply(input, over=reduced("sum", dim, input.ndim), keepdim=keepdim)
 
 
+@numpy_names
 def mean(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Arithmetic mean over all axes, or over ``dim``.
 
@@ -150,6 +152,7 @@ class Std(Var):
         return Var.backward(self, np.where(flat, 0, g) / np.where(flat, 1, 2 * y), x)
 
 
+@numpy_names
 def var(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: int = 1) -> Tensor:
     """Variance over all axes, or over ``dim``: squared deviations from the mean, summed, over (N - correction).
@@ -163,6 +166,7 @@ def var(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = F
     return _spread_of(Var, input, dim, unbiased, keepdim, correction)
 
 
+@numpy_names
 def std(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: int = 1) -> Tensor:
     """Standard deviation: the square root of ``var``, with the same arguments; its gradient at 0 is 0."""
@@ -223,11 +227,13 @@ def extremum(cls: type[Extremum], function, input: Tensor, dim, keepdim: bool) -
     return cls.apply(input, over=over, keepdim=keepdim, function=function)
 
 
+@numpy_names
 def amax(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
     """Largest element over ``dim`` (all axes by default); ties share the gradient equally."""
     return extremum(Amax, np.max, input, dim, keepdim)
 
 
+@numpy_names
 def amin(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
     """Smallest element over ``dim`` (all axes by default); ties share the gradient equally."""
     return extremum(Amin, np.min, input, dim, keepdim)
@@ -259,6 +265,7 @@ class LogSumExp(Primitive):
             np.exp(x - spread(y, self.shape, self.over, self.keepdim))
 
 
+@numpy_names
 def logsumexp(input: Tensor, dim, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) over ``dim``, without overflow; -inf, with gradient 0, where every element is -inf."""
     if input.dtype.kind != "f":
@@ -293,6 +300,7 @@ class Norm(Primitive):
         return g * np.sign(x) * (np.abs(np.where(x == 0, 1, x)) / y) ** (self.p - 1)
 
 
+@numpy_names
 def norm(input: Tensor, p: float | str = "fro", dim=None, keepdim: bool = False, dtype=None) -> Tensor:
     """The p-norm of the elements over all axes, or over ``dim``: (sum |x|^p)^(1/p).
 
@@ -316,11 +324,13 @@ def norm(input: Tensor, p: float | str = "fro", dim=None, keepdim: bool = False,
 
 # ---------------------------------------------------------------------- truth
 
+@numpy_names
 def any(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
     """Whether any element is true (non-zero), over all axes or ``dim``."""
     return wrap(as_array(np.any(input._data, axis=axes("any", dim, input.ndim), keepdims=keepdim)))
 
 
+@numpy_names
 def all(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
     """Whether all elements are true (non-zero), over all axes or ``dim``."""
     return wrap(as_array(np.all(input._data, axis=axes("all", dim, input.ndim), keepdims=keepdim)))

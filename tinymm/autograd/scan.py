@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend.arrays import as_array, xp_of
-from .axes import axis
+from .axes import axis, numpy_names
 from .casting import cast
 from .choice import where
 from .function import Primitive
@@ -45,6 +45,7 @@ class Prod(Primitive):
         return g * _others(x)
 
 
+@numpy_names
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Product over all axes, or along ``dim``; integers and booleans give int64.
 
