@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..autograd import Tensor
 from ..backend.random import Stream, stream
 
@@ -33,6 +35,11 @@ class TensorDataset(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         return tuple(t[index] for t in self.tensors)
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
+        """Several items at once, already stacked; a DataLoader uses it instead of collecting them one by one."""
+        rows = np.asarray(indices, dtype=np.int64)
+        return tuple(t[rows] for t in self.tensors)
 
     def __len__(self) -> int:
         return len(self.tensors[0]) if self.tensors else 0

@@ -34,7 +34,7 @@ class DataLoader:
     """Batches of a dataset.
 
     Args:
-        dataset: has ``len()`` and integer items.
+        dataset: has ``len()`` and integer items, and perhaps ``batch(indices)``, which gives a whole batch at once.
         batch_size: items a batch.
         shuffle: a new order each time round, from the stream ``generator``.
         drop_last: leave out a last, smaller batch.
@@ -76,6 +76,8 @@ class DataLoader:
 
     def _batch(self, number: int):
         rows = self._order[number * self.batch_size:(number + 1) * self.batch_size]
+        if self.collate_fn is default_collate and hasattr(self.dataset, "batch"):
+            return self.dataset.batch(rows)
         return self.collate_fn([self.dataset[i] for i in rows])
 
     def _batches(self) -> Iterator:
