@@ -26,6 +26,10 @@ CASES = {
     "AvgPool2d": (("AvgPool2d", 2, {"padding": 1, "count_include_pad": False}), [IMAGE]),
     "AvgPool3d": (("AvgPool3d", 2), [(1, 2, 4, 4, 4)]), "AdaptiveAvgPool2d": (("AdaptiveAvgPool2d", (3, 2)), [IMAGE]),
     "AdaptiveAvgPool1d": (("AdaptiveAvgPool1d", 3), [(2, 3, 8)]), "AdaptiveMaxPool2d": (("AdaptiveMaxPool2d", (3, 2)), [IMAGE]),
+    "ConvTranspose3d": (("ConvTranspose3d", 2, 3, 2, {"stride": 2}), [(1, 2, 2, 3, 2)]),
+    "AdaptiveAvgPool3d": (("AdaptiveAvgPool3d", 2), [(1, 2, 4, 3, 4)]), "AdaptiveMaxPool1d": (("AdaptiveMaxPool1d", 3), [(2, 3, 8)]),
+    "InstanceNorm3d": (("InstanceNorm3d", 2), [(2, 2, 3, 2, 2)]), "Softmin": (("Softmin", 1), [IMAGE]),
+    "PairwiseDistance": (("PairwiseDistance",), [(3, 4)] * 2),
     "Unfold": (("Unfold", 3, {"padding": 1}), [IMAGE]), "Fold": (("Fold", (6, 5), 3, {"padding": 1}), [(2, 36, 30)]),
     "Upsample": (("Upsample", {"scale_factor": 2, "mode": "bilinear", "align_corners": False}), [IMAGE]),
     "PixelShuffle": (("PixelShuffle", 2), [IMAGE]), "PixelUnshuffle": (("PixelUnshuffle", 2), [(2, 3, 6, 4)]),
@@ -108,7 +112,7 @@ def test_every_layer_is_compared():
     layers = {name for name in nn.__all__ if isinstance(getattr(nn, name), type) and issubclass(getattr(nn, name), nn.Module)}
     elsewhere = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "Dropout", "Embedding", "TransformerEncoder",
                  "TransformerDecoder", "CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss", "KLDivLoss",
-                 "MarginRankingLoss", "CosineEmbeddingLoss"}
+                 "MarginRankingLoss", "CosineEmbeddingLoss", "LayerNormLSTM", "LayerNormLSTMCell", "LayerNormGRU", "LayerNormGRUCell"}
     assert layers - {spec[0] for spec, _ in CASES.values()} == elsewhere
 
 
@@ -181,3 +185,78 @@ def test_embedding_and_losses_of_indices():
                        "CosineEmbeddingLoss": (logits, probability, y)}.items():
         got = getattr(nn, name)()(*map(Tensor, args))
         assert float(got) == pytest.approx(float(getattr(torch.nn, name)()(*map(torch.tensor, args))), rel=1e-10)
+
+
+def test_layer_normalised_lstm_against_a_cell_of_torch_layers():
+    """Ba et al., supplement: f, i, o, g over the concatenated 4H, and the un-normalised cell carried."""
+    tinymm.manual_seed(0)
+    ours = nn.LayerNormLSTM(4, 3).double()
+    draw = Draw(12)
+    for p in ours.parameters():
+        p.detach().copy_(Tensor(draw.normal(*p.shape)))
+    x = draw.normal(5, 2, 4)
+    w = {name: torch.tensor(p.detach().numpy()) for name, p in ours.named_parameters()}
+    norm = torch.nn.functional.layer_norm
+    h = c = torch.zeros(2, 3, dtype=torch.float64)
+    want = []
+    for step in torch.tensor(x):
+        gates = norm(step @ w["weight_ih"].T, (12,), w["gain_ih"], w["bias_ih"]) + norm(h @ w["weight_hh"].T, (12,), w["gain_hh"], w["bias_hh"])
+        f, i, o, g = gates.chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * norm(c, (3,), w["gain_c"], w["bias_c"]).tanh()
+        want.append(h)
+    out, (h_n, c_n) = ours(Tensor(x))
+    np.testing.assert_allclose(out.detach().numpy(), torch.stack(want).numpy(), atol=1e-12)
+    np.testing.assert_allclose(c_n.detach().numpy(), c.numpy(), atol=1e-12)
+    cell = nn.LayerNormLSTMCell(4, 3).double()
+    cell.load_state_dict(ours.state_dict())
+    state = None
+    for step in x:
+        state = cell(Tensor(step), state)
+    np.testing.assert_allclose(state[0].detach().numpy(), h_n.detach().numpy(), atol=1e-12)
+
+
+def test_layer_normalised_gru_and_its_cell():
+    tinymm.manual_seed(0)
+    gru, cell = nn.LayerNormGRU(4, 3).double(), nn.LayerNormGRUCell(4, 3).double()
+    cell.load_state_dict(gru.state_dict())
+    x = Draw(13).normal(5, 2, 4)
+    out, last = gru(Tensor(x))
+    w = {name: torch.tensor(p.detach().numpy()) for name, p in gru.named_parameters()}
+    h, state = torch.zeros(2, 3, dtype=torch.float64), None
+    norm = torch.nn.functional.layer_norm
+    for step in x:
+        xs, hs = torch.tensor(step) @ w["weight_ih"].T, h @ w["weight_hh"].T
+        zr = (norm(xs[:, :6], (6,)) + norm(hs[:, :6], (6,))).sigmoid()
+        z, r = zr.chunk(2, -1)
+        n = (norm(xs[:, 6:], (3,)) + r * norm(hs[:, 6:], (3,))).tanh()
+        h = (1 - z) * h + z * n
+        state = cell(Tensor(step), state)
+    np.testing.assert_allclose(last.detach().numpy(), h.numpy(), atol=1e-12)
+    np.testing.assert_allclose(state.detach().numpy(), h.numpy(), atol=1e-12)
+    np.testing.assert_allclose(out.detach().numpy()[-1], h.numpy(), atol=1e-12)
+
+
+def test_weight_norm_of_a_layer():
+    ours, theirs = twins(("Linear", 4, 3))
+    nn.utils.weight_norm(ours)
+    with pytest.warns(FutureWarning):
+        torch.nn.utils.weight_norm(theirs)
+    x = Draw(14).normal(2, 4)
+    assert {n for n, _ in ours.named_parameters()} == {n for n, _ in theirs.named_parameters()} == {"bias", "weight_g", "weight_v"}
+    (ours(Tensor(x)) ** 2).sum().backward()
+    (theirs(torch.tensor(x)) ** 2).sum().backward()
+    for name in ("weight_g", "weight_v"):
+        np.testing.assert_allclose(getattr(ours, name).grad.numpy(), getattr(theirs, name).grad.numpy(), atol=1e-12)
+    with pytest.raises(ValueError, match="no parameter 'weight'; it has"):
+        nn.utils.weight_norm(ours)
+
+
+def test_spectral_norm_of_a_layer_reaches_the_largest_singular_value():
+    tinymm.manual_seed(0)
+    layer = nn.utils.spectral_norm(nn.Linear(6, 5)).double()
+    for _ in range(200):
+        layer(Tensor(np.ones((1, 6))))
+    sigma = np.linalg.svd(layer.weight_orig.detach().numpy(), compute_uv=False)[0]
+    np.testing.assert_allclose(layer.weight.detach().numpy(), layer.weight_orig.detach().numpy() / sigma, rtol=1e-6)
+    assert {"weight_u", "weight_v", "weight_orig", "bias"} == set(layer.state_dict())

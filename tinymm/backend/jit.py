@@ -217,7 +217,7 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(tempfile.mkdtemp(prefix="tinymm-"))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def folder_of(files: frozenset[str]) -> pathlib.Path:
     """The cache folder for kernels that stand in these files; another one after any of them, or a tool, has changed."""
     tools = [pathlib.Path(__file__).with_name(name) for name in ("jit.py", "vmath.py", "simd.py")]

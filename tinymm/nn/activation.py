@@ -116,6 +116,13 @@ class Softmax(_Activation):
         return F.softmax(input, self.dim)
 
 
+class Softmin(Softmax):
+    """Softmax of -x."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softmin(input, self.dim)
+
+
 class LogSoftmax(Softmax):
     """Logarithm of the softmax."""
 

@@ -97,7 +97,7 @@ class _ConvTranspose(_Conv):
         self.output_padding = _tuple(output_padding, self.axes)
 
     def forward(self, input: Tensor) -> Tensor:
-        function = {1: F.conv_transpose1d, 2: F.conv_transpose2d}[self.axes]
+        function = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}[self.axes]
         return function(input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups,
                         self.dilation)
 
@@ -110,6 +110,12 @@ class ConvTranspose1d(_ConvTranspose):
 
 class ConvTranspose2d(_ConvTranspose):
     """The gradient of Conv2d with respect to its input, as a layer."""
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The gradient of Conv3d with respect to its input, as a layer."""
+
+    axes = 3
 
 
 class Unfold(Module):

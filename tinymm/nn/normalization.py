@@ -171,6 +171,12 @@ class InstanceNorm2d(_InstanceNorm):
     dims = (4,)
 
 
+class InstanceNorm3d(_InstanceNorm):
+    """Instance normalisation of (B, C, D, H, W)."""
+
+    dims = (5,)
+
+
 class LocalResponseNorm(Module):
     """Divide by the activity of neighbouring channels (Krizhevsky et al. 2012, section 3.3)."""
 

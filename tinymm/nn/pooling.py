@@ -95,6 +95,18 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool1d):
     function = staticmethod(F.adaptive_avg_pool2d)
 
 
+class AdaptiveAvgPool3d(AdaptiveAvgPool1d):
+    """Means over a grid of ``output_size`` cells of (B, C, D, H, W)."""
+
+    function = staticmethod(F.adaptive_avg_pool3d)
+
+
+class AdaptiveMaxPool1d(AdaptiveAvgPool1d):
+    """Largest elements over ``output_size`` cells of (B, C, L)."""
+
+    function = staticmethod(F.adaptive_max_pool1d)
+
+
 class AdaptiveMaxPool2d(AdaptiveAvgPool1d):
     """Largest elements over a grid of ``output_size`` cells of (B, C, H, W)."""
 
