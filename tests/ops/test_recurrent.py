@@ -7,9 +7,11 @@ import tinymm
 from tinymm import Tensor, grad
 from tinymm.autograd.registry import Draw
 from tinymm.backend import random
+from tinymm.backend.jit import force_parallel, use_kernels
 from tinymm.functional import (gru, gru_cell, layer_norm_gru, layer_norm_gru_cell, layer_norm_lstm,
                                layer_norm_lstm_cell, lstm, lstm_cell, pack_padded_sequence, pack_sequence,
                                pad_packed_sequence, pad_sequence, rnn_relu, rnn_tanh, unpad_sequence)
+from tinymm.ops.lstm_tiles import suitable
 
 OPS = {"lstm": (lstm, 4), "gru": (gru, 3), "rnn_tanh": (rnn_tanh, 1), "rnn_relu": (rnn_relu, 1)}
 
@@ -432,3 +434,44 @@ def test_layer_norm_lstm_gradients_against_torch():
     for got, want in zip(grad(out, o, [Tensor(v) for v in cots]),
                          torch.autograd.grad(wanted, t, [torch.tensor(v) for v in cots])):
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-9, atol=1e-11)
+
+
+# ---------------------------------------------------------------------- whole sequences in tiles
+
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("options", [{}, {"reset"}, {"lengths"}, {"lengths", "reset"}, {"output_tanh"}, {"two"}, {"first"}],
+                         ids=lambda o: "+".join(sorted(o)) or "plain")
+def test_lstm_in_tiles_is_the_sweep(options, parallel):
+    """The kernel that takes rows through all steps, with every option, against the sweep of NumPy."""
+    pytest.importorskip("numba")
+    draw, (T, B, D, H), two = Draw(15), (8, 13, 5, 37), "two" in options
+    x, cot = draw.normal(T, B, D), draw.normal(T, B, H * (1 + two))
+    states, params = [draw.normal(1 + two, B, H) for _ in range(2)], weights(draw, 4, D, H, directions=1 + two)
+    extra = {}
+    if "reset" in options:
+        extra["reset"] = draw.mask(T, B, p=0.3)
+    if "lengths" in options:
+        extra["lengths"] = [8, 0, 3, 1, 8, 8, 5, 2, 7, 4, 8, 6, 8]
+        x[3, 3] = np.nan   # padding is never read
+    if "output_tanh" in options:
+        extra["output_tanh"] = False
+    assert suitable(T, B, H)
+
+    def run():
+        tensors = [Tensor(a, requires_grad=True) for a in (x, *states, *params)]
+        wanted = tensors[3:] if "first" in options else tensors   # neither dx nor the gradients of h0 and c0
+        for t in tensors:
+            t.requires_grad = any(t is w for w in wanted)
+        out = call("lstm", tensors[0], tensors[1:3], tensors[3:], two=two, **extra)
+        loss = (out[0] * Tensor(cot)).sum() + (out[1] * out[1]).sum() + out[2].sum()
+        once = [g.numpy().copy() for g in grad(loss, wanted, retain_graph=True)]
+        for a, b in zip(once, grad(loss, wanted)):   # the backward leaves what the forward kept as it was
+            np.testing.assert_array_equal(a, b.numpy())
+        return [o.detach().numpy() for o in out] + once
+
+    with use_kernels("numpy"):
+        want = run()
+    with use_kernels("numba"), force_parallel(parallel):
+        found = run()
+    for f, w in zip(found, want):
+        np.testing.assert_allclose(f, w, rtol=1e-10, atol=1e-11)

@@ -56,6 +56,11 @@ def tile_outer(acc, w, at_w, x, at_x):
     _outside(acc, w, at_w, x, at_x)
 
 
+def tile_outer_rows(acc, w, at_w, pitch, x, at_x):
+    """acc[r, i] += w[at_w + r * pitch] * x[at_x + i]: the same where the column's numbers stand ``pitch`` apart."""
+    _outside(acc, w, at_w, pitch, x, at_x)
+
+
 def tile_plus(acc, other):
     """acc + other, tiles of one shape."""
     _outside(acc, other)
@@ -68,6 +73,11 @@ def tile_inner(acc, g, at_g, pitch, x, at_x, offsets, at):
 
 def tile_store(acc, out, at, pitch):
     """out[at + r * pitch + i] = acc[r, i]."""
+    _outside(acc, out, at, pitch)
+
+
+def tile_add(acc, out, at, pitch):
+    """out[at + r * pitch + i] += acc[r, i]."""
     _outside(acc, out, at, pitch)
 
 
@@ -192,14 +202,22 @@ def install() -> None:
     def _(builder, kind, acc):
         return ir.Constant(i64, kind.lanes)
 
-    @operation(tile_outer, lambda acc, w, at_w, x, at_x: acc)
-    def _(builder, kind, acc, w, at_w, x, at_x):
+    def outer(builder, kind, acc, column, x, at_x):
         row = [load(builder, kind, x, plus(builder, at_x, v * kind.lanes)) for v in range(kind.vectors)]
-        column = [spread(builder, kind, builder.load(builder.gep(w, [plus(builder, at_w, r)])))
-                  for r in range(kind.rows)]
+        column = [spread(builder, kind, builder.load(number)) for number in column]
         for cell, r, v in kind.cells():
             acc = multiply_add(builder, kind, acc, cell, column[r], row[v])
         return acc
+
+    @operation(tile_outer, lambda acc, w, at_w, x, at_x: acc)
+    def _(builder, kind, acc, w, at_w, x, at_x):
+        column = [builder.gep(w, [plus(builder, at_w, r)]) for r in range(kind.rows)]
+        return outer(builder, kind, acc, column, x, at_x)
+
+    @operation(tile_outer_rows, lambda acc, w, at_w, pitch, x, at_x: acc)
+    def _(builder, kind, acc, w, at_w, pitch, x, at_x):
+        column = [builder.gep(w, [row_start(builder, at_w, pitch, r)]) for r in range(kind.rows)]
+        return outer(builder, kind, acc, column, x, at_x)
 
     @operation(tile_plus, lambda acc, other: acc)
     def _(builder, kind, acc, other):
@@ -217,13 +235,23 @@ def install() -> None:
             acc = multiply_add(builder, kind, acc, cell, left[r], right[v])
         return acc
 
+    def store(builder, kind, acc, out, at, pitch, add: bool):
+        for cell, r, v in kind.cells():
+            start = plus(builder, row_start(builder, at, pitch, r), v * kind.lanes)
+            vector = builder.extract_value(acc, cell)
+            if add:
+                vector = builder.fadd(load(builder, kind, out, start), vector)
+            place = builder.bitcast(builder.gep(out, [start]), kind.vector.as_pointer())
+            builder.store(vector, place).align = kind.dtype.bitwidth // 8
+        return ir.Constant(ir.IntType(8).as_pointer(), None)   # None
+
     @operation(tile_store, lambda acc, out, at, pitch: types.none)
     def _(builder, kind, acc, out, at, pitch):
-        for cell, r, v in kind.cells():
-            place = builder.gep(out, [plus(builder, row_start(builder, at, pitch, r), v * kind.lanes)])
-            stored = builder.store(builder.extract_value(acc, cell), builder.bitcast(place, kind.vector.as_pointer()))
-            stored.align = kind.dtype.bitwidth // 8
-        return ir.Constant(ir.IntType(8).as_pointer(), None)   # None
+        return store(builder, kind, acc, out, at, pitch, False)
+
+    @operation(tile_add, lambda acc, out, at, pitch: types.none)
+    def _(builder, kind, acc, out, at, pitch):
+        return store(builder, kind, acc, out, at, pitch, True)
 
     @operation(tile_add_sums, lambda acc, out, at, pitch: types.none)
     def _(builder, kind, acc, out, at, pitch):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor
 from .lstm_cell import LSTMCell, LSTMSteps
+from .lstm_tiles import TiledLSTM, suitable
 from .recurrent import unroll
 from .recurrent_stack import check_hx, stacked
 
@@ -20,6 +21,19 @@ class LSTM(LSTMSteps):
     @staticmethod
     def definition(x, h, c, w_ih, w_hh, b_ih, b_hh, **options):
         return unroll(LSTMCell.definition, x, (h, c), (w_ih, w_hh, b_ih, b_hh), **options)
+
+    # ------------------------------------------------------------------ rung 3: whole sequences in tiles, or the sweep
+
+    def forward_numba(self, *args, lengths=None, reset=None, reverse=False, output_tanh=True):
+        x, w_hh = args[0], args[4]
+        if not suitable(*x.shape[:2], w_hh.shape[1]):
+            self.tiled = None
+            return super().forward_numba(*args, lengths=lengths, reset=reset, reverse=reverse, output_tanh=output_tanh)
+        self.tiled = TiledLSTM(*args, lengths, reset, reverse, output_tanh)
+        return self.tiled.outputs()
+
+    def backward_numba(self, *grads):
+        return self.tiled.backward(*grads, self.needs) if self.tiled else super().backward_numba(*grads)
 
 
 def lstm(input: Tensor, hx: tuple[Tensor, Tensor], params, has_biases: bool, num_layers: int, dropout: float,
