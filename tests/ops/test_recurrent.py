@@ -444,7 +444,7 @@ def test_layer_norm_lstm_gradients_against_torch():
 def test_lstm_in_tiles_is_the_sweep(options, parallel):
     """The kernel that takes rows through all steps, with every option, against the sweep of NumPy."""
     pytest.importorskip("numba")
-    draw, (T, B, D, H), two = Draw(15), (8, 13, 5, 37), "two" in options
+    draw, (T, B, D, H), two = Draw(15), (8, 13, 5, 70), "two" in options
     x, cot = draw.normal(T, B, D), draw.normal(T, B, H * (1 + two))
     states, params = [draw.normal(1 + two, B, H) for _ in range(2)], weights(draw, 4, D, H, directions=1 + two)
     extra = {}

@@ -21,7 +21,7 @@ from ..backend.tiled_product import cut, multiply, panels, parts, product, produ
 from ..backend.vmath import sigmoid as s_, tanh as tanh_
 
 GO_ON, RESET, ENDED = 0, 1, 2   # of a row at a step: as usual, from a zero state, or past the row's length
-FEWEST_UNITS = 32               # narrower states fill too little of a tile, which is 64 numbers wide at most
+FEWEST_UNITS = 64               # narrower states do not fill a tile
 FEWEST_ROWS = 64                # rows of all steps together, below which packing the weights does not pay
 
 
