@@ -71,7 +71,6 @@ def test_float32_within_a_few_units_in_the_last_place(name):
     with np.errstate(invalid="ignore"):
         error = np.abs(y - want) / unit
     finite = np.abs(want) < limits.max
-    print(name, error[finite].max())
     assert error[finite].max() <= BOUNDS[name]
     assert (y[~finite] == np.inf).all()
 
