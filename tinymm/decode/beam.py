@@ -1,0 +1,146 @@
+"""Beam search over whole batches: the likeliest sentences, as far as a few hypotheses at a time can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..autograd import no_grad
+from .hypothesis import Hypothesis
+from .state import take
+from .stepping import advance, check_arguments, integer, no_sentence
+from .top import best_first, pick, top_words
+
+# A completed sentence: it ended at word ``step`` after the hypothesis ``row`` of the step before.
+_COMPLETED = np.dtype([("score", "f8"), ("log_prob", "f8"), ("step", "i8"), ("row", "i8")])
+
+
+def beam_search(step: Callable, state, batch_size: int, *, start: int, end: int, max_length: int, beam_size: int = 5,
+                length_penalty: float = 0.0, n_best: int = 1) -> list[list[Hypothesis]]:
+    """The best sentences of each image among those that a beam of ``beam_size`` hypotheses meets.
+
+    The rule (Vinyals et al. 2015, "Show and Tell", section 3.3; finishing as in the authors' im2txt):
+
+    1. At each step every live hypothesis proposes its ``beam_size`` likeliest words; the first step has one
+       hypothesis, the start. Words of probability 0 are never proposed.
+    2. Proposals of ``end`` leave the beam: they are completed sentences, of which the ``beam_size`` best are kept,
+       ranked by score = log_prob / length**length_penalty, where the length counts ``end``.
+    3. Of the other proposals, the ``beam_size`` of highest log-probability are the new live hypotheses.
+    4. An image is done when no live hypothesis can still beat its ``n_best``-th best completed sentence.
+       Log-probabilities are at most 0, so what grows out of a live hypothesis scores at most
+       log_prob / max_length**length_penalty.
+    5. At ``max_length``, if fewer than ``n_best`` are completed, live hypotheses follow, best first, as unfinished.
+
+    Equal scores: the sentence completed earlier comes first, then the one whose hypothesis ranked higher, then the
+    lower word id. With ``beam_size=1`` this is greedy search; a beam that holds all (K - 1)^(max_length - 1) partial
+    sentences, and at least K, finds the exact best. In between, a larger beam may do worse. A positive
+    ``length_penalty`` favours longer sentences (it divides a negative number by more).
+
+    Args:
+        step: the model, ``step(tokens, state) -> (log_probs, state)``; see ``tinymm.decode``.
+        state: the state before the first word, one row an image.
+        batch_size: images.
+        start: the id that the first step is given; not part of the sentences.
+        end: the id of the word that ends a sentence.
+        max_length: the most tokens in a sentence, ``end`` included and ``start`` not (im2txt's
+            ``max_caption_length`` counts both).
+        beam_size: live hypotheses an image; more than the model has words is allowed.
+        length_penalty: the power of the length; 0 ranks by log-probability.
+        n_best: sentences to return an image, at most ``beam_size``.
+
+    Returns:
+        For each image up to ``n_best`` hypotheses, finished ones first, best first; fewer where the beam met fewer.
+
+    Raises:
+        ValueError, TypeError: bad arguments; a step that returns wrong shapes, NaN, or numbers that are no
+            log-probabilities; an image with no sentence of positive probability.
+    """
+    name = "beam_search"
+    check_arguments(name, step, state, batch_size, start, end, max_length)
+    integer(name, "beam_size", beam_size, 1)
+    integer(name, "n_best", n_best, 1)
+    if n_best > beam_size:
+        raise ValueError(f"{name}: n_best={n_best} must be at most beam_size={beam_size}, the number of sentences kept")
+    if not 0 <= length_penalty < np.inf:
+        raise ValueError(f"{name}: length_penalty={length_penalty} must be at least 0 and finite")
+
+    images = np.arange(batch_size)                       # (B,), those that are not done
+    image, slot = np.arange(batch_size), np.zeros(batch_size, dtype=np.int64)   # (N,), a hypothesis's place in images; its rank
+    tokens = np.full(batch_size, start, dtype=np.int64)  # (N,)
+    log_prob = np.zeros(batch_size)                      # (N,)
+    trace: list[tuple[np.ndarray, np.ndarray]] = []      # for each step (N,) rows of the step before, and (N,) words
+    completed = np.zeros((batch_size, beam_size), dtype=_COMPLETED)   # best first
+    completed["score"] = -np.inf
+
+    with no_grad():
+        for length in range(1, max_length + 1):
+            log_probs, _, state = advance(name, step, tokens, state, end, images[image], length)
+            words = top_words(log_probs, beam_size)                                              # (N, k)
+            reached = log_prob[:, None] + pick(log_probs, words)                                 # (N, k), float64
+
+            row, choice = np.nonzero(words == end)                                               # (E,), those that end
+            if len(row):
+                _complete(completed, images, (image[row], slot[row]), reached[row, choice], length, row, length_penalty)
+                reached[row, choice] = -np.inf
+
+            grid = np.full((len(images), beam_size, words.shape[1]), -np.inf)                    # (B, beam, k)
+            grid[image, slot] = reached
+            best, live = best_first(grid.reshape(len(images), -1), beam_size)                    # (B, beam), places and values
+
+            bound, target = live[:, 0] / max_length**length_penalty, completed["score"][images, n_best - 1]
+            lost = (live[:, 0] == -np.inf) & (completed["score"][images, 0] == -np.inf)
+            if lost.any():
+                raise no_sentence(name, images[lost.argmax()], length)
+            going = bound > target                                                               # (B,)
+
+            row_of = np.zeros((len(images), beam_size), dtype=np.int64)
+            row_of[image, slot] = np.arange(len(image))
+            image, slot = np.nonzero((live > -np.inf) & going[:, None])                          # (N,), the new hypotheses
+            parent, choice = np.divmod(best[image, slot], words.shape[1])
+            parents = row_of[image, parent]
+            tokens, log_prob = words[parents, choice], live[image, slot]
+            trace.append((parents, tokens))
+            images, image = images[going], (np.cumsum(going) - 1)[image]
+            if not len(images):
+                break
+            if length < max_length:
+                state = take(state, parents)
+
+    found = [[Hypothesis(_words(trace[:c["step"] - 1], c["row"]), float(c["log_prob"]), float(c["score"]), True)
+              for c in ranked[:n_best] if c["score"] > -np.inf] for ranked in completed]
+    for row, number in enumerate(images[image]):
+        if len(found[number]) < n_best:
+            found[number].append(Hypothesis(_words(trace, row), float(log_prob[row]),
+                                            float(log_prob[row] / max_length**length_penalty), False))
+    return found
+
+
+def _complete(completed: np.ndarray, images: np.ndarray, place: tuple, log_prob: np.ndarray, length: int, row: np.ndarray,
+              length_penalty: float) -> None:
+    """Rank newly completed sentences among the older ones, in place; of equal ones the older stay ahead.
+
+    Args:
+        completed: (images, beam) of all images, best first.
+        images: (B,), those that are not done.
+        place: two arrays (E,), for each new sentence its position in ``images`` and its hypothesis's rank.
+        log_prob: (E,), of the new sentences; one of -inf ranks with the empty places.
+        length: in words, the end token included.
+        row: (E,), the hypotheses that ended.
+    """
+    new = np.zeros((len(images), completed.shape[1]), dtype=_COMPLETED)
+    new["score"] = -np.inf
+    new["log_prob"][place], new["score"][place] = log_prob, log_prob / length**length_penalty
+    new["step"][place], new["row"][place] = length, row
+    both = np.concatenate([completed[images], new], axis=1)                                      # (B, 2 beam)
+    best = np.argsort(-both["score"], axis=1, kind="stable")[:, :completed.shape[1]]
+    completed[images] = pick(both, best)
+
+
+def _words(trace: list[tuple[np.ndarray, np.ndarray]], row: int) -> tuple[int, ...]:
+    """The words of hypothesis ``row`` after the last step of ``trace``, found by walking back along its parents."""
+    words = []
+    for parents, tokens in reversed(trace):
+        words.append(int(tokens[row]))
+        row = parents[row]
+    return tuple(reversed(words))
