@@ -1,0 +1,110 @@
+"""Reading pictures: any common file to a float array, upright, of the wanted size and number of channels."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import struct
+import zlib
+
+import numpy as np
+
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
+"""What Pillow's decoders raise on damaged files; SyntaxError is its word for a broken PNG or TIFF."""
+
+
+def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = None, channels: int = 3) -> np.ndarray:
+    """A picture file as an array.
+
+    The orientation in its EXIF data is applied. Where it is transparent, it is laid over white, as on a page. Of an
+    animation, the first frame is read. 16-bit grey becomes 8-bit.
+
+    Args:
+        path: JPEG, PNG, GIF, BMP, TIFF, WebP or another format that Pillow reads.
+        size: ``S``, or ``(H, W)``: the picture is scaled (bilinear, with antialiasing) until it just covers this size, for
+            a square its shorter side, and the centre is cut out. None keeps the picture's own size.
+        channels: 3 for RGB, 1 for grey (luma .299 R + .587 G + .114 B).
+
+    Returns:
+        (channels, H, W) float32 in [0, 1].
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a picture, a truncated or damaged one, or one without a known range of values.
+    """
+    from PIL import Image
+
+    if channels not in (1, 3):
+        raise ValueError(f"read_picture: channels={channels} must be 1 (grey) or 3 (RGB)")
+    height_width = _height_width(size)
+    path = pathlib.Path(path)
+    if not path.is_file():
+        if path.is_dir():
+            raise ValueError(f"read_picture: {path} is a folder, not a picture")
+        raise FileNotFoundError(f"read_picture: {path} does not exist")
+    try:
+        with Image.open(path) as image:
+            image.load()
+            image = _plain(_upright(image), "RGB" if channels == 3 else "L")
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"read_picture: {path}: {error}") from None
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise   # the system could not read the file; its message names it
+        reason = "no picture format that Pillow knows" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        raise ValueError(f"read_picture: {path} is not a whole, readable picture ({reason})") from None
+    if height_width is not None:
+        image = _cover(image, *height_width)
+    pixels = np.asarray(image, dtype=np.float32) / 255   # (H, W, 3) or (H, W)
+    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _height_width(size) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= 1 for n in pair):
+        raise ValueError(f"read_picture: size={size!r} must be a positive integer or a pair (height, width) of them")
+    return int(pair[0]), int(pair[1])
+
+
+def _upright(image):
+    """The image as the camera was held (EXIF 2.3, tag 0x0112)."""
+    from PIL.Image import Transpose as T
+
+    turns = {2: T.FLIP_LEFT_RIGHT, 3: T.ROTATE_180, 4: T.FLIP_TOP_BOTTOM, 5: T.TRANSPOSE, 6: T.ROTATE_270, 7: T.TRANSVERSE,
+             8: T.ROTATE_90}
+    orientation = image.getexif().get(0x0112)   # ImageOps.exif_transpose also rewrites the other tags, and fails on damaged ones
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
+def _plain(image, mode: str):
+    """The image as "RGB" or "L": without palette, transparency, or 16 bits a pixel."""
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers of unknown range")
+    if image.mode.startswith("I"):
+        values = np.asarray(image)   # (H, W)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"its pixels run from {values.min()} to {values.max()}; 0 to 65535 are read")
+        return Image.fromarray((values / 257).round().astype(np.uint8)).convert(mode)
+    if "transparency" in image.info or {"A", "a"} & set(image.getbands()):
+        page = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(page, image.convert("RGBA"))
+    return image.convert(mode)
+
+
+def _cover(image, height: int, width: int):
+    """Scale until the image just covers (height, width), and cut out its centre (torchvision's Resize and CenterCrop)."""
+    from PIL import Image
+
+    w, h = image.size
+    if height * w >= width * h:   # relatively too wide: the height decides
+        scaled = (height * w // h, height)
+    else:
+        scaled = (width, width * h // w)
+    if scaled != image.size:
+        image = image.resize(scaled, Image.Resampling.BILINEAR)
+    left, top = round((scaled[0] - width) / 2), round((scaled[1] - height) / 2)
+    return image.crop((left, top, left + width, top + height))
