@@ -1,0 +1,13 @@
+"""Floor 4: figures. Every function returns a matplotlib Figure and leaves pyplot's global state alone.
+
+``import tinymm`` does not import this room, since it imports matplotlib: ``from tinymm import plot`` does.
+"""
+
+from .attention import attention_pair, attention_words, spread_attention
+from .captions import caption_grid
+from .charts import bars, heatmap
+from .curves import loss_curves, moving_average
+from .style import COLORS, RIGHT, WRONG
+
+__all__ = ["attention_words", "attention_pair", "spread_attention", "caption_grid", "loss_curves", "moving_average", "bars",
+           "heatmap", "COLORS", "RIGHT", "WRONG"]
