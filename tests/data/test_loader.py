@@ -107,3 +107,38 @@ def test_tensor_datasets_and_splits():
         random_split(data, [7, 2])
     with pytest.raises(ValueError, match=r"\[2, 3\] rows"):
         TensorDataset(tinymm.zeros(2), tinymm.zeros(3))
+
+
+def test_a_subset_fetches_whole_batches_where_its_dataset_does():
+    data = TensorDataset(Tensor(np.arange(10)))
+    part = Subset(data, [5, 3, 8])
+    assert part.batch([0, 2])[0].tolist() == [5, 8] and Subset(Numbers(3), [1]).batch is None
+    assert next(iter(DataLoader(part, 3)))[0].tolist() == [5, 3, 8]
+
+
+def test_ragged_tuples_are_not_cut():
+    class Captions(Numbers):
+        def __getitem__(self, i):
+            return tuple(range(i + 1))
+
+    with pytest.raises(ValueError, match=r"items with \[1, 2\] parts do not stack"):
+        next(iter(DataLoader(Captions(2), 2)))
+
+
+@pytest.mark.parametrize("n", [1000, 1003])
+def test_buckets_put_similar_lengths_together(n):
+    tinymm.manual_seed(0)
+    lengths = np.random.default_rng(0).integers(1, 21, n)
+    loader = DataLoader(Numbers(n), 10, shuffle=True, bucket=lengths)
+    rounds = [seen(loader), seen(loader)]
+    assert all(sorted(sum(batches, [])) == list(range(n)) for batches in rounds) and rounds[0] != rounds[1]
+    assert [len(b) for b in rounds[0]] == [10] * (n // 10) + [n % 10] * (n % 10 > 0)
+    spread = np.mean([np.ptp(lengths[b]) for b in rounds[0]])
+    alone = np.mean([np.ptp(lengths[b]) for b in seen(DataLoader(Numbers(n), 10, shuffle=True))])
+    assert spread < alone / 5   # 16 of 20 lengths in a batch at random
+    means = [lengths[b].mean() for b in rounds[0][:50]]
+    assert means != sorted(means)   # the batches themselves come in any order
+    with pytest.raises(ValueError, match="bucket has 3 lengths"):
+        DataLoader(Numbers(4), 2, shuffle=True, bucket=[1, 2, 3])
+    with pytest.raises(ValueError, match="goes with shuffle=True"):
+        DataLoader(Numbers(3), 2, bucket=[1, 2, 3])

@@ -57,6 +57,12 @@ class Subset(Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
+    @property
+    def batch(self):
+        """The other dataset's ``batch`` on these indices; None where it has none."""
+        whole = getattr(self.dataset, "batch", None)
+        return None if whole is None else lambda indices: whole([self.indices[i] for i in indices])
+
 
 def random_split(dataset, lengths: Sequence[int], generator: Stream | str | None = None) -> list[Subset]:
     """Cut a dataset at random into parts of the given lengths.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -26,6 +26,9 @@ def default_collate(items: list):
     if isinstance(first, dict):
         return {key: default_collate([item[key] for item in items]) for key in first}
     if isinstance(first, (tuple, list)):
+        lengths = {len(item) for item in items}
+        if len(lengths) > 1:
+            raise ValueError(f"DataLoader: items with {sorted(lengths)} parts do not stack; put them together in a collate_fn")
         return tuple(default_collate(list(part)) for part in zip(*items))
     return items
 
@@ -41,18 +44,26 @@ class DataLoader:
         collate_fn: list of items -> batch (default: ``default_collate``).
         prefetch: batches that a thread prepares ahead; 0 for none.
         generator: the random stream of the order (default: the stream "data").
+        bucket: the length of each item. With ``shuffle``, items of similar length then share a batch, so that little is
+            padded: the shuffled order is cut into pools of 50 batches, each pool is sorted, and the batches are shuffled.
 
     ``state_dict()`` in the middle of a round remembers the order and the place in it, and a loader that loads it
     continues with the next batch.
     """
 
     def __init__(self, dataset, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False,
-                 collate_fn: Callable | None = None, prefetch: int = 0, generator: Stream | str | None = None):
+                 collate_fn: Callable | None = None, prefetch: int = 0, generator: Stream | str | None = None,
+                 bucket: Sequence[int] | None = None):
         if batch_size < 1:
             raise ValueError(f"DataLoader: batch_size={batch_size} must be at least 1")
         if prefetch < 0:
             raise ValueError(f"DataLoader: prefetch={prefetch} must not be negative")
+        if bucket is not None and len(bucket) != len(dataset):
+            raise ValueError(f"DataLoader: bucket has {len(bucket)} lengths, the dataset has {len(dataset)} items")
+        if bucket is not None and not shuffle:
+            raise ValueError("DataLoader: bucket changes the order of the items; it goes with shuffle=True")
         self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, batch_size, shuffle, drop_last
+        self.bucket = None if bucket is None else np.asarray(bucket)
         self.collate_fn, self.prefetch, self.generator = collate_fn or default_collate, prefetch, generator
         self._order: list[int] | None = None   # of the round in progress
         self._done = 0                         # its batches that were handed out
@@ -63,8 +74,7 @@ class DataLoader:
 
     def __iter__(self) -> Iterator:
         if self._order is None or self._done >= len(self):
-            n = len(self.dataset)
-            self._order = stream(self.generator, "data").generator.permutation(n).tolist() if self.shuffle else list(range(n))
+            self._order = self._new_order()
             self._done = 0
         elif not self._resumed:
             self._order = None   # the round before was left in the middle: begin a new one
@@ -74,9 +84,23 @@ class DataLoader:
 
     _resumed = False
 
+    def _new_order(self) -> list[int]:
+        n = len(self.dataset)
+        if not self.shuffle:
+            return list(range(n))
+        random = stream(self.generator, "data").generator
+        order = random.permutation(n)
+        if self.bucket is None:
+            return order.tolist()
+        pools = np.split(order, range(50 * self.batch_size, n, 50 * self.batch_size))
+        order = np.concatenate([pool[np.argsort(self.bucket[pool], kind="stable")] for pool in pools])
+        batches = np.split(order, range(self.batch_size, n, self.batch_size))
+        whole = n // self.batch_size   # a last, smaller batch stays the last
+        return np.concatenate([*(batches[i] for i in random.permutation(whole)), *batches[whole:]]).tolist()
+
     def _batch(self, number: int):
         rows = self._order[number * self.batch_size:(number + 1) * self.batch_size]
-        if self.collate_fn is default_collate and hasattr(self.dataset, "batch"):
+        if self.collate_fn is default_collate and getattr(self.dataset, "batch", None) is not None:
             return self.dataset.batch(rows)
         return self.collate_fn([self.dataset[i] for i in rows])
 
