@@ -1,0 +1,212 @@
+"""The training loop: resume changes nothing, interruptions lose nothing, mistakes are explained."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import tinymm
+import tinymm.train
+from tests.train.small_training import checksum, trainer
+from tinymm import Tensor
+from tinymm.train import load_checkpoint, save_checkpoint
+from tinymm.train.checkpoint import checkpoints
+
+SCRIPT = [sys.executable, "-m", "tests.train.small_training"]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    training = trainer(None)
+    training.fit()
+    return checksum(training)
+
+
+def stop_after(training, steps):
+    """Make a training behave as after Ctrl-C in its step number ``steps``."""
+    step = training.step
+
+    def interrupted(batch):
+        if training.steps == steps - 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(batch)
+
+    training.step = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        training.fit()
+
+
+@pytest.mark.parametrize("steps", [1, 22, 23, 24, 40, 69])
+def test_interrupted_and_resumed_is_the_same(tmp_path, whole, steps):
+    first = trainer(tmp_path, every=1e9)
+    stop_after(first, steps)
+    assert first.steps == steps and checkpoints(tmp_path)[0].name == f"checkpoint-{steps:08d}"
+    second = trainer(tmp_path, seed=7, every=1e9)   # the seed of the checkpoint counts
+    history = second.fit(resume=True)
+    assert checksum(second) == whole and len(history["loss"]) == 69 == len(history["average"])
+
+
+def test_resume_of_a_finished_training_gives_its_result(tmp_path, whole):
+    trainer(tmp_path).fit()
+    again = trainer(tmp_path)
+    again.fit(resume=True)
+    assert checksum(again) == whole and again.steps == 69
+    assert len(checkpoints(tmp_path)) == 2 and not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_resume_without_a_checkpoint_starts(tmp_path, whole):
+    training = trainer(tmp_path / "new")
+    training.fit(resume=True)
+    assert checksum(training) == whole
+
+
+def test_validation_is_once_an_epoch_in_evaluation_mode(tmp_path):
+    modes = []
+
+    def validate():
+        modes.append((training.model.training, tinymm.is_grad_enabled()))
+        return {"accuracy": 0.5}
+
+    training = trainer(None, validate=validate)
+    history = training.fit()
+    assert modes == [(False, False)] * 3 and history["accuracy"] == [0.5] * 3 and training.model.training
+
+
+def kill_at_random(folder, moments, whole):
+    """Kill -9 a training again and again, each time at another moment; then let it finish."""
+    kills = 0
+    while True:
+        process = subprocess.Popen([*SCRIPT, str(folder), "resume"], stdout=subprocess.PIPE, text=True)
+        while kills == 0 and not checkpoints(folder) and process.poll() is None:
+            time.sleep(0.005)   # the first kill shall fall into the training, not into the imports
+        if kills < len(moments):
+            try:
+                out, _ = process.communicate(timeout=moments[kills])
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                kills += 1
+                if checkpoints(folder):
+                    load_checkpoint(checkpoints(folder)[0])   # the newest itself loads: no falling back
+                continue
+        else:
+            out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        assert int(out) == whole
+        return kills
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same(tmp_path, whole):
+    rng, kills = random.Random(0), 0
+    for attempt in range(3):
+        folder = tmp_path / str(attempt)
+        kills += kill_at_random(folder, [rng.random() / 2, 0.5 + rng.random()], whole)
+    assert kills
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_moments(tmp_path, whole):
+    rng, kills = random.Random(1), 0
+    for attempt in range(40):
+        kills += kill_at_random(tmp_path / str(attempt), [rng.random()], whole)
+        if kills >= 20:
+            return
+    pytest.fail(f"only {kills} trainings were alive to be killed")
+
+
+def test_a_killed_write_leaves_the_one_before(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, 1, {"w": Tensor(np.ones(3))}, {}, {"position": 1})
+    real = os.rename
+
+    def killed(a, b):
+        raise SystemExit("killed")
+
+    monkeypatch.setattr(os, "rename", killed)
+    with pytest.raises(SystemExit):
+        save_checkpoint(tmp_path, 2, {"w": Tensor(np.zeros(3))}, {}, {"position": 2})
+    monkeypatch.setattr(os, "rename", real)
+    assert load_checkpoint(tmp_path)[2] == {"position": 1}
+    save_checkpoint(tmp_path, 3, {"w": Tensor(np.zeros(3))}, {}, {"position": 3})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint-00000001", "checkpoint-00000003"]   # no litter
+
+
+def test_a_damaged_file_is_passed_over(tmp_path, capsys):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, {"w": Tensor(np.full(3, step, float))}, {}, {"position": step})
+    file = tmp_path / "checkpoint-00000002" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-4])
+    assert load_checkpoint(tmp_path)[2] == {"position": 1}
+    assert "checkpoint-00000002 does not load" in capsys.readouterr().err
+    (tmp_path / "checkpoint-00000001" / "state.json").write_text("{")
+    with pytest.raises(ValueError, match="no checkpoint in .* loads"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no checkpoint in"):
+        load_checkpoint(tmp_path / "nowhere")
+
+
+def test_a_checkpoint_is_ordinary_files(tmp_path):
+    from safetensors.numpy import load_file
+
+    training = trainer(tmp_path, epochs=1)
+    training.fit()
+    newest = checkpoints(tmp_path)[0]
+    assert set(load_file(newest / "model.safetensors")) == set(training.model.state_dict())
+    assert json.loads((newest / "state.json").read_text())["epoch"] == 1
+
+
+def test_another_configuration_is_refused(tmp_path):
+    trainer(tmp_path, config={"hidden": 64, "epochs": 3}).fit()
+    with pytest.raises(ValueError, match="hidden is 64 there and 32 here"):
+        trainer(tmp_path, config={"hidden": 32, "epochs": 3}).fit(resume=True)
+
+
+def test_mistakes_are_explained(tmp_path):
+    training = trainer(tmp_path)
+    training.step = lambda batch: Tensor(np.array(np.nan))
+    with pytest.raises(FloatingPointError, match="the loss of step 1 is nan; a smaller learning rate"):
+        training.fit()
+    training.step = lambda batch: Tensor(np.zeros(2))
+    with pytest.raises(TypeError, match=r"Tensor of shape \(2,\); it must return a scalar"):
+        training.fit()
+    with pytest.raises(ValueError, match="epochs=0 must be at least 1"):
+        trainer(None, epochs=0)
+    training.loader.dataset = tinymm.data.Subset(training.loader.dataset, [])
+    with pytest.raises(ValueError, match="the loader has no batches"):
+        tinymm.train.Trainer(training.model, training.optimizer, training.loader, training.step, 1)
+
+
+def test_it_trains_in_another_thread():
+    done = []
+    thread = threading.Thread(target=lambda: done.append(trainer(None, epochs=1).fit()))
+    thread.start()
+    thread.join()
+    assert len(done[0]["loss"]) == 23
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    training = trainer(None)
+
+    def step(batch):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    training.step = step
+    with pytest.raises(KeyboardInterrupt):
+        training.fit()
+    assert training.steps == 0 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_folders_of_checkpoints_can_be_moved(tmp_path, whole):
+    stop_after(trainer(tmp_path / "here", every=1e9), 30)
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    training = trainer(tmp_path / "there")
+    training.fit(resume=True)
+    assert checksum(training) == whole

@@ -1,0 +1,188 @@
+"""Trainer: epochs of steps, with progress, checkpoints, Ctrl-C and a resume that changes nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+
+from .. import nn, optim
+from ..autograd import Tensor, no_grad
+from ..backend import random
+from .checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from .interrupts import delayed_interrupt
+
+
+class Trainer:
+    """Trains a model on the batches of a loader.
+
+    A training that was interrupted, killed or stopped at an epoch continues with ``resume=True`` to the same parameters,
+    bit for bit, on the same machine with the same number of threads: the checkpoint has the model, the optimiser, the
+    schedule, the place in the data's order, every random stream and what the step function carries from batch to batch.
+
+    Args:
+        model: the Module to train.
+        optimizer: of its parameters.
+        loader: a DataLoader; its ``state_dict`` is the place in the data.
+        step: ``step(batch) -> loss``, a scalar Tensor; or ``(loss, {name: number})`` with more to record.
+        epochs: rounds through the loader.
+        scheduler: stepped after every training step.
+        max_norm: clip the joint norm of the gradients to this.
+        validate: ``validate() -> {name: number}`` after each epoch, in evaluation mode without gradients.
+        carried: name -> object with ``state_dict`` and ``load_state_dict`` that belongs to the checkpoint, such as a
+            moving average.
+        folder: for checkpoints; None keeps none.
+        every: seconds between checkpoints.
+        config: plain data that is kept with the checkpoint and must be the same at resume.
+        label: name of the progress bar; None shows none.
+
+    Attributes:
+        history: name -> one number for each step ("loss" and what ``step`` records), or each epoch (what ``validate``
+            returns).
+        seconds: spent training, over all interrupted parts.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: optim.Optimizer, loader, step: Callable, epochs: int, *, scheduler=None,
+                 max_norm: float | None = None, validate: Callable | None = None, carried: dict | None = None,
+                 folder: str | os.PathLike | None = None, every: float = 20.0, config: dict | None = None,
+                 label: str | None = "training"):
+        if epochs < 1:
+            raise ValueError(f"Trainer: epochs={epochs} must be at least 1")
+        if not len(loader):
+            raise ValueError("Trainer: the loader has no batches; is the dataset empty, or smaller than one batch with drop_last?")
+        self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
+        self.scheduler, self.max_norm, self.validate, self.carried = scheduler, max_norm, validate, carried or {}
+        self.folder, self.every, self.config, self.label = folder, every, config, label
+        self.epoch = self.batch = 0        # rounds that are over, and batches of the present one
+        self.history: dict[str, list[float]] = {}
+        self.seconds = 0.0
+
+    @property
+    def steps(self) -> int:
+        """Training steps so far."""
+        return self.epoch * len(self.loader) + self.batch
+
+    # ------------------------------------------------------------------ the loop
+
+    def fit(self, resume: bool = False) -> dict[str, list[float]]:
+        """Train to the last epoch; returns the history.
+
+        Args:
+            resume: continue from the newest checkpoint in ``folder``; where there is none, start.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C, when the step in progress is done and a checkpoint written.
+            FloatingPointError: the loss is NaN or infinite; the last checkpoint stays.
+            ValueError: the checkpoint belongs to another configuration.
+        """
+        if resume and self.folder is not None and checkpoints(self.folder):
+            self._restore()
+        self.model.train()
+        with delayed_interrupt() as interrupt, self._bar() as bar:
+            started = saved = time.monotonic()
+            before = self.seconds
+            while self.epoch < self.epochs:
+                for batch in self.loader if self.batch < len(self.loader) else ():
+                    self._train_on(batch)
+                    self.batch += 1
+                    bar.update()
+                    self.seconds = before + time.monotonic() - started
+                    if interrupt.asked:
+                        self._save()
+                        raise KeyboardInterrupt
+                    if self.folder is not None and time.monotonic() - saved > self.every:
+                        self._save()
+                        saved = time.monotonic()
+                    if bar.total and self.steps % 10 == 0:
+                        bar.set_postfix(self._latest(), refresh=False)
+                self._end_of_epoch()
+                self.seconds = before + time.monotonic() - started
+                self._save()
+                saved = time.monotonic()
+                bar.set_postfix(self._latest())
+                if interrupt.asked:
+                    raise KeyboardInterrupt
+        return self.history
+
+    def _train_on(self, batch) -> None:
+        self.optimizer.zero_grad()
+        result = self.step(batch)
+        loss, more = result if isinstance(result, tuple) else (result, {})
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            raise TypeError(f"Trainer: step returned a {type(loss).__name__}"
+                            + (f" of shape {loss.shape}" if isinstance(loss, Tensor) else "")
+                            + "; it must return a scalar Tensor, or (scalar Tensor, {name: number})")
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(f"Trainer: the loss of step {self.steps + 1} is {value}; a smaller learning rate or max_norm "
+                                     "may help, and detect_anomaly() names the first operation that gave it")
+        loss.backward()
+        if self.max_norm is not None:
+            optim.clip_grad_norm_(self.model.parameters(), self.max_norm)
+        self.optimizer.step()
+        if self.scheduler is not None:
+            self.scheduler.step()
+        self._record({"loss": value, **more})
+
+    def _end_of_epoch(self) -> None:
+        if self.validate is not None:
+            self.model.eval()
+            with no_grad():
+                self._record(self.validate())
+            self.model.train()
+        self.epoch, self.batch = self.epoch + 1, 0
+
+    def _record(self, numbers: dict) -> None:
+        for name, number in numbers.items():
+            self.history.setdefault(name, []).append(float(number))
+
+    def _latest(self) -> dict[str, str]:
+        """The last number of each kind, the training loss as a mean over the last 50 steps."""
+        shown = {name: values[-1] for name, values in self.history.items()}
+        recent = self.history.get("loss", [])[-50:]
+        if recent:
+            shown["loss"] = sum(recent) / len(recent)
+        return {name: f"{value:.3f}" for name, value in shown.items()}
+
+    def _bar(self):
+        from tqdm.auto import tqdm
+
+        return tqdm(total=self.epochs * len(self.loader), initial=self.steps, desc=self.label, unit="step",
+                    disable=self.label is None, dynamic_ncols=True)
+
+    # ------------------------------------------------------------------ checkpoints
+
+    def _save(self) -> None:
+        if self.folder is None:
+            return
+        state = {"epoch": self.epoch, "batch": self.batch, "steps_an_epoch": len(self.loader), "seconds": self.seconds,
+                 "history": self.history, "loader": self.loader.state_dict(), "random": random.state_dict(),
+                 "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+                 "carried": {name: thing.state_dict() for name, thing in self.carried.items()}, "config": self.config}
+        save_checkpoint(self.folder, self.steps, self.model.state_dict(), self.optimizer.state_dict(), state)
+
+    def _restore(self) -> None:
+        model, optimizer, state = load_checkpoint(self.folder)
+        wrong = _differences(state["config"], self.config)
+        if state["steps_an_epoch"] != len(self.loader):
+            wrong.append(f"{state['steps_an_epoch']} steps an epoch there, {len(self.loader)} here")
+        if wrong:
+            raise ValueError(f"Trainer: the checkpoint in {self.folder} is of another training: {'; '.join(wrong)}. Resume with "
+                             "the same options, or train into another folder")
+        self.model.load_state_dict(model)
+        self.optimizer.load_state_dict(optimizer)
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+        self.loader.load_state_dict(state["loader"])
+        for name, thing in self.carried.items():
+            thing.load_state_dict(state["carried"][name])
+        random.load_state_dict(state["random"])
+        self.epoch, self.batch, self.history, self.seconds = state["epoch"], state["batch"], state["history"], state["seconds"]
+
+
+def _differences(there, here) -> list[str]:
+    """What differs between two configurations, in words."""
+    there, here = there or {}, here or {}
+    return [f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in sorted({*there, *here})
+            if there.get(key) != here.get(key)]
