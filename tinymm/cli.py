@@ -12,6 +12,7 @@ import sys
 
 COMMANDS = {            # name -> (module, one line of help)
     "lecture": ("tinymm.lecture_cli", "run a lecture: training, metrics, claims and pictures"),
+    "check": ("tinymm.homework.cli", "check a student's exercise file"),
     "gradcheck": ("tinymm.gradcheck_cli", "check the gradients of every registered operation"),
     "bench": ("tinymm.bench.cli", "compare the speed with PyTorch"),
     "doctor": ("tinymm.doctor", "say what is installed, and what is wrong with it"),

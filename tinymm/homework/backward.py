@@ -1,0 +1,188 @@
+"""The judgement of a backward: finite differences of the student's own forward, and the gradients of the reference.
+
+The two are asked in this order because they answer different questions. Differences tell whether the backward is the
+derivative of the forward that the student wrote, right or not; the reference tells whether it is the gradient of the
+lecture's equation. A backward passes if it is either, so that one mistake in the forward is not counted twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..autograd import Function, Tensor
+from ..autograd.gradcheck.check import Check
+from ..autograd.gradcheck.compare import Plan
+from ..autograd.gradcheck.report import ArgumentReport, GradcheckReport
+from ..autograd.gradcheck.subject import Subject
+from . import reference
+from .call import Stop, arrays, call, changed, copies, unpack, where_written
+from .exercise import Case, Task
+from .forward import Run, in_case, run
+from .report import Problem
+from .submission import Submission
+from .values import as_value, close, mismatch, name_axes
+
+
+def judge(task: Task, submission: Submission, first: Run, forward_ok: bool) -> tuple[list[Problem], list[str]]:
+    """The problems of a backward, and notes; may Stop.
+
+    Args:
+        first: the call of the forward in the first case.
+        forward_ok: whether the forward is right.
+    """
+    notes: list[str] = []
+    for case in task.cases_drawn() if forward_ok else [first.case]:
+        try:
+            problems = in_case(case, problems_of(task, submission, case, forward_ok, notes))
+        except Stop as stop:
+            if stop.problem is not None:
+                in_case(case, [stop.problem])
+            raise
+        if problems:
+            return problems, notes
+    return [], notes
+
+
+def problems_of(task: Task, submission: Submission, case: Case, forward_ok: bool, notes: list[str]) -> list[Problem]:
+    """The problems in one case."""
+    this = run(task, submission, case, quiet=True)
+    cotangents = reference.cotangents(this.right)
+    right = reference.gradients(task.reference, task, case, cotangents)
+    found, problems = gradients(task, submission, this, cotangents, right)
+    if problems:
+        return problems
+    report = differences(task, submission, case) if case.differences else None
+    problems = compare(task, submission, case, report, found, right, forward_ok, notes)
+    explain(task, case, cotangents, found, right, problems)
+    return problems
+
+
+def probe(task: Task, submission: Submission) -> Stop:
+    """The verdict on a backward whose forward gave nothing to work with: to do, missing, or not checked."""
+    try:
+        call(submission, task.backward, [*(np.zeros(0) for _ in task.outputs), None], labels(task), quiet=True)
+    except Stop as stop:
+        if stop.verdict in ("to do", "missing"):
+            return stop
+    return Stop("not checked", Problem(f"it needs {task.forward} first"))
+
+
+def labels(task: Task) -> list[str]:
+    """What the backward's arguments are called."""
+    return [*(f"d{name}" for name in task.outputs), "cache"]
+
+
+def gradients(task: Task, submission: Submission, this: Run, cotangents: list, right: list):
+    """One call of the backward: the gradients as float64 arrays, and problems of their form."""
+    names = [f"d{name}" for name in task.gradients]
+    given = [c.copy()[()] for c in cotangents]   # a scalar as a scalar, which cannot be written into
+    held, held_names = [*given, *this.arguments, *this.returned], [*labels(task)[:-1], *this.case.arguments, *task.outputs]
+    before = copies(held)
+    result = call(submission, task.backward, [*given, this.cache], labels(task))
+    problems = [written(task, submission, this.case, name) for name in changed(held, before, held_names)]
+    returned, found = unpack(result, task.backward, names), []
+    for name, value, want in zip(names, returned, right):
+        array, trouble = as_value(task, name, value, want)
+        found.append(array)
+        problems += trouble
+    return found, problems
+
+
+def written(task: Task, submission: Submission, case: Case, name: str) -> Problem:
+    """The Problem of a backward that writes into an argument of its own or of the forward, or into what that returned."""
+    role = "its argument" if name in labels(task) else "the forward's result" if name in task.outputs else "the forward's argument"
+    return Problem(f"it writes into {role} {name}, which the caller still needs", "an in-place operation (x += ..., x *= ..., "
+                   "out=x): make a new array, or a copy first", *line_that_writes(task, submission, case), name=name)
+
+
+def line_that_writes(task: Task, submission: Submission, case: Case) -> tuple[str, str]:
+    """The line of the backward that writes into what others hold, or into its cache."""
+    this = run(task, submission, case, quiet=True)
+    for array in arrays([this.arguments, this.returned]):
+        array.setflags(write=False)
+    return where_written(submission, task.backward, [*reference.cotangents(this.right), this.cache])
+
+
+def differences(task: Task, submission: Submission, case: Case) -> GradcheckReport:
+    """Gradcheck of the student's pair of functions in one case."""
+    moving = [name for name in task.gradients if name not in task.stopped]
+
+    class Pair(Function):
+        name = task.name
+
+        def forward(self, *values):
+            arguments = copies({**case.arguments, **dict(zip(moving, values))}.values())
+            result = call(submission, task.forward, arguments, list(case.arguments), quiet=True)
+            *outputs, self.kept = unpack(result, task.forward, [*task.outputs, "cache"])
+            outputs = [np.asarray(o, dtype=np.float64) for o in outputs]
+            return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+        def backward(self, *cotangents):
+            result = call(submission, task.backward, [*(c[()] for c in cotangents), self.kept], labels(task), quiet=True)
+            found = dict(zip(task.gradients, unpack(result, task.backward, [f"d{n}" for n in task.gradients])))
+            return [np.asarray(found[name]) for name in moving]
+
+    inputs = [Tensor(case.arguments[name].copy(), requires_grad=True) for name in moving]
+    return Check(Subject(Pair.apply, inputs, None, moving), Plan(), curve=False).run()
+
+
+def compare(task: Task, submission: Submission, case: Case, report: GradcheckReport | None, found, right, forward_ok: bool,
+            notes: list[str]) -> list[Problem]:
+    """The problems of the values: of those that neither the differences nor the reference agree with."""
+    problems, unsteady, other = [], [], False
+    for name, got, want in zip(task.gradients, found, right):
+        equal, argument = close(got, want), report[name] if report is not None and name not in task.stopped else None
+        if argument is None:
+            if not equal and forward_ok:
+                problems.append(mismatch(task, f"d{name}", got, want))
+        elif argument.ok and not equal and forward_ok:
+            problems.append(mismatch(task, f"d{name}", got, want))
+        elif argument.verdict == "wrong" and equal and not forward_ok:
+            other = True
+        elif argument.verdict == "wrong":
+            problems.append(disagreement(task, argument))
+        elif not argument.ok:
+            unsteady.append(argument)
+    if unsteady:
+        problems.append(misbehaviour(task, submission, case, unsteady))
+    if not forward_ok and not problems:
+        notes.append("this is the gradient of the equation, though not of your forward, which is not right yet" if other else
+                     "judged by finite differences of your forward, which is not right yet")
+    return problems
+
+
+def disagreement(task: Task, argument: ArgumentReport) -> Problem:
+    """A gradient that is not the derivative of the forward."""
+    name, at = f"d{argument.name}", "" if not argument.index else str(list(argument.index))
+    return Problem(f"{name}{at} is {argument.analytic:.6g}, and finite differences of your forward give {argument.numeric:.6g} "
+                   f"(relative error {argument.error:.2g})", name_axes(task, name, argument.guess), name=name,
+                   index=argument.index, got=argument.analytic, expected=argument.numeric, error=argument.error)
+
+
+def misbehaviour(task: Task, submission: Submission, case: Case, arguments: list[ArgumentReport]) -> Problem:
+    """A backward that gradcheck calls anything but wrong: mostly, that gives another gradient when it is asked again."""
+    where, code = line_that_writes(task, submission, case)
+    first, names = arguments[0], ", ".join(f"d{argument.name}" for argument in arguments)
+    text = "asked again, the backward gives another gradient" if first.verdict == "non-deterministic" else first.verdict
+    likely = "an in-place operation changes what the cache holds: make a new array, or a copy first" if where else \
+        first.guess.replace("on self (ctx)", "in the cache")
+    return Problem(f"{text} (seen in {names})", likely, where, code, name=f"d{first.name}")
+
+
+def explain(task: Task, case: Case, cotangents: list, found: list, right: list, problems: list[Problem]) -> None:
+    """Find the usual mistake behind wrong gradients: the first that explains most of them, and spoils none that is right."""
+    wrong = [p for p in problems if not np.isnan(p.error)]
+    names = [f"d{name}" for name in task.gradients]
+    best: tuple[tuple, str, list[str]] = ((0, 0), "", [])
+    for mistake in task.mistakes if wrong else ():
+        spoilt = reference.gradients(mistake.variant, task, case, cotangents)
+        if spoilt is None:
+            continue
+        hit = [name for name, got, bad, good in zip(names, found, spoilt, right)
+               if any(p.name == name for p in wrong) and not close(bad, good) and close(got, bad)]
+        score = len(hit), sum(close(got, bad) for got, bad in zip(found, spoilt))
+        if hit and score > best[0]:
+            best = score, mistake.text, hit
+    for problem in wrong:
+        if problem.name in best[2]:
+            problem.likely = best[1]

@@ -1,0 +1,120 @@
+"""The judgement of a forward: its values against the reference's, in every case of the task."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from . import reference
+from .call import Stop, call, changed, copies, unpack, where_written
+from .exercise import Case, Task
+from .report import Problem
+from .submission import Submission
+from .values import RTOL, RTOL_FLOAT32, as_value, close, mismatch, pattern
+
+
+@dataclasses.dataclass
+class Run:
+    """One call of a student's forward.
+
+    Attributes:
+        case: which.
+        arguments: what it was given.
+        returned: the outputs as they were returned.
+        outputs: as float64 arrays; None where one has the wrong form.
+        cache: the last thing returned, if the task has a backward.
+        right: the reference's outputs.
+        problems: what is wrong.
+    """
+
+    case: Case
+    arguments: list
+    returned: list
+    outputs: list
+    cache: object
+    right: list[np.ndarray]
+    problems: list[Problem]
+
+    @property
+    def usable(self) -> bool:
+        """Whether a backward can be tried on it: of the right form, and in float64, which differences need."""
+        return all(o is not None and np.asarray(r).dtype == np.float64 for o, r in zip(self.outputs, self.returned))
+
+
+def run(task: Task, submission: Submission, case: Case, quiet: bool = False) -> Run:
+    """Call the student's forward and look at what it returns; Stop if there is nothing to look at."""
+    labels = list(case.arguments)
+    originals = list(case.arguments.values())
+    arguments = copies(originals)
+    result = call(submission, task.forward, arguments, labels, quiet)
+    problems = [written(submission, task.forward, name, originals) for name in changed(arguments, originals, labels)]
+    wanted = [*task.outputs, *(["cache"] if task.backward else [])]
+    returned = unpack(result, task.forward, wanted)
+    cache = returned.pop() if task.backward else None
+    right = reference.values(task.reference, case)
+    outputs = []
+    for name, value, want in zip(task.outputs, returned, right):
+        array, found = as_value(task, name, value, want)
+        if array is not None:
+            wrong = mismatch(task, name, array, want, RTOL_FLOAT32 if found else RTOL)
+            found += [wrong] if wrong is not None else []
+        outputs.append(array)
+        problems += found
+    return Run(case, arguments, returned, outputs, cache, right, problems)
+
+
+def judge(task: Task, submission: Submission) -> tuple[list[Problem], Run]:
+    """The problems of a forward in the first case that has any, and its call in the first case of all; may Stop."""
+    first = None
+    for case in task.cases_drawn():
+        try:
+            this = run(task, submission, case, quiet=first is not None)
+        except Stop as stop:
+            if first is None:
+                raise
+            return in_case(case, [stop.problem or Problem("it is not written")]), first
+        first = first or this
+        if this is first and not this.problems and run(task, submission, case, quiet=True).problems:
+            return [Problem("a second call with the same arguments gives another result", "it draws random numbers, or keeps "
+                            "values between calls")], first
+        if this.problems:
+            explain(task, this)
+            return in_case(case, this.problems), first
+    return [], first
+
+
+def in_case(case: Case, problems: list[Problem]) -> list[Problem]:
+    """The problems, with the case in which they arose if it is not the ordinary one."""
+    for problem in problems:
+        if case.name:
+            problem.text += f"\n(in the case: {case.name})"
+        problem.likely = problem.likely or case.hint
+    return problems
+
+
+def explain(task: Task, this: Run) -> None:
+    """Find the mistake behind wrong values: one of the usual ones, or a pattern in the numbers."""
+    valued = [p for p in this.problems if not np.isnan(p.error) or "has shape" in p.text]
+    if not valued:
+        return
+    best: tuple[int, str, list[str]] = (0, "", [])
+    for mistake in task.mistakes:
+        spoilt = reference.values(mistake.variant, this.case)
+        hit = [name for name, value, bad, good in zip(task.outputs, this.returned, spoilt, this.right)
+               if any(p.name == name for p in valued) and not close(bad, good) and close(np.asarray(value), bad)]
+        if len(hit) > best[0]:
+            best = len(hit), mistake.text, hit
+    for problem in valued:
+        number = task.outputs.index(problem.name)
+        if problem.name in best[2]:
+            problem.likely = best[1]
+        elif not np.isnan(problem.error):
+            problem.likely = pattern(task, problem.name, this.outputs[number], this.right[number])
+
+
+def written(submission: Submission, function: str, name: str, arguments: list) -> Problem:
+    """The Problem of a function that writes into an argument."""
+    where, code = where_written(submission, function, copies(arguments))
+    return Problem(f"it writes into its argument {name}, which the caller still needs", "an in-place operation (x += ..., "
+                   "x[...] = ..., out=x): make a new array, or a copy first", where, code, name=name)
