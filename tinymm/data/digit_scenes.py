@@ -1,0 +1,185 @@
+"""Scenes of two or three handwritten digits with sizes and relations, and what can be said of them.
+
+The world of lecture 4. The digits are real handwriting (UCI); where they stand, how large they are and the sentences are
+drawn from a seed. Everything that a model should discover is kept: which digit, its size, box and pixels, and which word
+of a caption names it. The digits of a scene are mentioned in reading order (rows from the top, each from the left), so
+that the words so far determine which digit comes next: the attention of Show, Attend and Tell looks before it has seen
+the word of its own step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..backend.random import Stream
+from .dataset import Dataset
+from .digits import split_digits
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SIZES = {"small": (10, 12), "large": (15, 18)}    # word -> least and greatest height and width in pixels
+LAYOUTS = ((2,), (1, 1), (3,), (1, 1, 1), (2, 1), (1, 2))   # digits in each row, from the top
+CANVAS = 48
+GAP = 2                                           # pixels between two digits, at least
+
+
+@dataclasses.dataclass(frozen=True)
+class Digit:
+    """One digit of a scene.
+
+    Attributes:
+        label: 0 to 9.
+        size: "small" or "large".
+        box: (top, left, bottom, right) in pixels, bottom and right excluded.
+        original: index of the handwritten original in its part of the split.
+        relation: how it stands to the next digit in reading order: "left of", "above", or "" for the last.
+    """
+
+    label: int
+    size: str
+    box: tuple[int, int, int, int]
+    original: int
+    relation: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Caption:
+    """A sentence about a scene.
+
+    Attributes:
+        words: its tokens.
+        mentions: (position of the word, index of the digit) of every word that names a digit.
+    """
+
+    words: tuple[str, ...]
+    mentions: tuple[tuple[int, int], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A picture and the truth about it.
+
+    Attributes:
+        image: (48, 48) uint8, light ink on black.
+        digits: in reading order.
+        masks: (digits, 48, 48) booleans, the pixels with ink of each digit.
+        captions: five sentences in different wordings.
+    """
+
+    image: np.ndarray
+    digits: tuple[Digit, ...]
+    masks: np.ndarray
+    captions: tuple[Caption, ...]
+
+
+def _sentence(*parts) -> Caption:
+    """Words from strings, and mentions from (string, digit index) pairs."""
+    words, mentions = [], []
+    for part in parts:
+        text, digit = part if isinstance(part, tuple) else (part, None)
+        if digit is not None:
+            mentions.append((len(words), digit))
+        words += text.split()
+    return Caption(tuple(words), tuple(mentions))
+
+
+def captions_of(digits: tuple[Digit, ...]) -> tuple[Caption, ...]:
+    """Five ways to say what stands there; the digits come in reading order in all of them."""
+    def chain(describe, between):
+        """The digits described one by one, with ``between`` (of the relation) wherever another follows."""
+        parts = []
+        for i, d in enumerate(digits):
+            parts += [*describe(d), (DIGITS[d.label], i), *([between(d.relation)] if d.relation else [])]
+        return parts
+
+    article = lambda d: "an" if d.label == 8 else "a"
+    verb = iter(["is", *["which is"] * len(digits)])   # the small two is above the large five which is left of ...
+    return (
+        _sentence(*chain(lambda d: ["a", d.size], lambda r: r)),
+        _sentence("there is", *chain(lambda d: [article(d)], lambda r: r)),
+        _sentence(*chain(lambda d: ["the", d.size], lambda r: f"{next(verb)} {r}")),
+        _sentence("we see", *chain(lambda d: [], lambda r: "and")),
+        _sentence("someone wrote", *chain(lambda d: [d.size], lambda r: r)),
+    )
+
+
+def enlarge(image: np.ndarray, size: int) -> np.ndarray:
+    """A square picture with ``size`` pixels a side, by linear interpolation between pixel centres.
+
+    Args:
+        image: (n, n) floats.
+    """
+    n = image.shape[0]
+    at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
+    weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(n)))   # (size, n), rows sum to 1
+    return weights @ image @ weights.T
+
+
+def draw_scene(rng: np.random.Generator, images: np.ndarray, labels: np.ndarray) -> Scene:
+    """One scene.
+
+    Args:
+        rng: where its choices come from.
+        images: (N, 8, 8) originals in [0, 1].
+        labels: (N,) what they are.
+    """
+    while True:   # a layout of large digits may not fit; draw again
+        rows = LAYOUTS[rng.integers(len(LAYOUTS))]
+        names = [list(SIZES)[i] for i in rng.integers(len(SIZES), size=sum(rows))]
+        sides = [int(rng.integers(SIZES[name][0], SIZES[name][1] + 1)) for name in names]
+        lines = np.split(np.array(sides), np.cumsum(rows)[:-1])
+        if sum(line.max() + GAP for line in lines) <= CANVAS and all((line + GAP).sum() <= CANVAS for line in lines):
+            break
+    originals = rng.integers(len(labels), size=len(sides))
+    canvas, masks, digits = np.zeros((CANVAS, CANVAS)), [], []
+    tops = _spread(rng, [int(line.max()) for line in lines])
+    for r, line in enumerate(lines):
+        for column, (side, left) in enumerate(zip(line, _spread(rng, [int(s) for s in line]))):
+            i, side = len(digits), int(side)
+            top = tops[r] + int(rng.integers(0, line.max() - side + 1))
+            ink = enlarge(images[originals[i]], side)
+            mask = np.zeros((CANVAS, CANVAS), bool)
+            mask[top:top + side, left:left + side] = ink > 0.25
+            canvas[top:top + side, left:left + side] += ink
+            last = column == len(line) - 1
+            relation = "" if i == len(sides) - 1 else "above" if last else "left of"
+            digits.append(Digit(int(labels[originals[i]]), names[i], (top, left, top + side, left + side), int(originals[i]),
+                                relation))
+            masks.append(mask)
+    return Scene(np.round(255 * canvas).astype(np.uint8), tuple(digits), np.stack(masks), captions_of(tuple(digits)))
+
+
+def _spread(rng: np.random.Generator, lengths: list[int]) -> list[int]:
+    """Starts of pieces of the given lengths in a row on the canvas, with at least GAP between them, else at random."""
+    spare = CANVAS - sum(lengths) - GAP * (len(lengths) - 1)
+    cuts = np.sort(rng.integers(0, spare + 1, size=len(lengths)))   # how much of the spare room lies before each piece
+    return [int(cut) + sum(lengths[:i]) + GAP * i for i, cut in enumerate(cuts)]
+
+
+class DigitScenes(Dataset):
+    """Scenes drawn from one part of the handwritten digits.
+
+    Args:
+        part: "train", "validation" or "test"; no original is in two parts.
+        count: how many scenes.
+        seed: of the scenes and of the split.
+    """
+
+    def __init__(self, part: str, count: int, seed: int = 0):
+        originals = split_digits(seed)
+        if part not in originals:
+            raise ValueError(f"DigitScenes: part={part!r}; choose from {', '.join(originals)}")
+        rng = Stream(f"digit scenes {part}", seed).generator
+        self.part = part
+        self.scenes = [draw_scene(rng, *originals[part]) for _ in range(count)]
+
+    def __getitem__(self, index: int) -> Scene:
+        return self.scenes[index]
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def images(self) -> np.ndarray:
+        """All pictures, (N, 1, 48, 48) float32 in [0, 1]."""
+        return np.stack([s.image for s in self.scenes])[:, None].astype(np.float32) / 255

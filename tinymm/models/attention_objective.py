@@ -1,0 +1,105 @@
+"""What Show, Attend and Tell minimises (Xu et al. 2015, sections 4.1 and 4.2), for one batch of captions.
+
+Soft attention, L_d of the slide:
+
+    L_d = -log p(y|a) + lambda sum_i (tau - sum_t alpha_ti)^2
+
+Hard attention climbs the bound L_s = sum_s p(s|a) log p(y|s,a) <= log p(y|a) with a sample s~ for each image:
+
+    dL_s ~ d log p(y|s~,a) + lambda_r (log p(y|s~,a) - b) d log p(s~|a) + lambda_e dH[s~]
+
+With lambda_r = 1 and lambda_e = 0 the expectation of the right-hand side is the gradient of L_s, for any constant b; other
+values, and images with a soft context, bias it. b is the moving average of log p over the batches before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+from .. import functional as F
+from ..autograd import Tensor
+from .show_attend_and_tell import Decoded
+
+
+def caption_log_prob(logits: Tensor, targets: Tensor, pad: int = 0) -> Tensor:
+    """log p(y|a) of each caption in nats (B,): the sum over its words, the end included.
+
+    Args:
+        logits: (T, B, K).
+        targets: (T, B) integers, the word to predict at each step; ``pad`` after the end.
+    """
+    T, B, K = logits.shape
+    nll = F.cross_entropy(logits.reshape(T * B, K), targets.reshape(T * B), ignore_index=pad, reduction="none")
+    return -nll.reshape(T, B).sum(0)
+
+
+def doubly_stochastic_penalty(alpha: Tensor, mask: Tensor, tau: float = 1.0) -> Tensor:
+    """sum_i (tau - sum_t alpha_ti)^2 for each image (B,): every place should get its share over the whole sentence.
+
+    The attention of a caption of C words sums to C, so with L places the least value is L (tau - C/L)^2, at an even
+    attention. The slide's "tau >= L/D" does not have the right unit; the authors' code has tau = 1.
+
+    Args:
+        alpha: (T, B, L).
+        mask: (T, B) booleans, False after the end of a caption: such steps do not count.
+        tau: the sum that is asked for.
+    """
+    total = (alpha * mask[:, :, None]).sum(0)                # (B, L)
+    return ((tau - total) ** 2).sum(1)
+
+
+def attention_entropy(decoded: Decoded, mask: Tensor) -> Tensor:
+    """H[s~] of each image in nats (B,): the entropies of alpha_t, summed along the path that was taken."""
+    entropy = -(decoded.alpha * decoded.log_alpha).sum(2)    # (T, B)
+    return (entropy * mask).sum(0)
+
+
+def path_log_prob(decoded: Decoded, mask: Tensor) -> Tensor:
+    """log p(s~|a) of each image (B,): sum_t log alpha_{t, s_t}."""
+    where = Tensor(decoded.locations[:, :, None])
+    chosen = F.gather(decoded.log_alpha, 2, where.to(decoded.log_alpha.device))[:, :, 0]   # (T, B)
+    return (chosen * mask).sum(0)
+
+
+@dataclasses.dataclass
+class MovingAverage:
+    """b_k = decay b_{k-1} + (1 - decay) log p(y|s~_k, a); the slide's decay is 0.9, and b_0 = 0.
+
+    ``value`` is used for batch k before ``update`` sees it.
+    """
+
+    decay: float = 0.9
+    value: float = 0.0
+
+    def update(self, log_prob: float) -> None:
+        """Take in the mean log-probability of one more batch."""
+        self.value = self.decay * self.value + (1 - self.decay) * log_prob
+
+    def state_dict(self) -> dict:
+        """b for a checkpoint."""
+        return {"value": self.value}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Continue from a checkpoint."""
+        self.value = state_dict["value"]
+
+
+def soft_objective(decoded: Decoded, targets: Tensor, mask: Tensor, lam: float = 1.0, tau: float = 1.0, pad: int = 0) -> Tensor:
+    """L_d, averaged over the batch (a scalar)."""
+    loss = -caption_log_prob(decoded.logits, targets, pad).mean()
+    return loss + lam * doubly_stochastic_penalty(decoded.alpha, mask, tau).mean() if lam else loss
+
+
+def hard_objective(decoded: Decoded, targets: Tensor, mask: Tensor, baseline: float = 0.0, lambda_r: float = 1.0,
+                   lambda_e: float = 0.0, pad: int = 0) -> tuple[Tensor, Tensor]:
+    """A scalar whose gradient is minus the slide's estimate of dL_s, averaged over the batch, and log p(y|s~,a) (B,).
+
+    The scalar's value means nothing: the reward log p - b is a number, no gradient flows into it.
+    """
+    log_p = caption_log_prob(decoded.logits, targets, pad)                                       # (B,)
+    reward = (log_p.detach() - baseline) * Tensor(decoded.sampled.astype(log_p.dtype)).to(log_p.device)
+    estimate = log_p + lambda_r * reward * path_log_prob(decoded, mask)
+    if lambda_e:
+        estimate = estimate + lambda_e * attention_entropy(decoded, mask)
+    return -estimate.mean(), log_p.detach()
