@@ -180,8 +180,10 @@ gradcheck(lambda x: F.softmax(x, dim=-1), [Tensor(points)])
 # should be near.
 
 # %%
-model, history = lecture.train_reader(epochs=20 if SCALE == "lecture" else 3, seed=0)
-print(f"first loss {history['loss'][0]:.3f}, last {history['loss'][-1]:.4f}; accuracy on unseen digits {history['test']:.3f}")
+trainer = lecture.reader_trainer(epochs=20 if SCALE == "lecture" else 3, seed=0)
+history, model = trainer.fit(), trainer.model
+accuracy = lecture.accuracy(model, *lecture.split_digits(0)["test"])
+print(f"first loss {history['loss'][0]:.3f}, last {history['loss'][-1]:.4f}; accuracy on unseen digits {accuracy:.3f}")
 
 # %%
 model.summary(tinymm.zeros(1, 8, 8))

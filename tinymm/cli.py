@@ -12,6 +12,8 @@ import sys
 
 COMMANDS = {            # name -> (module, one line of help)
     "lecture": ("tinymm.lecture_cli", "run a lecture: training, metrics, claims and pictures"),
+    "claims": ("tinymm.claims_cli", "what the lectures claim, what was measured, and whether it holds"),
+    "caption": ("tinymm.caption_cli", "caption a picture of your own with a trained model"),
     "check": ("tinymm.homework.cli", "check a student's exercise file"),
     "gradcheck": ("tinymm.gradcheck_cli", "check the gradients of every registered operation"),
     "bench": ("tinymm.bench.cli", "compare the speed with PyTorch"),

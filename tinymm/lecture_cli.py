@@ -1,52 +1,69 @@
-"""`python -m tinymm lecture N`: run a lecture; metrics, claims and pictures go to a folder."""
+"""`python -m tinymm lecture N`: run a lecture; checkpoints, metrics, claims and pictures go to a folder."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import json
-import os
 import pathlib
 import sys
-import time
 
-LECTURES = {"0": "lecture_00"}
+from .experiments import LECTURES, find
+from .experiments.experiment import SCALES, Experiment
+
+INTERRUPTED = 130   # exit code after Ctrl-C, as shells have it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("number", choices=sorted(LECTURES, key=int), help="which lecture")
-    parser.add_argument("--scale", choices=("smoke", "lecture"), default="lecture", help="a quick look, or all of it (default)")
+    parser.add_argument("number", type=int, choices=sorted(LECTURES), help="which lecture")
+    parser.add_argument("--variant", help="which of its systems (default: the first; --variant help lists them)")
+    parser.add_argument("--scale", choices=SCALES, default="lecture", help="a quick look, or all of it (default)")
     parser.add_argument("--epochs", type=int, help="rounds of training")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", metavar="DIR", help="folder for report.json and the pictures (default runs/lecture_NN)")
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument("--data", metavar="NAME", help="a published dataset in place of the embedded data")
+    parser.add_argument("--root", metavar="FOLDER", help="the dataset's folder")
+    parser.add_argument("--out", metavar="DIR", help="folder for checkpoints, report.json and pictures (default: in runs/)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")
+
+
+def folder_of(experiment: Experiment) -> pathlib.Path:
+    """The default folder of a run: of its own for each variant, dataset and seed."""
+    parts = [f"lecture_{experiment.number:02d}"]
+    if experiment.variant != next(iter(experiment.variants)):
+        parts.append(experiment.variant)
+    if experiment.data is not None:
+        parts.append(experiment.data)
+    if experiment.seed:
+        parts.append(f"seed{experiment.seed}")
+    return pathlib.Path("runs") / "_".join(parts)
 
 
 def run(args: argparse.Namespace) -> int:
-    from tqdm.auto import tqdm
+    from .experiments.claims import table
+    from .experiments.running import Unfinished
+    from .experiments.running import run as run_lecture
+    from .train import CheckpointMismatch
 
-    if args.epochs is not None and args.epochs < 1:
-        print(f"lecture: --epochs {args.epochs} must be at least 1", file=sys.stderr)
-        return 2
-    lecture = importlib.import_module(f"tinymm.experiments.{LECTURES[args.number]}")
-    out = pathlib.Path(args.out or f"runs/{LECTURES[args.number]}")
-    out.mkdir(parents=True, exist_ok=True)
-    print(f"Lecture {args.number}: {lecture.TITLE}")
-    start = time.perf_counter()
+    lecture = find(args.number)
+    if args.variant == "help":
+        print("\n".join(f"{name:<20}{text}" for name, text in lecture.variants.items()))
+        return 0
     try:
-        metrics, claims, pictures = lecture.run(args.scale, args.seed, args.epochs, lambda epochs: tqdm(epochs, desc="training"))
+        experiment = lecture(args.variant, args.scale, args.seed, args.epochs, args.device, args.data, args.root)
+        out = pathlib.Path(args.out) if args.out else folder_of(experiment)
+        print(f"Lecture {experiment.number}: {experiment.title}" +
+              (f" ({experiment.variants[experiment.variant]})" if len(lecture.variants) > 1 else ""))
+        experiment.prepare()
+    except (ValueError, OSError) as error:
+        print(f"lecture: {error}", file=sys.stderr)
+        return 2
+    try:
+        report = run_lecture(experiment, out, args.resume)
+    except (Unfinished, CheckpointMismatch, FloatingPointError) as error:
+        print(f"lecture: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("\nlecture: interrupted; nothing was written", file=sys.stderr)
-        return 130
-    report = {"lecture": int(args.number), "scale": args.scale, "seed": args.seed,
-              "seconds": round(time.perf_counter() - start, 2), "metrics": metrics,
-              "claims": [{"statement": c.statement, "measured": c.measured, "threshold": c.threshold,
-                          "verdict": "holds" if c.verdict else "failed"} for c in claims]}
-    for name, picture in pictures.items():
-        picture.save(out / name) if hasattr(picture, "svg") else picture.savefig(out / name, dpi=110)
-    temporary = out / f".report.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(report, indent=1), encoding="utf-8")
-    os.replace(temporary, out / "report.json")
-    for claim in claims:
-        print(f"  {'holds ' if claim.verdict else 'FAILED'}  {claim.statement}: {claim.measured:.4g} ({claim.threshold})")
-    print(f"{report['seconds']:.1f} s; report.json and {len(pictures)} pictures in {out}")
+        print(f"\nlecture: interrupted; continue with the same command and --resume (the checkpoint is in {out})", file=sys.stderr)
+        return INTERRUPTED
+    print(table(report["claims"]))
+    print(f"{report['seconds']:.1f} s; report.json and {len(report['pictures'])} pictures in {out}")
     return 0

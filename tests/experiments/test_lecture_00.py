@@ -17,7 +17,7 @@ def test_the_command_writes_a_report_and_pictures(tmp_path, capsys):
     assert {"lecture", "scale", "seed", "seconds", "metrics", "claims"} <= set(report)
     assert [c["statement"] for c in report["claims"] if c["verdict"] != "holds"] == []
     assert {p.name for p in tmp_path.iterdir()} == {"report.json", "graph.svg", "rungs.png", "step_size.png", "learning.png",
-                                                    "digits.png", "paths.png"}
+                                                    "digits.png", "paths.png", "checkpoints"}
     for picture in tmp_path.glob("*.png"):
         assert picture.read_bytes()[:4] == b"\x89PNG"
     assert "holds" in capsys.readouterr().out
@@ -75,6 +75,6 @@ def test_the_digits_equal_scikit_learns():
 def test_wrong_arguments_are_explained(capsys):
     with pytest.raises(SystemExit):
         main(["lecture", "99"])
-    assert "invalid choice: '99'" in capsys.readouterr().err
+    assert "invalid choice: 99" in capsys.readouterr().err
     assert main(["lecture", "0", "--epochs", "0"]) == 2
-    assert "--epochs 0 must be at least 1" in capsys.readouterr().err
+    assert "epochs=0 must be at least 1" in capsys.readouterr().err

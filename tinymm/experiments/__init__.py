@@ -1,1 +1,17 @@
 """Floor 6: what a lecture runs: data, training, evaluation, claims, figures."""
+
+import importlib
+
+LECTURES = {0: ("lecture_00", "Autograd"), 4: ("lecture_04", "ShowAttendAndTell")}   # number -> (module, Experiment)
+
+
+def find(number: int):
+    """The Experiment class of a lecture.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if number not in LECTURES:
+        raise ValueError(f"there is no lecture {number}; there are {', '.join(map(str, sorted(LECTURES)))}")
+    module, name = LECTURES[number]
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

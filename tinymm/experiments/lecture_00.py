@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,18 +22,9 @@ from ..backend.random import manual_seed
 from ..data import DataLoader, TensorDataset
 from ..data.digits import split_digits
 from ..ops.layer_norm import LayerNorm
-
-TITLE = "Automatic differentiation, and how to trust it"
-
-
-@dataclass
-class Claim:
-    """A statement that a measurement could refute."""
-
-    statement: str
-    measured: float
-    threshold: str
-    verdict: bool
+from ..train import Trainer
+from .claims import Claim
+from .experiment import Experiment
 
 
 # ---------------------------------------------------------------------- 1. why topological order
@@ -158,73 +148,70 @@ def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
         return float((model(Tensor(images)).argmax(-1).numpy() == labels).mean())
 
 
-def train_reader(epochs: int, seed: int, progress: Callable = lambda epochs: epochs) -> tuple[Reader, dict]:
-    """Train on the UCI digits with Adam; returns the model and its history."""
+def reader_trainer(epochs: int, seed: int, folder=None, progress: bool = False, config: dict | None = None) -> Trainer:
+    """Adam on the UCI digits; ``fit`` returns the history. The model is ``trainer.model``."""
     manual_seed(seed)
     parts = split_digits(seed)
     model = Reader()
-    optimiser = optim.Adam(model.parameters(), lr=2e-3)
     loader = DataLoader(TensorDataset(*map(Tensor, parts["train"])), batch_size=64, shuffle=True)
-    history: dict = {"loss": [], "validation": []}
-    for _ in progress(range(epochs)):
-        for images, labels in loader:
-            optimiser.zero_grad()
-            loss = F.cross_entropy(model(images), labels)
-            loss.backward()
-            optimiser.step()
-            history["loss"].append(loss.item())
-        history["validation"].append(accuracy(model, *parts["validation"]))
-    history["test"] = accuracy(model, *parts["test"])
-    return model, history
+    return Trainer(model, optim.Adam(model.parameters(), lr=2e-3), loader,
+                   lambda batch: F.cross_entropy(model(batch[0]), batch[1]), epochs,
+                   validate=lambda: {"validation": accuracy(model, *parts["validation"])}, folder=folder, config=config,
+                   label="reading digits" if progress else None)
 
 
 # ---------------------------------------------------------------------- the whole lecture
 
-def run(scale: str = "lecture", seed: int = 0, epochs: int | None = None, progress: Callable = lambda epochs: epochs):
-    """Run all four parts.
+class Autograd(Experiment):
+    """The four parts, each with its claims."""
 
-    Args:
-        scale: "lecture", or "smoke" for a quick look.
-        seed: of weights, order and split.
-        epochs: rounds of training (default 20, or 3 for smoke).
-        progress: wraps the range of epochs, e.g. ``tqdm``.
+    number, title = 0, "Automatic differentiation, and how to trust it"
 
-    Returns:
-        (metrics, claims, figures): dict of numbers, list of Claims, dict of file name -> what is drawn.
-    """
-    from . import lecture_00_figures as figures
+    def stages(self, folder, progress):
+        epochs = self.epochs or (20 if self.scale == "lecture" else 3)
+        self.trainer = reader_trainer(epochs, self.seed, folder and folder / "reader", progress, self.config)
+        yield self.trainer
 
-    n = 16 if scale == "lecture" else 10
-    naive, ordered = visits(n)
-    claims = [Claim(f"walking all paths back through {n} doublings visits every node once for each path to it",
-                    naive, f"= {2 ** (n + 1) - 1}", naive == 2 ** (n + 1) - 1),
-              Claim("in topological order each of them is visited once", ordered, f"= {n}", ordered == n)]
+    def evaluate(self) -> dict:
+        naive, ordered = visits(self.doublings)
+        table = compare_rungs(*((4096, 512) if self.scale == "lecture" else (256, 128)))
+        x = np.random.default_rng(self.seed).standard_normal((2, 4))
+        report = gradcheck(SoftmaxWithoutBackward.apply, [Tensor(x)], raise_exception=False)
+        history = self.trainer.history
+        return {"visits": {"all paths": naive, "topological order": ordered}, "rungs": table,
+                "planted bug": {"accepted by the sum": blind_check(SoftmaxWithoutBackward.apply, x),
+                                "accepted by gradcheck": report.ok, "report": repr(report)},
+                "right softmax accepted": gradcheck(lambda t: F.softmax(t, -1), [Tensor(x)], raise_exception=False).ok,
+                "loss": {"first": history["loss"][0], "last": history["loss"][-1]},
+                "accuracy": {"validation": history["validation"][-1],
+                             "test": accuracy(self.trainer.model, *split_digits(self.seed)["test"])}}
 
-    table = compare_rungs(*((4096, 512) if scale == "lecture" else (256, 128)))
-    worst = max(row["error"] for row in table.values())
-    claims.append(Claim("every rung of layer normalisation equals its definition (float64, relative)", worst, "<= 1e-12",
-                        worst <= 1e-12))
+    @property
+    def doublings(self) -> int:
+        """How often y = y + y is done."""
+        return 16 if self.scale == "lecture" else 10
 
-    x = np.random.default_rng(seed).standard_normal((2, 4))
-    blind = blind_check(SoftmaxWithoutBackward.apply, x)
-    report = gradcheck(SoftmaxWithoutBackward.apply, [Tensor(x)], raise_exception=False)
-    claims += [Claim("a check of the sum of the outputs accepts a softmax with a zero backward", float(blind), "= 1", blind),
-               Claim("gradcheck, with random cotangents, rejects it", float(not report.ok), "= 1", not report.ok)]
-    good = gradcheck(lambda t: F.softmax(t, -1), [Tensor(x)], raise_exception=False)
-    claims.append(Claim("and accepts the right softmax", float(good.ok), "= 1", good.ok))
+    def claims(self, metrics: dict) -> list[Claim]:
+        n, bug = self.doublings, metrics["planted bug"]
+        return [
+            Claim(f"walking all paths back through {n} doublings visits every node once for each path to it",
+                  metrics["visits"]["all paths"], "=", 2 ** (n + 1) - 1),
+            Claim("in topological order each of them is visited once", metrics["visits"]["topological order"], "=", n),
+            Claim("every rung of layer normalisation equals its definition (float64, relative)",
+                  max(row["error"] for row in metrics["rungs"].values()), "<=", 1e-12),
+            Claim("a check of the sum of the outputs accepts a softmax with a zero backward", float(bug["accepted by the sum"]),
+                  "=", 1),
+            Claim("gradcheck, with random cotangents, rejects it", float(not bug["accepted by gradcheck"]), "=", 1),
+            Claim("and accepts the right softmax", float(metrics["right softmax accepted"]), "=", 1),
+            Claim("the first loss is within 0.5 of ln 10 = 2.303", abs(metrics["loss"]["first"] - np.log(10)), "<", 0.5),
+            Claim("the network reads unseen digits (chance 0.1)", metrics["accuracy"]["test"], ">=", 0.9)]
 
-    model, history = train_reader(epochs or (20 if scale == "lecture" else 3), seed, progress)
-    start = statistics.mean(history["loss"][:1])
-    claims += [Claim("the first loss is near ln 10 = 2.303", start, "within 0.5", abs(start - np.log(10)) < 0.5),
-               Claim("the network reads unseen digits (chance 0.1)", history["test"], ">= 0.9", history["test"] >= 0.9)]
+    def figures(self, metrics: dict) -> dict:
+        from . import lecture_00_figures as figures
 
-    w, b = Tensor(np.ones((3, 2)), requires_grad=True), Tensor(np.zeros(3), requires_grad=True)
-    graph = draw((F.linear(Tensor(np.ones((4, 2))), w, b).tanh() ** 2).mean(), names={"W": w, "b": b})
-    metrics = {"visits": {"all paths": naive, "topological order": ordered}, "rungs": table,
-               "loss": {"first": history["loss"][0], "last": history["loss"][-1]},
-               "accuracy": {"validation": history["validation"][-1], "test": history["test"]},
-               "gradcheck": repr(report)}
-    pictures = {"graph.svg": graph, "rungs.png": figures.rungs(table), "step_size.png": figures.step_size(),
-                "learning.png": figures.learning(history), "digits.png": figures.digits(model, *split_digits(seed)["test"]),
+        w, b = Tensor(np.ones((3, 2)), requires_grad=True), Tensor(np.zeros(3), requires_grad=True)
+        graph = draw((F.linear(Tensor(np.ones((4, 2))), w, b).tanh() ** 2).mean(), names={"W": w, "b": b})
+        return {"graph.svg": graph, "rungs.png": figures.rungs(metrics["rungs"]), "step_size.png": figures.step_size(),
+                "learning.png": figures.learning(self.trainer.history),
+                "digits.png": figures.digits(self.trainer.model, *split_digits(self.seed)["test"]),
                 "paths.png": figures.paths([visits(k) for k in range(1, 13)])}
-    return metrics, claims, pictures

@@ -1,6 +1,6 @@
 """Floor 4: the training loop, and checkpoints that survive anything."""
 
 from .checkpoint import load_checkpoint, save_checkpoint
-from .trainer import Trainer
+from .trainer import CheckpointMismatch, Trainer
 
-__all__ = ["Trainer", "load_checkpoint", "save_checkpoint"]
+__all__ = ["CheckpointMismatch", "Trainer", "load_checkpoint", "save_checkpoint"]

@@ -14,6 +14,10 @@ from .checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from .interrupts import delayed_interrupt
 
 
+class CheckpointMismatch(ValueError):
+    """A checkpoint that belongs to a training with other options."""
+
+
 class Trainer:
     """Trains a model on the batches of a loader.
 
@@ -74,7 +78,7 @@ class Trainer:
         Raises:
             KeyboardInterrupt: after Ctrl-C, when the step in progress is done and a checkpoint written.
             FloatingPointError: the loss is NaN or infinite; the last checkpoint stays.
-            ValueError: the checkpoint belongs to another configuration.
+            CheckpointMismatch: the checkpoint belongs to another configuration.
         """
         if resume and self.folder is not None and checkpoints(self.folder):
             self._restore()
@@ -168,8 +172,8 @@ class Trainer:
         if state["steps_an_epoch"] != len(self.loader):
             wrong.append(f"{state['steps_an_epoch']} steps an epoch there, {len(self.loader)} here")
         if wrong:
-            raise ValueError(f"Trainer: the checkpoint in {self.folder} is of another training: {'; '.join(wrong)}. Resume with "
-                             "the same options, or train into another folder")
+            raise CheckpointMismatch(f"Trainer: the checkpoint in {self.folder} is of another training: {'; '.join(wrong)}. "
+                                     "Resume with the same options, or train into another folder")
         self.model.load_state_dict(model)
         self.optimizer.load_state_dict(optimizer)
         if self.scheduler is not None:

@@ -1,0 +1,130 @@
+"""The protocol of the lectures: reports, resume, claims, and what their commands say."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from tinymm.cli import main
+from tinymm.experiments import LECTURES, find
+from tinymm.experiments.claims import Claim, table
+from tinymm.experiments.experiment import Experiment
+from tinymm.experiments.running import Unfinished, run, unfinished
+from tinymm.lecture_cli import folder_of
+from tinymm.train.checkpoint import checkpoints
+from tests.train.small_training import checksum, trainer
+
+
+class Small(Experiment):
+    """A lecture of two small trainings."""
+
+    number, title = 99, "A small lecture"
+    variants = {"one": "the first", "two": "the second"}
+    stop_in = None
+
+    def stages(self, folder, progress):
+        self.trainers = []
+        for name in ("first", "second"):
+            training = trainer(folder and folder / name, every=1e9, config=self.config)
+            if name == self.stop_in:
+                step = training.step
+
+                def interrupted(batch, step=step, training=training):
+                    if training.steps == 30:
+                        raise KeyboardInterrupt
+                    return step(batch)
+                training.step = interrupted
+            self.trainers.append(training)
+            yield training
+
+    def evaluate(self):
+        return {"checksums": [checksum(t) for t in self.trainers]}
+
+    def claims(self, metrics):
+        return [Claim("there are two trainings", len(metrics["checksums"]), "=", 2), Claim("there are three", 2, ">=", 3)]
+
+    def figures(self, metrics):
+        from tinymm import plot
+
+        return {"bars.png": plot.bars({"a": 1.0})}
+
+    @classmethod
+    def compare(cls, metrics):
+        same = len({json.dumps(m) for m in metrics.values()}) == 1
+        return [Claim("variants agree", float(same), "=", 1)] if len(metrics) > 1 else []
+
+
+def test_a_run_writes_its_report_and_pictures(tmp_path):
+    report = run(Small(seed=3), tmp_path, progress=False)
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert {"lecture": 99, "variant": "one", "scale": "lecture", "seed": 3}.items() <= report.items()
+    assert [c["verdict"] for c in report["claims"]] == ["holds", "failed"] and report["claims"][1]["threshold"] == ">= 3"
+    assert (tmp_path / "bars.png").read_bytes()[:4] == b"\x89PNG"
+    assert {p.name for p in tmp_path.iterdir()} == {"report.json", "bars.png", "checkpoints"}
+    assert run(Small(seed=3), tmp_path, progress=False)["metrics"] == report["metrics"]   # over again, in the same folder
+    assert run(Small(seed=3), None, progress=False)["metrics"] == report["metrics"]       # and without one
+
+
+@pytest.mark.parametrize("stage", ["first", "second"])
+def test_an_interrupted_run_is_resumed_to_the_same(tmp_path, stage):
+    whole = run(Small(), tmp_path / "whole", progress=False)["metrics"]
+    broken = Small()
+    broken.stop_in = stage
+    out = tmp_path / "broken"
+    with pytest.raises(KeyboardInterrupt):
+        run(broken, out, progress=False)
+    assert unfinished(out) and checkpoints(out / "checkpoints" / stage)
+    with pytest.raises(Unfinished, match="continue it with --resume"):
+        run(Small(), out, progress=False)
+    assert run(Small(), out, resume=True, progress=False)["metrics"] == whole
+    assert not unfinished(out)
+
+
+def test_resuming_with_other_options_is_refused(tmp_path):
+    run(Small(), tmp_path, progress=False)
+    with pytest.raises(ValueError, match="seed is 0 there and 1 here"):
+        run(Small(seed=1), tmp_path, resume=True, progress=False)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"variant": "three"}, "no variant 'three'; choose from one, two"), ({"scale": "huge"}, "choose from smoke, lecture"),
+    ({"epochs": 0}, "epochs=0 must be at least 1"),
+    ({"data": "coco"}, "does not read the dataset 'coco'; it has its own data only"),
+    ({"root": "."}, "needs both its name")])
+def test_wrong_options_are_explained(options, message):
+    with pytest.raises(ValueError, match=message):
+        Small(**options)
+
+
+def test_every_lecture_is_found_by_its_number():
+    for number in LECTURES:
+        assert find(number).number == number
+    with pytest.raises(ValueError, match="there is no lecture 77; there are 0, 4"):
+        find(77)
+
+
+def test_claims_compare_and_print():
+    claims = [Claim("a", 1.0, ">=", 1.0), Claim("b", math.nan, "<", 2.0), Claim("c", np.float64(3.0), "<=", 2.5)]
+    assert [c.holds for c in claims] == [True, False, False]
+    text = table([c.as_dict() for c in claims])
+    assert "holds   a: 1 (>= 1)" in text and "FAILED  c: 3 (<= 2.5)" in text
+
+
+def test_folders_are_named_after_what_is_run(tmp_path):
+    assert folder_of(Small()).parts == ("runs", "lecture_99")
+    assert folder_of(Small("two", seed=4)).name == "lecture_99_two_seed4"
+
+
+def test_the_claims_command_runs_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tinymm.claims_cli.find", lambda number: Small)
+    assert main(["claims", "4", "--variants", "all", "--seeds", "0", "1", "--json", "claims.json"]) == 1   # one claim fails
+    out = capsys.readouterr().out
+    assert "FAILED  there are three: 2 (>= 3)" in out and "Over the seeds" in out and "10 claims, 4 failed" in out
+    assert "variants agree" in out
+    found = json.loads((tmp_path / "claims.json").read_text())
+    assert len(found) == 10 and {"lecture", "variant", "seed", "statement", "measured", "threshold", "verdict"} == set(found[0])
+    assert (tmp_path / "runs" / "lecture_99_two_seed1" / "report.json").is_file()
+    monkeypatch.setattr("tinymm.experiments.running.run", lambda *a: pytest.fail("reports that are there are read"))
+    assert main(["claims", "4", "--seeds", "1"]) == 1

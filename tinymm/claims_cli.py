@@ -1,0 +1,85 @@
+"""`python -m tinymm claims`: what the lectures claim, what was measured, and whether it holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import sys
+
+from .experiments import LECTURES, find
+from .experiments.experiment import SCALES
+from .lecture_cli import INTERRUPTED, folder_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("number", nargs="?", type=int, choices=sorted(LECTURES), help="of which lecture (default: all)")
+    parser.add_argument("--variants", nargs="+", metavar="V", help="of these variants (default: the first; all: every one)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="S", help="over these seeds (default 0)")
+    parser.add_argument("--scale", choices=SCALES, default="lecture")
+    parser.add_argument("--json", metavar="FILE", help="write the claims there, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the claims of each run; a run that has no report in ``runs/`` yet is made first. 1 if a claim failed."""
+    from .experiments.claims import Claim, table
+    from .experiments.running import REPORT, Unfinished
+    from .experiments.running import run as run_lecture
+
+    results: list[dict] = []
+    try:
+        for number in [args.number] if args.number is not None else sorted(LECTURES):
+            lecture = find(number)
+            chosen = args.variants or [next(iter(lecture.variants))]
+            if chosen == ["all"]:
+                chosen = list(lecture.variants)
+            for seed in args.seeds:
+                metrics = {}
+                for variant in chosen:
+                    experiment = lecture(variant, args.scale, seed)
+                    out = folder_of(experiment)
+                    report = _report(out / REPORT, experiment)
+                    if report is None:
+                        experiment.prepare()
+                        report = run_lecture(experiment, out)
+                    metrics[variant] = report["metrics"]
+                    print(f"Lecture {number}, {variant}, seed {seed} ({report['seconds']:.0f} s, {out}):")
+                    print(table(report["claims"]), flush=True)
+                    results += [{"lecture": number, "variant": variant, "seed": seed, **claim} for claim in report["claims"]]
+                between = [claim.as_dict() for claim in lecture.compare(metrics)]
+                if between:
+                    print(f"Lecture {number}, between variants, seed {seed}:\n{table(between)}")
+                    results += [{"lecture": number, "variant": "compared", "seed": seed, **claim} for claim in between]
+    except (ValueError, Unfinished) as error:
+        print(f"claims: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nclaims: interrupted; python -m tinymm lecture N --resume continues the run in {out}", file=sys.stderr)
+        return INTERRUPTED
+    if len(args.seeds) > 1:
+        _spread(results)
+    failed = [r for r in results if r["verdict"] != Claim("", 1, "=", 1).verdict]
+    print(f"{len(results)} claims, {len(failed)} failed")
+    if args.json:
+        temporary = f"{args.json}.{os.getpid()}.tmp"
+        pathlib.Path(temporary).write_text(json.dumps(results, indent=1), encoding="utf-8")
+        os.replace(temporary, args.json)
+    return 1 if failed else 0
+
+
+def _report(path: pathlib.Path, experiment) -> dict | None:
+    """The report of the same experiment, if there is one."""
+    if not path.is_file():
+        return None
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return report if all(report.get(key) == value for key, value in experiment.config.items()) else None
+
+
+def _spread(results: list[dict]) -> None:
+    """Mean and range of each claim over the seeds."""
+    print("Over the seeds: mean (least to most)")
+    for key in dict.fromkeys((r["lecture"], r["variant"], r["statement"]) for r in results):
+        values = [r["measured"] for r in results if (r["lecture"], r["variant"], r["statement"]) == key]
+        print(f"  lecture {key[0]}, {key[1]}: {key[2]}: {statistics.mean(values):.4g} ({min(values):.4g} to {max(values):.4g})")
