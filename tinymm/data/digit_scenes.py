@@ -22,6 +22,7 @@ SIZES = {"small": (10, 12), "large": (15, 18)}    # word -> least and greatest h
 LAYOUTS = ((2,), (1, 1), (3,), (1, 1, 1), (2, 1), (1, 2))   # digits in each row, from the top
 CANVAS = 48
 GAP = 2                                           # pixels between two digits, at least
+INK = 0.25                                        # darkness from which a pixel belongs to a digit's mask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,14 +57,14 @@ class Caption:
     mentions: tuple[tuple[int, int], ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)   # its arrays have no single truth of equality
 class Scene:
     """A picture and the truth about it.
 
     Attributes:
         image: (48, 48) uint8, light ink on black.
         digits: in reading order.
-        masks: (digits, 48, 48) booleans, the pixels with ink of each digit.
+        masks: (digits, 48, 48) booleans, the pixels with more than a quarter of full ink of each digit.
         captions: five sentences in different wordings.
     """
 
@@ -140,7 +141,7 @@ def draw_scene(rng: np.random.Generator, images: np.ndarray, labels: np.ndarray)
             top = tops[r] + int(rng.integers(0, line.max() - side + 1))
             ink = enlarge(images[originals[i]], side)
             mask = np.zeros((CANVAS, CANVAS), bool)
-            mask[top:top + side, left:left + side] = ink > 0.25
+            mask[top:top + side, left:left + side] = ink > INK
             canvas[top:top + side, left:left + side] += ink
             last = column == len(line) - 1
             relation = "" if i == len(sides) - 1 else "above" if last else "left of"
@@ -170,6 +171,8 @@ class DigitScenes(Dataset):
         originals = split_digits(seed)
         if part not in originals:
             raise ValueError(f"DigitScenes: part={part!r}; choose from {', '.join(originals)}")
+        if count < 1:
+            raise ValueError(f"DigitScenes: count={count} must be at least 1")
         rng = Stream(f"digit scenes {part}", seed).generator
         self.part = part
         self.scenes = [draw_scene(rng, *originals[part]) for _ in range(count)]

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 
-
 from .. import functional as F
 from ..autograd import Tensor
 from .show_attend_and_tell import Decoded
@@ -28,8 +27,14 @@ def caption_log_prob(logits: Tensor, targets: Tensor, pad: int = 0) -> Tensor:
     Args:
         logits: (T, B, K).
         targets: (T, B) integers, the word to predict at each step; ``pad`` after the end.
+
+    Raises:
+        ValueError: targets that do not fit the logits.
     """
     T, B, K = logits.shape
+    if targets.shape != (T, B):
+        raise ValueError(f"caption_log_prob: targets have shape {targets.shape}, logits (T={T}, B={B}, K={K}); targets must be "
+                         "(T, B), time first")
     nll = F.cross_entropy(logits.reshape(T * B, K), targets.reshape(T * B), ignore_index=pad, reduction="none")
     return -nll.reshape(T, B).sum(0)
 
@@ -44,21 +49,51 @@ def doubly_stochastic_penalty(alpha: Tensor, mask: Tensor, tau: float = 1.0) -> 
         alpha: (T, B, L).
         mask: (T, B) booleans, False after the end of a caption: such steps do not count.
         tau: the sum that is asked for.
+
+    Raises:
+        ValueError: a mask that does not fit.
     """
+    _check_mask("doubly_stochastic_penalty", alpha, mask)
     total = (alpha * mask[:, :, None]).sum(0)                # (B, L)
     return ((tau - total) ** 2).sum(1)
 
 
+def _check_mask(name: str, alpha: Tensor, mask: Tensor) -> None:
+    """A mask of another shape could broadcast, and a wrong sum would look plausible."""
+    if mask.shape != alpha.shape[:2]:
+        raise ValueError(f"{name}: mask has shape {mask.shape}, alpha (T={alpha.shape[0]}, B={alpha.shape[1]}, "
+                         f"L={alpha.shape[2]}); the mask must be (T, B), time first")
+
+
+def _check_hard(name: str, decoded: Decoded, mask: Tensor) -> None:
+    if decoded.log_alpha is None:
+        raise ValueError(f"{name}: these captions were decoded with soft attention, which samples nothing; make the model with "
+                         "hard=True")
+    _check_mask(name, decoded.log_alpha, mask)
+
+
 def attention_entropy(decoded: Decoded, mask: Tensor) -> Tensor:
-    """H[s~] of each image in nats (B,): the entropies of alpha_t, summed along the path that was taken."""
+    """H[s~] of each image in nats (B,): the entropies of alpha_t, summed along the path that was taken.
+
+    Args:
+        decoded: of a model with hard attention.
+        mask: (T, B) booleans, False after the end of a caption.
+    """
+    _check_hard("attention_entropy", decoded, mask)
     entropy = -(decoded.alpha * decoded.log_alpha).sum(2)    # (T, B)
     return (entropy * mask).sum(0)
 
 
 def path_log_prob(decoded: Decoded, mask: Tensor) -> Tensor:
-    """log p(s~|a) of each image (B,): sum_t log alpha_{t, s_t}."""
-    where = Tensor(decoded.locations[:, :, None])
-    chosen = F.gather(decoded.log_alpha, 2, where.to(decoded.log_alpha.device))[:, :, 0]   # (T, B)
+    """log p(s~|a) of each image (B,): sum_t log alpha_{t, s_t}.
+
+    Args:
+        decoded: of a model with hard attention.
+        mask: (T, B) booleans, False after the end of a caption.
+    """
+    _check_hard("path_log_prob", decoded, mask)
+    where = Tensor(decoded.locations[:, :, None]).to(device=decoded.log_alpha.device)
+    chosen = F.gather(decoded.log_alpha, 2, where)[:, :, 0]   # (T, B)
     return (chosen * mask).sum(0)
 
 
@@ -74,7 +109,7 @@ class MovingAverage:
 
     def update(self, log_prob: float) -> None:
         """Take in the mean log-probability of one more batch."""
-        self.value = self.decay * self.value + (1 - self.decay) * log_prob
+        self.value = float(self.decay * self.value + (1 - self.decay) * log_prob)
 
     def state_dict(self) -> dict:
         """b for a checkpoint."""
@@ -86,7 +121,14 @@ class MovingAverage:
 
 
 def soft_objective(decoded: Decoded, targets: Tensor, mask: Tensor, lam: float = 1.0, tau: float = 1.0, pad: int = 0) -> Tensor:
-    """L_d, averaged over the batch (a scalar)."""
+    """L_d, averaged over the batch (a scalar).
+
+    Args:
+        decoded: what the model made of the words before each step.
+        targets: (T, B) integers, the word to predict at each step; ``pad`` after the end.
+        mask: (T, B) booleans, False after the end of a caption.
+        lam, tau: lambda and tau of the penalty; 0 for lambda leaves it out.
+    """
     loss = -caption_log_prob(decoded.logits, targets, pad).mean()
     return loss + lam * doubly_stochastic_penalty(decoded.alpha, mask, tau).mean() if lam else loss
 
@@ -96,9 +138,19 @@ def hard_objective(decoded: Decoded, targets: Tensor, mask: Tensor, baseline: fl
     """A scalar whose gradient is minus the slide's estimate of dL_s, averaged over the batch, and log p(y|s~,a) (B,).
 
     The scalar's value means nothing: the reward log p - b is a number, no gradient flows into it.
+
+    Args:
+        decoded: of a model with hard attention; its ``sampled`` images get the score term.
+        targets, mask: as for ``soft_objective``.
+        baseline: b.
+        lambda_r, lambda_e: weights of the score term and of the entropy.
+
+    Raises:
+        ValueError: a soft model's ``decoded``; shapes that do not fit.
     """
+    _check_hard("hard_objective", decoded, mask)
     log_p = caption_log_prob(decoded.logits, targets, pad)                                       # (B,)
-    reward = (log_p.detach() - baseline) * Tensor(decoded.sampled.astype(log_p.dtype)).to(log_p.device)
+    reward = (log_p.detach() - baseline) * Tensor(decoded.sampled.astype(log_p.dtype)).to(device=log_p.device)
     estimate = log_p + lambda_r * reward * path_log_prob(decoded, mask)
     if lambda_e:
         estimate = estimate + lambda_e * attention_entropy(decoded, mask)

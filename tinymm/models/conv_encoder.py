@@ -31,7 +31,8 @@ class ConvEncoder(nn.Module):
 
     Attributes:
         stride: pixels between two neighbouring annotation vectors.
-        receptive_field: pixels a side that an annotation vector depends on.
+        receptive_field: pixels a side that an annotation vector depends on, in evaluation (in training, batch
+            normalisation mixes places and pictures).
     """
 
     def __init__(self, in_channels: int = 1, channels: Sequence[int] = (32, 64, 64), coordinates: bool = True):
@@ -65,6 +66,7 @@ class ConvEncoder(nn.Module):
         return self.layers(images)
 
     def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, L, D)."""
         a = self.feature_map(images)                       # (B, D', rows, columns)
         B, _, rows, columns = a.shape
         a = a.flatten(2).transpose(1, 2)                   # (B, L, D')

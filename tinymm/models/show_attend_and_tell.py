@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import functional as F
 from .. import nn
-from ..autograd import Tensor
+from ..autograd import Tensor, get_default_dtype
 from ..backend.arrays import to_device, to_host, xp_of
 from ..backend.random import Stream, stream
 from ..nn import init
@@ -77,7 +77,7 @@ class ShowAttendTell(nn.Module):
         self.f_init_c = nn.Linear(features, hidden)
         self.W_a = nn.Linear(features, attention)
         self.W_h = nn.Linear(hidden, attention, bias=False)
-        self.u = nn.Parameter(np.zeros(attention, np.float32))
+        self.u = nn.Parameter(np.zeros(attention, get_default_dtype()))
         if gate:
             self.f_beta = nn.Linear(hidden, 1)
         self.lstm = nn.LSTMCell(embedding + features, hidden)
@@ -87,7 +87,8 @@ class ShowAttendTell(nn.Module):
         self.dropout = nn.Dropout(dropout)
         bound = attention**-0.5
         init.uniform_(self.u, -bound, bound)
-        init.orthogonal_(self.lstm.weight_hh)   # as the authors'
+        for gate in range(4):   # each recurrent matrix, as the authors'
+            init.orthogonal_(Tensor(self.lstm.weight_hh._data[gate * hidden:(gate + 1) * hidden]))
 
     # ------------------------------------------------------------------ the equations
 
@@ -125,13 +126,18 @@ class ShowAttendTell(nn.Module):
             locations: (T, B) integers, where hard attention looks; sampled if None.
             generator: the random stream of samples (default "sampling").
 
+        Returns:
+            Decoded, time first.
+
         Raises:
-            ValueError: shapes that do not fit.
+            ValueError: shapes that do not fit, no steps, locations for a soft model or outside of the picture.
         """
         if a.ndim != 3 or a.shape[2] != self.features:
             raise ValueError(f"ShowAttendTell: a has shape {a.shape}; it takes annotation vectors (B, L, D={self.features})")
-        if y.ndim != 2 or y.shape[1] != a.shape[0]:
-            raise ValueError(f"ShowAttendTell: y has shape {y.shape}; it takes words (T, B={a.shape[0]}), time first")
+        if y.ndim != 2 or y.shape[1] != a.shape[0] or not y.shape[0]:
+            raise ValueError(f"ShowAttendTell: y has shape {y.shape}; it takes words (T, B={a.shape[0]}), time first, T at least 1")
+        if locations is not None and not self.hard:
+            raise ValueError("ShowAttendTell: soft attention looks everywhere; locations are for a model with hard=True")
         keys, (h, c) = self.W_a(a), self.initial_state(a)
         Ey = self.E(y)                                                     # (T, B, m)
         draws = _Locations(self, a, y.shape[0], locations, generator) if self.hard else None
@@ -155,10 +161,11 @@ class ShowAttendTell(nn.Module):
         """One step of decoding, for ``tinymm.decode``: log-probabilities (N, K) of the next word, and the new state.
 
         Args:
-            tokens: (N,) the words just said; the start token means none.
+            tokens: (N,) the words just said; ``pad`` means none, and is what the first step takes.
             state: (h, c, a, keys), as ``start`` gives it.
 
-        Hard attention looks at its most probable location, as the authors' code does when it is tested.
+        Hard attention looks at its most probable location (the authors' code can do so, too, and by default takes the soft
+        context when it is tested); samples would make the sentences a matter of luck.
         """
         h, c, a, keys = state
         alpha = self.scores(keys, h).softmax(-1)
@@ -181,11 +188,14 @@ class _Locations:
         B, L, _ = a.shape
         self.sampling = model.training and locations is None
         self.sampled = np.ones(B, bool)
-        self.chosen = np.zeros((steps, B), np.int64) if locations is None else np.asarray(locations)
         self.given = locations is not None
-        if self.given and (self.chosen.shape != (steps, B) or self.chosen.min(initial=0) < 0 or self.chosen.max(initial=0) >= L):
-            raise ValueError(f"ShowAttendTell: locations of shape {self.chosen.shape}; they must be (T={steps}, B={B}) integers "
-                             f"from 0 to {L - 1}")
+        self.chosen = np.zeros((steps, B), np.int64)
+        if self.given:
+            given = np.asarray(locations)
+            if given.shape != (steps, B) or given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= L:
+                raise ValueError(f"ShowAttendTell: locations of shape {given.shape} and dtype {given.dtype}; they must be "
+                                 f"(T={steps}, B={B}) integers from 0 to {L - 1}")
+            self.chosen[...] = given
         if self.sampling:
             random = stream(generator, "sampling").generator
             self.sampled = random.random(B) >= model.soft_share
@@ -195,9 +205,9 @@ class _Locations:
         """One-hot rows for the images that look at one place, alpha for the others (B, L)."""
         if not self.given:
             p = to_host(alpha._data)
-            # the first location whose cumulative probability passes the draw; rounding may leave the last sum below 1
-            self.chosen[t] = np.minimum((p.cumsum(1) < self.uniform[t][:, None] * p.sum(1)[:, None]).sum(1), p.shape[1] - 1) \
-                if self.sampling else p.argmax(1)
+            reached = p.cumsum(1)
+            # the first location whose cumulative share exceeds the draw: never one of probability 0
+            self.chosen[t] = (reached <= self.uniform[t][:, None] * reached[:, -1:]).sum(1) if self.sampling else p.argmax(1)
         hot = one_hot(self.chosen[t], alpha)
         if self.sampled.all():
             return hot
