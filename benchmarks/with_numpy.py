@@ -4,6 +4,34 @@ import numpy as np
 
 VERSION = f"NumPy {np.__version__}"
 
+
+def layer(rows, inner, columns, times=1, dx=True):
+    """x W^T for each of ``times`` inputs, its gradient for x, and that for W of all inputs at once."""
+    return times * ([(1, rows, inner, columns)] + dx * [(1, rows, columns, inner)]) + [(1, columns, times * rows, inner)]
+
+
+def decoder(images, places, D, steps, words, m, n, A, da):
+    """A training step of Show, Attend and Tell's decoder; ``da``: with the gradient of the annotation vectors."""
+    context = steps * images
+    return (layer(images * places, D, A, dx=da) + 2 * layer(images, D, n, dx=da)               # keys and initial state
+            + layer(images, n, A, steps) + layer(images, n, 1, steps)                          # query and gate
+            + layer(images, m + D, 4 * n, steps) + layer(images, n, 4 * n, steps)              # LSTM
+            + [(context, 1, places, D), (context, 1, D, places)] + da * [(images, places, steps, D)]   # context, d alpha, da
+            + layer(context, n, m) + layer(context, D, m) + layer(context, m, words))          # deep output
+
+
+def stages(images, size, channels, before=1):
+    """A training step of stages of a 3 x 3 convolution and a halving."""
+    shapes = []
+    for width in channels:
+        columns, inner = images * size * size, 9 * before
+        shapes += [(1, width, inner, columns), (1, width, columns, inner)] + (before > 1) * [(1, inner, width, columns)]
+        before, size = width, size // 2
+    return shapes
+
+
+DECODER = dict(images=64, places=36, D=66, steps=13, words=30, m=64, n=128, A=64)
+
 # (batch, rows, inner, columns) of every product, forward and backward
 PRODUCTS = {
     "lstm": [(1, 640, 256, 1024)] + 20 * [(1, 32, 256, 1024)]                          # x W_ih^T; h W_hh^T for each step
@@ -13,6 +41,9 @@ PRODUCTS = {
     "attention_causal": 2 * [(32, 512, 32, 256)] + 3 * [(32, 512, 256, 32)],           # half of the keys, on average
     "conv2d_3": [(1, 32, 27, 65536), (1, 27, 32, 65536), (1, 32, 65536, 27)],          # forward, dx, dw
     "conv2d_64": [(1, 64, 576, 16384), (1, 576, 64, 16384), (1, 64, 16384, 576)],
+    "additive_score": [], "conv_encoder": stages(64, 24, (32, 64, 64)) + layer(64, 64, 20),
+    "attend_tell": decoder(**DECODER, da=False), "attend_tell_hard": decoder(**DECODER, da=False),
+    "attend_tell_joint": stages(64, 48, (32, 64, 64)) + decoder(**DECODER, da=True),
 }
 
 

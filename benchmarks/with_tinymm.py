@@ -5,6 +5,9 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, optim
+from tinymm.models.attention_objective import hard_objective, soft_objective
+from tinymm.models.conv_encoder import ConvEncoder
+from tinymm.models.show_attend_and_tell import ShowAttendTell
 
 VERSION = f"tinymm {tinymm.__version__}, NumPy {np.__version__}"
 rng = np.random.default_rng(0)
@@ -17,6 +20,13 @@ def tensor(*shape, grad=True):
 def clear(*tensors):
     for t in tensors:
         t.grad = None
+
+
+def wake():
+    """Load what the library loads at its first operations; it is no work's memory."""
+    w = tensor(2, 2)
+    F.layer_norm(w, (2,)).sum().backward()
+    optim.Adam([w]).step()
 
 
 def lstm():
@@ -96,9 +106,65 @@ def adam():
     return optim.Adam(params, lr=1e-3).step
 
 
+def additive_score():
+    q, k, u, g = tensor(64, 64), tensor(64, 36, 64), tensor(64), tensor(64, 36, grad=False)
+
+    def step():
+        F.additive_attention_score(q, k, u).backward(g)
+        clear(q, k, u)
+    return step
+
+
+def conv_encoder():
+    encoder, head, x = ConvEncoder(1, (32, 64, 64)), nn.Linear(64, 20), tensor(64, 1, 24, 24, grad=False)
+    labels = Tensor(rng.integers(0, 20, 64))
+    optimiser = optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        F.cross_entropy(head(encoder.feature_map(x).amax((2, 3))), labels).backward()
+        optimiser.step()
+    return step
+
+
+def captions(B, T, K):
+    """Words (T, B) of captions of 6 to T words, the words before them, and where they are."""
+    lengths = rng.integers(6, T + 1, B)
+    targets = np.where(np.arange(T)[:, None] < lengths, rng.integers(1, K, (T, B)), 0)
+    before = np.concatenate([np.zeros((1, B), np.int64), targets[:-1]])
+    return Tensor(before), Tensor(targets), Tensor(targets != 0)
+
+
+def _attend_tell(hard=False, size=None):
+    decoder, params = ShowAttendTell(66, 30, embedding=64, hidden=128, attention=64, hard=hard), []
+    if size is None:
+        a = tensor(64, 36, 66, grad=False)
+    else:
+        encoder, pictures = ConvEncoder(1, (32, 64, 64)), tensor(64, 1, size, size, grad=False)
+        params += encoder.parameters()
+    before, targets, mask = captions(64, 13, 30)
+    params += decoder.parameters()
+    optimiser = optim.Adam(params, lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        decoded = decoder(a if size is None else encoder(pictures), before)
+        if hard:
+            loss, _ = hard_objective(decoded, targets, mask, baseline=-40.0, lambda_r=0.1, lambda_e=0.002)
+        else:
+            loss = soft_objective(decoded, targets, mask, lam=0.0)
+        loss.backward()
+        nn.utils.clip_grad_norm_(params, 5.0)
+        optimiser.step()
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
     "conv2d_3": lambda: _conv2d(16, 3, 64, 32), "conv2d_64": lambda: _conv2d(16, 64, 32, 64),
     "norm_relu_pool": norm_relu_pool, "chain": chain, "adam": adam,
+    "additive_score": additive_score, "conv_encoder": conv_encoder,
+    "attend_tell": _attend_tell, "attend_tell_hard": lambda: _attend_tell(hard=True),
+    "attend_tell_joint": lambda: _attend_tell(size=48),
 }

@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
 from tinymm.bench import cli as bench
+from tinymm.bench import fresh
 from tinymm.bench.compare import summary
 from tinymm.cli import COMMANDS, main
 from tinymm.doctor import findings
@@ -54,6 +56,38 @@ def test_bench_times_both_sides_it_is_given(tmp_path, capsys):
     report = json.loads((tmp_path / "b.json").read_text())
     assert report["works"]["chain"]["tinymm"]["median_ms"] > 0 and report["works"]["chain"]["target"] == 1.8
     assert "chain" in capsys.readouterr().out
+
+
+def test_bench_measures_memory_and_first_steps(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fresh, "STARTS", 2)
+    file = tmp_path / "b.json"
+    assert main(["bench", "adam", "--alone", "--memory", "--first-step", "--json", str(file)]) == 0
+    found = json.loads(file.read_text())["works"]["adam"]
+    assert set(found) == {"memory", "first_step"}   # and no times
+    memory, step = found["memory"]["tinymm"], found["first_step"]["tinymm"]
+    if sys.platform == "win32":
+        assert memory is None
+    else:   # five parameters of a million floats, their gradients and two moments each: 80 MB, and nothing like it twice
+        assert 70e6 < memory["added"] < 160e6 and memory["process"] > memory["added"]
+    assert 0 < step["step_low"] <= step["step"] <= step["step_high"] and step["step"] < step["with_imports"]
+    assert capsys.readouterr().out.count("adam") == 2
+
+
+def test_ratios_of_memory_are_ours_over_pytorch_s(monkeypatch):
+    answers = {"ours.py": {"before": 100, "peak": 150}, "theirs.py": {"before": 300, "peak": 500}}
+    monkeypatch.setattr(fresh, "ask", lambda path, *arguments: answers[path.name])
+    files = {"tinymm": pathlib.Path("ours.py"), "pytorch": pathlib.Path("theirs.py")}
+    found = fresh.peak_memory(files, "chain")
+    assert found["pytorch"] == {"added": 200, "process": 500} and found["ratio"] == 0.25 and found["process_ratio"] == 0.3
+    answers["theirs.py"] = None   # a system that does not tell
+    assert fresh.peak_memory(files, "chain") == {"tinymm": {"added": 50, "process": 150}, "pytorch": None}
+
+
+def test_a_side_that_fails_is_named(tmp_path, capfd):
+    (tmp_path / "side.py").write_text("WORKS = {}\ndef wake(): raise OSError('no memory')\n")
+    with pytest.raises(RuntimeError, match=r"bench: memory chain 5 of side.py failed \(exit code 1\)"):
+        fresh.peak_memory({"tinymm": tmp_path / "side.py"}, "chain")
+    assert "no memory" in capfd.readouterr().err
 
 
 def test_the_twins_have_the_same_works():

@@ -1,4 +1,4 @@
-"""`python -m tinymm bench`: medians, spreads and ratios against PyTorch eager on the CPU."""
+"""`python -m tinymm bench`: medians, spreads and ratios against PyTorch eager on the CPU; memory and first steps."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import tinymm
 
 from ..backend.threads import cpu_count
 from .compare import Side, compare
+from .fresh import STARTS, STEPS, first_step, peak_memory
 
 TARGETS = {"lstm": 1.0, "layer_norm": 1.0, "cross_entropy": 1.5, "attention": 1.0, "attention_causal": 0.8,
-           "conv2d_3": 0.8, "conv2d_64": 0.7, "norm_relu_pool": 1.0, "chain": 1.8, "adam": 1.2}
+           "conv2d_3": 0.8, "conv2d_64": 0.7, "norm_relu_pool": 1.0, "chain": 1.8, "adam": 1.2,
+           "additive_score": 1.0, "conv_encoder": 1.0, "attend_tell": 1.0, "attend_tell_hard": 1.0, "attend_tell_joint": 1.0}
 
 
 def folder_of_twins() -> pathlib.Path:
@@ -29,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=7, help="turns of each side (default 7)")
     parser.add_argument("--seconds", type=float, default=0.5, help="seconds of a turn (default 0.5)")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--alone", action="store_true", help="time tinymm without PyTorch")
+    parser.add_argument("--alone", action="store_true", help="measure tinymm without PyTorch")
+    parser.add_argument("--memory", action="store_true", help="measure, instead of the time, the most memory that each work takes")
+    parser.add_argument("--first-step", action="store_true",
+                        help="measure, instead of the time, the first step in a fresh process with compiled kernels")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,35 +47,81 @@ def run(args: argparse.Namespace) -> int:
         print(f"bench: unknown work {unknown[0]!r}; choose from {', '.join(TARGETS)}", file=sys.stderr)
         return 2
     if not args.alone and importlib.util.find_spec("torch") is None:
-        print("bench: PyTorch is not installed; pip install torch==2.13.0 (or time tinymm alone with --alone)",
+        print("bench: PyTorch is not installed; pip install torch==2.13.0 (or measure tinymm alone with --alone)",
               file=sys.stderr)
         return 2
-    files = {"tinymm": "with_tinymm.py", "products": "with_numpy.py"}
-    if not args.alone:
-        files["pytorch"] = "with_pytorch.py"
-    sides = {name: Side(twins / file) for name, file in files.items()}
+    works = args.works or list(TARGETS)
     report = {"machine": platform.processor() or platform.machine(), "cores": cpu_count(), "python": platform.python_version(),
-              "versions": {name: side.version for name, side in sides.items()}, "works": {}}
-    print(f"{cpu_count()} cores, Python {platform.python_version()}, "
-          + ", ".join(f"{name} on {side.version}" for name, side in sides.items()))
-    print("Times in ms: median (lower to upper quartile). Ratio: PyTorch's time over ours, median (least to most) over "
-          "the rounds.\nProducts: the bare matrix products in the work, the limit.")
-    print(f"{'work':<18}{'tinymm':>24}{'PyTorch':>24}{'products':>10}{'ratio':>22}{'to reach':>10}")
+              "works": {work: {} for work in works}}
+    files = {"tinymm": twins / "with_tinymm.py"}
+    if not args.alone:
+        files["pytorch"] = twins / "with_pytorch.py"
     try:
-        for work in args.works or TARGETS:
-            result = compare(sides, work, args.rounds, args.seconds)
-            report["works"][work] = {**result, "target": TARGETS[work]}
-            print(_row(work, result), flush=True)
+        if args.memory:
+            _memory(files, report["works"])
+        if args.first_step:
+            _first_step(files, report["works"])
+        if not args.memory and not args.first_step:
+            _times({**files, "products": twins / "with_numpy.py"}, report, args.rounds, args.seconds)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-    finally:
-        for side in sides.values():
-            side.close()
     if args.json:
+        report["works"] = {work: figures for work, figures in report["works"].items() if figures}   # those that were reached
         temporary = f"{args.json}.{os.getpid()}.tmp"
         pathlib.Path(temporary).write_text(json.dumps(report, indent=1))
         os.replace(temporary, args.json)
     return 0
+
+
+def _times(files: dict[str, pathlib.Path], report: dict, rounds: int, seconds: float) -> None:
+    """Print the times of all works, and put them into the report."""
+    sides = {name: Side(path) for name, path in files.items()}
+    report["versions"] = {name: side.version for name, side in sides.items()}
+    print(f"{cpu_count()} cores, Python {platform.python_version()}, "
+          + ", ".join(f"{name} on {side.version}" for name, side in sides.items()))
+    print("Times in ms: median (lower to upper quartile). Ratio: PyTorch's time over ours, median (least to most) over "
+          "the rounds.\nProducts: the bare matrix products in the work, the limit.")
+    print(f"{'work':<18}{'tinymm':>27}{'PyTorch':>27}{'products':>10}{'ratio':>22}{'to reach':>10}")
+    try:
+        for work, figures in report["works"].items():
+            figures.update(compare(sides, work, rounds, seconds), target=TARGETS[work])
+            print(_row(work, figures), flush=True)
+    finally:
+        for side in sides.values():
+            side.close()
+
+
+def _memory(files: dict[str, pathlib.Path], works: dict[str, dict]) -> None:
+    """Print the most memory that each work takes, and put it into the works' figures."""
+    print(f"Memory in MiB: the most resident in {STEPS} steps above that before the work was set up, and the whole process's.\n"
+          "Ratio: ours over PyTorch's.")
+    print(f"{'work':<18}{'tinymm':>18}{'PyTorch':>18}{'ratio':>10}{'of processes':>14}")
+    for work, figures in works.items():
+        found = figures["memory"] = peak_memory(files, work)
+        sizes = (_mebibytes(found[side]) if side in found else "-" for side in ("tinymm", "pytorch"))
+        ratios = (f"{found[key]:.2f}" if key in found else "-" for key in ("ratio", "process_ratio"))
+        print("{:<18}{:>18}{:>18}{:>10}{:>14}".format(work, *sizes, *ratios), flush=True)
+
+
+def _mebibytes(found: dict | None) -> str:
+    return f"{found['added'] / 2**20:.1f} of {found['process'] / 2**20:.0f}" if found else "n/a"
+
+
+def _first_step(files: dict[str, pathlib.Path], works: dict[str, dict]) -> None:
+    """Print the seconds of each work's first step, and put them into the works' figures."""
+    print(f"First step in s, from before the model is built: median (least to most) of {STARTS} fresh processes.\n"
+          "Imports: the median with the imports before it.")
+    print(f"{'work':<18}{'tinymm':>24}{'imports':>10}{'PyTorch':>24}{'imports':>10}")
+    for work, figures in works.items():
+        found = figures["first_step"] = first_step(files, work)
+        print(f"{work:<18}" + "".join(_seconds(found.get(side)) for side in ("tinymm", "pytorch")), flush=True)
+
+
+def _seconds(found: dict | None) -> str:
+    if found is None:
+        return f"{'-':>24}{'-':>10}"
+    step = f"{found['step']:.2f} ({found['step_low']:.2f} to {found['step_high']:.2f})"
+    return f"{step:>24}{found['with_imports']:>10.2f}"
 
 
 def _row(work: str, result: dict) -> str:
@@ -78,9 +129,9 @@ def _row(work: str, result: dict) -> str:
         if side not in result:
             return "-"
         r = result[side]
-        return f"{r['median_ms']:.3f} ({r['low_ms']:.3f} to {r['high_ms']:.3f})"
+        return f"{r['median_ms']:.4g} ({r['low_ms']:.4g} to {r['high_ms']:.4g})"
 
     products = result["products"]["median_ms"]
     ratio = f"{result['ratio']:.2f} ({result['ratio_low']:.2f} to {result['ratio_high']:.2f})" if "ratio" in result else "-"
-    return (f"{work:<18}{times('tinymm'):>24}{times('pytorch'):>24}{(f'{products:.3f}' if products > 1e-3 else '-'):>10}"
+    return (f"{work:<18}{times('tinymm'):>27}{times('pytorch'):>27}{(f'{products:.4g}' if products > 1e-3 else '-'):>10}"
             f"{ratio:>22}{TARGETS[work]:>10}")

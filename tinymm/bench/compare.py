@@ -14,14 +14,18 @@ import tinymm
 CHILD = pathlib.Path(__file__).with_name("child.py")
 
 
+def environment() -> dict[str, str]:
+    """This process's environment, in which a child finds this checkout."""
+    package = str(pathlib.Path(tinymm.__file__).resolve().parent.parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
+
+
 class Side:
     """A child process with one side's work in it, in its own untouched environment."""
 
     def __init__(self, path: pathlib.Path):
-        package = str(pathlib.Path(tinymm.__file__).resolve().parent.parent)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
         self.process = subprocess.Popen([sys.executable, str(CHILD), str(path)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, env=environment)
+                                        stdout=subprocess.PIPE, text=True, env=environment())
         first = self.process.stdout.readline()
         if not first:
             raise RuntimeError(f"bench: the side in {path.name} did not start (exit code {self.process.wait()}); see above")

@@ -1,0 +1,189 @@
+"""The PyTorch twins in ``benchmarks/`` against our models: with copied weights the same losses, gradients and steps.
+
+The twin was written from the paper's equations with PyTorch's own layers, so it judges the model; and that both agree is what
+makes the bench's ratios a comparison of the same work.
+"""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import tinymm
+from tinymm import Tensor, nn
+from tinymm import functional as F
+from tinymm.backend.jit import use_kernels
+from tinymm.bench.cli import TARGETS, folder_of_twins
+from tinymm.models.attention_objective import hard_objective, soft_objective
+from tinymm.models.conv_encoder import ConvEncoder
+from tinymm.models.show_attend_and_tell import ShowAttendTell
+
+pytestmark = pytest.mark.oracle
+torch = pytest.importorskip("torch")
+
+B, L, D, T, K = 5, 6, 7, 6, 9
+SIZES = dict(features=D, vocabulary=K, embedding=4, hidden=6, attention=5)
+SOFT = {"plain": (dict(), dict(lam=0.0)), "doubly stochastic": (dict(), dict(lam=0.7, tau=1.3)),
+        "no gate": (dict(gate=False), dict(lam=1.0)), "the slide's output": (dict(output_tanh=False), dict(lam=0.0))}
+HARD = {"the bound": dict(), "the authors'": dict(baseline=-3.0, lambda_r=0.1, lambda_e=0.002)}
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, folder_of_twins() / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread_for_pytorch():
+    """Its threads would wait for the cores that the kernels' hold, and these tests take ten times as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return load("show_attend_and_tell_pytorch")
+
+
+def copied(ours, theirs):
+    """``theirs`` in float64 with the weights of ``ours``; each must have all names of the other."""
+    theirs = theirs.double()
+    theirs.load_state_dict({name: torch.tensor(t.detach().numpy().copy()) for name, t in ours.state_dict().items()})
+    return theirs
+
+
+def captions(rng):
+    """Words before each step, words to predict, and their mask, (T, B): 2 to T words, 0 after the end."""
+    lengths = rng.integers(2, T + 1, B)
+    targets = np.where(np.arange(T)[:, None] < lengths, rng.integers(1, K, (T, B)), 0)
+    return np.concatenate([np.zeros((1, B), np.int64), targets[:-1]]), targets, targets != 0
+
+
+def train(ours, theirs, losses, inert=(), steps=3):
+    """Some clipped Adam steps on both sides, with equal losses, gradients, norms and weights.
+
+    Args:
+        losses: makes the two losses.
+        inert: parameters that the loss does not depend on. Their gradients are rounding errors, which Adam would make steps
+            of, so they stay as they are; the gradients of all others must not be zero.
+    """
+    optimiser = tinymm.optim.Adam([p for name, p in ours.named_parameters() if name not in inert], lr=0.01)
+    optimiser_twin = torch.optim.Adam([p for name, p in theirs.named_parameters() if name not in inert], lr=0.01)
+    for _ in range(steps):
+        ours.zero_grad(), theirs.zero_grad()
+        loss, loss_twin = losses()
+        assert loss.item() == pytest.approx(loss_twin.item(), rel=1e-9)
+        loss.backward(), loss_twin.backward()
+        wanted = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
+        for name, p in ours.named_parameters():
+            np.testing.assert_allclose(p.grad.numpy(), wanted[name], rtol=1e-9, atol=1e-9, err_msg=name)
+            assert name in inert or np.abs(wanted[name]).max() > 1e-4, f"{name}: a comparison of zeros says nothing"
+        norm = nn.utils.clip_grad_norm_(ours.parameters(), 0.5)
+        assert norm.item() == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5).item(), rel=1e-9)
+        optimiser.step(), optimiser_twin.step()
+    weights = theirs.state_dict()
+    for name, t in ours.state_dict().items():
+        np.testing.assert_allclose(t.detach().numpy(), weights[name].numpy(), rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("case", SOFT)
+def test_soft_attention(twin, case, kernels):
+    (options, objective), rng = SOFT[case], np.random.default_rng(4)
+    tinymm.manual_seed(4)
+    ours = ShowAttendTell(**SIZES, **options).double()
+    theirs = copied(ours, twin.ShowAttendTell(**SIZES, **options))
+    a, (y, targets, mask) = rng.normal(size=(B, L, D)), captions(rng)
+
+    def losses():
+        decoded, decoded_twin = ours(Tensor(a), Tensor(y)), theirs(torch.tensor(a), torch.tensor(y))
+        for name in ("logits", "alpha", "beta"):
+            np.testing.assert_allclose(getattr(decoded, name).detach().numpy(),
+                                       getattr(decoded_twin, name).detach().numpy(), rtol=1e-9, atol=1e-12, err_msg=name)
+        return (soft_objective(decoded, Tensor(targets), Tensor(mask), **objective),
+                twin.soft_objective(decoded_twin, torch.tensor(targets), torch.tensor(mask), **objective))
+
+    with use_kernels(kernels):
+        train(ours, theirs, losses)
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_hard_attention_on_our_samples(twin, case):
+    options, rng = HARD[case], np.random.default_rng(5)
+    tinymm.manual_seed(5)
+    ours = ShowAttendTell(**SIZES, hard=True).double()
+    theirs = copied(ours, twin.ShowAttendTell(**SIZES, hard=True))
+    a, (y, targets, mask) = rng.normal(size=(B, L, D)), captions(rng)
+
+    def losses():
+        decoded = ours(Tensor(a), Tensor(y))
+        assert 0 < decoded.sampled.sum() < B   # some images look at one place, some softly
+        decoded_twin = theirs(torch.tensor(a), torch.tensor(y), torch.tensor(decoded.locations), torch.tensor(decoded.sampled))
+        loss, log_p = hard_objective(decoded, Tensor(targets), Tensor(mask), **options)
+        loss_twin, log_p_twin = twin.hard_objective(decoded_twin, torch.tensor(targets), torch.tensor(mask), **options)
+        np.testing.assert_allclose(log_p.numpy(), log_p_twin.numpy(), rtol=1e-9)
+        return loss, loss_twin
+
+    train(ours, theirs, losses)
+
+
+def test_the_twin_samples_where_it_looks(twin):
+    """Its own samples have the probabilities alpha, and half of the images see the soft context."""
+    torch.manual_seed(0)
+    model = twin.ShowAttendTell(**SIZES, hard=True)
+    n = 20_000
+    a = torch.randn(1, L, D).expand(n, L, D)
+    with torch.no_grad():
+        decoded = model(a, torch.zeros(1, n, dtype=torch.int64))
+    share = torch.bincount(decoded.locations[0], minlength=L) / n
+    assert (share - decoded.alpha[0, 0]).abs().max() < 4 * 0.5 / n**0.5
+    assert abs(decoded.sampled.float().mean() - 0.5) < 4 * 0.5 / n**0.5
+
+
+def test_the_encoder_classifies(twin):
+    rng = np.random.default_rng(6)
+    tinymm.manual_seed(6)
+    ours = nn.ModuleList([ConvEncoder(2, (3, 4)), nn.Linear(4, 5)]).double()
+    theirs = copied(ours, torch.nn.ModuleList([twin.ConvEncoder(2, (3, 4)), torch.nn.Linear(4, 5)]))
+    x, labels = rng.normal(size=(B, 2, 12, 8)), rng.integers(0, 5, B)
+
+    def losses():
+        return (F.cross_entropy(ours[1](ours[0].feature_map(Tensor(x)).amax((2, 3))), Tensor(labels)),
+                torch.nn.functional.cross_entropy(theirs[1](theirs[0].feature_map(torch.tensor(x)).amax((2, 3))),
+                                                  torch.tensor(labels)))
+
+    # a batch normalisation takes away whatever its convolution's bias adds
+    train(ours, theirs, losses, inert=("0.layers.0.bias", "0.layers.4.bias"))
+
+
+@pytest.mark.parametrize("coordinates", [True, False])
+def test_encoder_and_decoder_together(twin, coordinates):
+    rng = np.random.default_rng(7)
+    tinymm.manual_seed(7)
+    features = 4 + 2 * coordinates
+    sizes = {**SIZES, "features": features}
+    ours = nn.ModuleList([ConvEncoder(1, (3, 4), coordinates), ShowAttendTell(**sizes)]).double()
+    theirs = copied(ours, torch.nn.ModuleList([twin.ConvEncoder(1, (3, 4), coordinates), twin.ShowAttendTell(**sizes)]))
+    assert theirs[0].features == ours[0].features == features
+    x, (y, targets, mask) = rng.normal(size=(B, 1, 12, 8)), captions(rng)
+
+    def losses():
+        return (soft_objective(ours[1](ours[0](Tensor(x)), Tensor(y)), Tensor(targets), Tensor(mask)),
+                twin.soft_objective(theirs[1](theirs[0](torch.tensor(x)), torch.tensor(y)), torch.tensor(targets),
+                                    torch.tensor(mask)))
+
+    train(ours, theirs, losses, inert=("0.layers.0.bias", "0.layers.4.bias"))
+
+
+def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
+    monkeypatch.syspath_prepend(str(folder_of_twins()))
+    sides = [load("with_tinymm"), load("with_pytorch")]
+    assert [set(side.WORKS) for side in sides] == [set(TARGETS)] * 2
+    for side in sides:
+        side.wake()
+        for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard"):
+            side.WORKS[work]()()
