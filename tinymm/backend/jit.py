@@ -1,7 +1,7 @@
 """Kernels: Python functions that Numba compiles at their first call, never at import.
 
 A kernel is written once, with ``prange`` over its outermost loop. It is compiled twice, on demand:
-serial for small work (a call costs 0.2 microseconds) and parallel for large work (2 to 4). The compiled
+serial for small work (a call costs 0.2 microseconds) and parallel for large work (50, because waiting threads sleep). The compiled
 code is kept on disk, for each kernel in a folder named after a hash of the files that it and the kernels it calls stand
 in, because Numba's own check does not notice when a function that a kernel calls has changed.
 """
@@ -23,7 +23,7 @@ import numpy as np
 from .arrays import rung_of
 from .threads import get_num_threads, launch_numba_threads
 
-PARALLEL_WORK = 32_768        # elements below which a second thread costs more than it brings
+PARALLEL_WORK = 150_000       # elements below which a second thread costs more than it brings (a call takes 50 microseconds)
 SLOW_COMPILE_SECONDS = 2.0    # a compile longer than this is announced
 
 prange = range                # replaced by numba.prange in the compiled versions
@@ -194,9 +194,11 @@ def _import_numba():
     import numba
 
     from . import simd, vmath
+    from .tuning import tune
 
     vmath.install()
     simd.install()
+    tune()   # with kernels, and threads of Numba's, comes what the C libraries' habits disturb
     return numba
 
 

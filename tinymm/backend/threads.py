@@ -8,12 +8,16 @@ that inherits it, or PyTorch in this one, would be slowed down.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
+from collections.abc import Iterator
 
 _requested: int | None = None   # what set_num_threads was told
 _launched = False
 
 
+@functools.lru_cache(maxsize=1)
 def cpu_count() -> int:
     """Cores this process may run on."""
     try:
@@ -46,6 +50,27 @@ def set_num_threads(n: int) -> None:
         import numba
 
         numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+
+
+@contextlib.contextmanager
+def blas_threads(n: int | None) -> Iterator[None]:
+    """Let the BLAS library use ``n`` threads in a ``with`` block; None leaves it as it is.
+
+    On a machine that is busy with other work, small products are better done by one: each can wait a time slice for the second.
+    """
+    if n is None:
+        yield
+        return
+    with _pools().limit(limits=n, user_api="blas"):
+        yield
+
+
+@functools.lru_cache(maxsize=1)
+def _pools():
+    """The thread pools of the loaded libraries; looking for them takes a millisecond."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def launch_numba_threads() -> None:
