@@ -14,6 +14,7 @@ import numpy as np
 from .. import functional as F
 from .. import nn, optim
 from ..autograd import Tensor, no_grad
+from ..backend.threads import blas_threads
 from ..data import DataLoader, TensorDataset
 from ..data.digit_windows import CLASSES, digit_windows
 from ..decode import Hypothesis, beam_search, greedy_search
@@ -29,6 +30,7 @@ from .experiment import Experiment
 from .lecture_04_data import photo_parts, scene_parts, vocabulary_of
 
 BATCH = 64
+BLAS_THREADS = 1     # the decoder's products are small
 CHUNK = 256          # pictures that are encoded or captioned at a time when nothing is trained
 
 
@@ -203,7 +205,8 @@ class ShowAttendAndTell(Experiment):
                   "picture_size": list(self.picture_size)}
         self.trainer = Trainer(self.captioner, optimizer, loader, step, epochs, validate=validate, folder=folder, max_norm=5.0,
                                scheduler=optim.lr_scheduler.WarmupCosineLR(optimizer, min(100, total // 4), total),
-                               carried={"baseline": baseline}, config=config, label="captioner" if progress else None)
+                               carried={"baseline": baseline}, config=config, label="captioner" if progress else None,
+                               blas_threads=BLAS_THREADS)
         self.baseline = baseline
         return self.trainer
 
@@ -212,7 +215,8 @@ class ShowAttendAndTell(Experiment):
     def evaluate(self) -> dict:
         from . import lecture_04_evaluation as evaluation
 
-        self.measured = evaluation.Evaluation(self)
+        with blas_threads(BLAS_THREADS):
+            self.measured = evaluation.Evaluation(self)
         return self.measured.metrics
 
     def claims(self, metrics: dict) -> list[Claim]:

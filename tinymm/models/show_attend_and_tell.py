@@ -144,9 +144,11 @@ class ShowAttendTell(nn.Module):
         hs, zs, alphas, betas, logs = [], [], [], [], []
         for t, word in enumerate(Ey):
             e = self.scores(keys, h)                                       # (B, L)
-            alpha = weights = e.softmax(-1)
-            if draws is not None:
+            if draws is None:
+                alpha = weights = e.softmax(-1)
+            else:
                 logs.append(e.log_softmax(-1))
+                alpha = logs[-1].exp()
                 weights = draws.weights(t, alpha)
             z, beta = self.context(weights, a, h)
             h, c = self.lstm(F.cat([word, z], 1), (h, c))

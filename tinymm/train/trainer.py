@@ -10,6 +10,7 @@ from collections.abc import Callable
 from .. import nn, optim
 from ..autograd import Tensor, no_grad
 from ..backend import random
+from ..backend.threads import blas_threads
 from .checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from .interrupts import delayed_interrupt
 
@@ -40,6 +41,7 @@ class Trainer:
         every: seconds between checkpoints.
         config: plain data that is kept with the checkpoint and must be the same at resume.
         label: name of the progress bar; None shows none.
+        blas_threads: threads of matrix products while training; 1 suits models of many small ones.
 
     Attributes:
         history: name -> one number for each step ("loss" and what ``step`` records), or each epoch (what ``validate``
@@ -50,14 +52,14 @@ class Trainer:
     def __init__(self, model: nn.Module, optimizer: optim.Optimizer, loader, step: Callable, epochs: int, *, scheduler=None,
                  max_norm: float | None = None, validate: Callable | None = None, carried: dict | None = None,
                  folder: str | os.PathLike | None = None, every: float = 20.0, config: dict | None = None,
-                 label: str | None = "training"):
+                 label: str | None = "training", blas_threads: int | None = None):
         if epochs < 1:
             raise ValueError(f"Trainer: epochs={epochs} must be at least 1")
         if not len(loader):
             raise ValueError("Trainer: the loader has no batches; is the dataset empty, or smaller than one batch with drop_last?")
         self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
         self.scheduler, self.max_norm, self.validate, self.carried = scheduler, max_norm, validate, carried or {}
-        self.folder, self.every, self.config, self.label = folder, every, config, label
+        self.folder, self.every, self.config, self.label, self.blas_threads = folder, every, config, label, blas_threads
         self.epoch = self.batch = 0        # rounds that are over, and batches of the present one
         self.history: dict[str, list[float]] = {}
         self.seconds = 0.0
@@ -83,7 +85,7 @@ class Trainer:
         if resume and self.folder is not None and checkpoints(self.folder):
             self._restore()
         self.model.train()
-        with delayed_interrupt() as interrupt, self._bar() as bar:
+        with delayed_interrupt() as interrupt, blas_threads(self.blas_threads), self._bar() as bar:
             started = saved = time.monotonic()
             before = self.seconds
             while self.epoch < self.epochs:
@@ -150,8 +152,10 @@ class Trainer:
         return {name: f"{value:.3f}" for name, value in shown.items()}
 
     def _bar(self):
-        from tqdm.auto import tqdm
-
+        if self.label is None:
+            from tqdm import tqdm   # the automatic choice warns in notebooks without widgets, even of a bar that is not shown
+        else:
+            from tqdm.auto import tqdm
         return tqdm(total=self.epochs * len(self.loader), initial=self.steps, desc=self.label, unit="step",
                     disable=self.label is None, dynamic_ncols=True)
 
