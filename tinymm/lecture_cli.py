@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"Lecture {experiment.number}: {experiment.title}" +
               (f" ({experiment.variants[experiment.variant]})" if len(lecture.variants) > 1 else ""))
         experiment.prepare()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"lecture: {error}", file=sys.stderr)
         return 2
     try:

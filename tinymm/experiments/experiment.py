@@ -12,6 +12,9 @@ import pathlib
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
+
+from ..backend.arrays import to_device
 from ..train import Trainer
 from .claims import Claim
 
@@ -36,7 +39,8 @@ class Experiment:
         datasets: names that ``data`` may have.
 
     Raises:
-        ValueError: an unknown variant, scale or dataset, epochs below 1, a dataset without its folder.
+        ValueError: an unknown variant, scale, dataset or device, epochs below 1, a dataset without its folder.
+        RuntimeError: no usable GPU for device "cuda".
     """
 
     number: ClassVar[int]
@@ -61,6 +65,7 @@ class Experiment:
             raise ValueError(f"{where}: a published dataset needs both its name (--data) and its folder (--root)")
         if root is not None and not pathlib.Path(root).is_dir():
             raise ValueError(f"{where}: the folder {root} of the dataset {data!r} does not exist")
+        to_device(np.zeros(1), device)   # says at once what a missing GPU lacks
         self.variant, self.scale, self.seed, self.epochs, self.device = variant, scale, seed, epochs, device
         self.data, self.root = data, None if root is None else str(root)
 
