@@ -39,7 +39,7 @@ def folder_of(experiment: Experiment) -> pathlib.Path:
 
 def run(args: argparse.Namespace) -> int:
     from .experiments.claims import table
-    from .experiments.running import Unfinished
+    from .experiments.running import Unfinished, unfinished
     from .experiments.running import run as run_lecture
     from .train import CheckpointMismatch
 
@@ -49,21 +49,28 @@ def run(args: argparse.Namespace) -> int:
         return 0
     try:
         experiment = lecture(args.variant, args.scale, args.seed, args.epochs, args.device, args.data, args.root)
-        out = pathlib.Path(args.out) if args.out else folder_of(experiment)
-        print(f"Lecture {experiment.number}: {experiment.title}" +
-              (f" ({experiment.variants[experiment.variant]})" if len(lecture.variants) > 1 else ""))
-        experiment.prepare()
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"lecture: {error}", file=sys.stderr)
-        return 2
+    except (ValueError, RuntimeError) as error:
+        return _refuse(error)
+    out = pathlib.Path(args.out) if args.out else folder_of(experiment)
+    print(f"Lecture {experiment.number}: {experiment.title}" +
+          (f" ({experiment.variants[experiment.variant]})" if len(lecture.variants) > 1 else ""))
     try:
+        try:
+            experiment.prepare()
+        except (ValueError, OSError) as error:
+            return _refuse(error)
         report = run_lecture(experiment, out, args.resume)
     except (Unfinished, CheckpointMismatch, FloatingPointError) as error:
-        print(f"lecture: {error}", file=sys.stderr)
-        return 2
+        return _refuse(error)
     except KeyboardInterrupt:
-        print(f"\nlecture: interrupted; continue with the same command and --resume (the checkpoint is in {out})", file=sys.stderr)
+        print("\nlecture: interrupted; " + (f"the checkpoint is in {out}, continue with the same command and --resume"
+                                            if unfinished(out) else "there is no checkpoint yet"), file=sys.stderr)
         return INTERRUPTED
     print(table(report["claims"]))
     print(f"{report['seconds']:.1f} s; report.json and {len(report['pictures'])} pictures in {out}")
     return 0
+
+
+def _refuse(error: Exception) -> int:
+    print(f"lecture: {error}", file=sys.stderr)
+    return 2

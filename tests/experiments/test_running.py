@@ -128,3 +128,17 @@ def test_the_claims_command_runs_what_is_missing(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "lecture_99_two_seed1" / "report.json").is_file()
     monkeypatch.setattr("tinymm.experiments.running.run", lambda *a: pytest.fail("reports that are there are read"))
     assert main(["claims", "4", "--seeds", "1"]) == 1
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tinymm.lecture_cli.find", lambda number: Small)
+    monkeypatch.setattr(Small, "stop_in", "second")
+    assert main(["lecture", "4", "--out", str(tmp_path)]) == 130
+    assert f"the checkpoint is in {tmp_path}, continue with the same command and --resume" in capsys.readouterr().err
+    assert main(["lecture", "4", "--out", str(tmp_path)]) == 2
+    assert "holds a training that was interrupted; continue it with --resume" in capsys.readouterr().err
+    monkeypatch.setattr(Small, "stop_in", None)
+    assert main(["lecture", "4", "--out", str(tmp_path), "--resume"]) == 0
+    monkeypatch.setattr(Small, "prepare", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
+    assert main(["lecture", "4", "--out", str(tmp_path / "new")]) == 130
+    assert "there is no checkpoint yet" in capsys.readouterr().err

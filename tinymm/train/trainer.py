@@ -108,7 +108,9 @@ class Trainer:
                 saved = time.monotonic()
                 bar.set_postfix(self._latest())
                 if interrupt.asked:
-                    raise KeyboardInterrupt
+                    break
+            if interrupt.asked:   # at the end of an epoch, or when there was nothing left to train
+                raise KeyboardInterrupt
         return self.history
 
     def _train_on(self, batch) -> None:
