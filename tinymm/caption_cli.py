@@ -37,6 +37,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"{log_prob:8.3f}  {' '.join(words)}")
     out = pathlib.Path(args.out or f"{pathlib.Path(args.image).stem}_attention.png")
     if found[0][0]:
-        save_figure(captioning.attention(image, found[0][0]), out)
+        try:
+            save_figure(captioning.attention(image, found[0][0]), out)
+        except (OSError, ValueError) as error:   # no such folder, or a format that matplotlib does not write
+            print(f"caption: the picture of the attention could not be written to {out}: {error}", file=sys.stderr)
+            return 2
         print(f"the attention of the first, word by word: {out}")
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import pathlib
 import statistics
 import sys
+
+import tinymm
 
 from .experiments import LECTURES, find
 from .experiments.experiment import SCALES
@@ -24,11 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the claims of each run; a run that has no report in ``runs/`` yet is made first. 1 if a claim failed."""
-    from .experiments.claims import Claim, table
-    from .experiments.running import REPORT, Unfinished
+    from .experiments.claims import HOLDS, table
+    from .experiments.running import OccupiedFolder, read_report, write_json
     from .experiments.running import run as run_lecture
 
+    if args.json and not pathlib.Path(args.json).absolute().parent.is_dir():
+        print(f"claims: the folder of {args.json} does not exist", file=sys.stderr)
+        return 2
     results: list[dict] = []
+    command = ""
     try:
         for number in [args.number] if args.number is not None else sorted(LECTURES):
             lecture = find(number)
@@ -40,8 +44,10 @@ def run(args: argparse.Namespace) -> int:
                 for variant in chosen:
                     experiment = lecture(variant, args.scale, seed)
                     out = folder_of(experiment)
-                    report = _report(out / REPORT, experiment)
-                    if report is None:
+                    command = (f"python -m tinymm lecture {number} --variant {variant} --scale {args.scale} --seed {seed} "
+                               f"--resume")
+                    report = read_report(out)
+                    if report is None or not _same(report, experiment):
                         experiment.prepare()
                         report = run_lecture(experiment, out)
                     metrics[variant] = report["metrics"]
@@ -52,29 +58,24 @@ def run(args: argparse.Namespace) -> int:
                 if between:
                     print(f"Lecture {number}, between variants, seed {seed}:\n{table(between)}")
                     results += [{"lecture": number, "variant": "compared", "seed": seed, **claim} for claim in between]
-    except (ValueError, Unfinished) as error:
+    except (ValueError, OSError, FloatingPointError, OccupiedFolder) as error:
         print(f"claims: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nclaims: interrupted; python -m tinymm lecture N --resume continues the run in {out}", file=sys.stderr)
+        print(f"\nclaims: interrupted; {command} continues" if command else "\nclaims: interrupted", file=sys.stderr)
         return INTERRUPTED
     if len(args.seeds) > 1:
         _spread(results)
-    failed = [r for r in results if r["verdict"] != Claim("", 1, "=", 1).verdict]
+    failed = [r for r in results if r["verdict"] != HOLDS]
     print(f"{len(results)} claims, {len(failed)} failed")
     if args.json:
-        temporary = f"{args.json}.{os.getpid()}.tmp"
-        pathlib.Path(temporary).write_text(json.dumps(results, indent=1), encoding="utf-8")
-        os.replace(temporary, args.json)
+        write_json(args.json, results)
     return 1 if failed else 0
 
 
-def _report(path: pathlib.Path, experiment) -> dict | None:
-    """The report of the same experiment, if there is one."""
-    if not path.is_file():
-        return None
-    report = json.loads(path.read_text(encoding="utf-8"))
-    return report if all(report.get(key) == value for key, value in experiment.config.items()) else None
+def _same(report: dict, experiment) -> bool:
+    """Whether a report is of this very experiment, in this version."""
+    return report["tinymm"] == tinymm.__version__ and all(report.get(key) == value for key, value in experiment.config.items())
 
 
 def _spread(results: list[dict]) -> None:
@@ -82,4 +83,7 @@ def _spread(results: list[dict]) -> None:
     print("Over the seeds: mean (least to most)")
     for key in dict.fromkeys((r["lecture"], r["variant"], r["statement"]) for r in results):
         values = [r["measured"] for r in results if (r["lecture"], r["variant"], r["statement"]) == key]
+        values = [v for v in values if v is not None]   # what could not be measured
+        if not values:
+            continue
         print(f"  lecture {key[0]}, {key[1]}: {key[2]}: {statistics.mean(values):.4g} ({min(values):.4g} to {max(values):.4g})")

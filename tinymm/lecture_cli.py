@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
 import sys
 
@@ -26,12 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def folder_of(experiment: Experiment) -> pathlib.Path:
-    """The default folder of a run: of its own for each variant, dataset and seed."""
+    """The default folder of a run: of its own for each variant, dataset, scale, number of epochs and seed."""
     parts = [f"lecture_{experiment.number:02d}"]
     if experiment.variant != next(iter(experiment.variants)):
         parts.append(experiment.variant)
     if experiment.data is not None:
         parts.append(experiment.data)
+    if experiment.scale != "lecture":
+        parts.append(experiment.scale)
+    if experiment.epochs is not None:
+        parts.append(f"epochs{experiment.epochs}")
     if experiment.seed:
         parts.append(f"seed{experiment.seed}")
     return pathlib.Path("runs") / "_".join(parts)
@@ -39,9 +44,8 @@ def folder_of(experiment: Experiment) -> pathlib.Path:
 
 def run(args: argparse.Namespace) -> int:
     from .experiments.claims import table
-    from .experiments.running import Unfinished, unfinished
+    from .experiments.running import OccupiedFolder, unfinished
     from .experiments.running import run as run_lecture
-    from .train import CheckpointMismatch
 
     lecture = find(args.number)
     if args.variant == "help":
@@ -55,12 +59,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"Lecture {experiment.number}: {experiment.title}" +
           (f" ({experiment.variants[experiment.variant]})" if len(lecture.variants) > 1 else ""))
     try:
-        try:
-            experiment.prepare()
-        except (ValueError, OSError) as error:
-            return _refuse(error)
+        experiment.prepare()
         report = run_lecture(experiment, out, args.resume)
-    except (Unfinished, CheckpointMismatch, FloatingPointError) as error:
+    except (OccupiedFolder, ValueError, OSError, FloatingPointError) as error:
         return _refuse(error)
     except KeyboardInterrupt:
         print("\nlecture: interrupted; " + (f"the checkpoint is in {out}, continue with the same command and --resume"
@@ -72,5 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse(error: Exception) -> int:
+    """One line instead of a traceback, which TINYMM_TRACEBACK=1 asks for."""
+    if os.environ.get("TINYMM_TRACEBACK"):
+        raise error
     print(f"lecture: {error}", file=sys.stderr)
     return 2

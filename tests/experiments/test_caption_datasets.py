@@ -32,8 +32,8 @@ def test_coco_with_a_folder_for_each_year(tmp_path):
     found = open_captions("coco", str(tmp_path), 32)
     assert found.splits == {"train": 4, "val": 2} and found[0][0].shape == (3, 32, 32)
     parts = photo_parts("coco", str(tmp_path), seed=0)
-    assert [len(parts[name]) for name in ("train", "validation", "test")] == [4, 2, 2]
-    assert parts["train"].captions[0] == [["picture", "number", "0"]] and parts["train"].images([0, 3]).shape == (2, 3, 64, 64)
+    assert [len(parts[name]) for name in ("train", "validation", "test")] == [3, 2, 1]   # no test pictures: one of train's
+    assert parts["validation"].captions[0] == [["picture", "number", "0"]] and parts["train"].images([0, 2]).shape == (2, 3, 64, 64)
     assert "picture" in vocabulary_of(parts["train"])
 
 

@@ -178,8 +178,8 @@ def test_the_baseline_lowers_the_measured_variance(finished):
     experiment.prepare()
     for _ in experiment.stages(None, False):   # built, not trained
         pass
-    annotations = experiment.captioner.annotate(experiment.parts["test"].images(range(40)))
-    found = evaluation.gradient_variance(experiment.captioner, experiment.parts["test"], experiment.pairs["test"], annotations,
+    annotations = experiment.captioner.annotate(experiment.parts["test"])
+    found = evaluation.gradient_variance(experiment.captioner, experiment.pairs["test"], annotations,
                                          baseline=-30.0, samples=8, seed=0, batch=8)
     assert found["with baseline"] < 0.5 * found["without"]
     assert experiment.captioner.decoder.soft_share == 0.5
@@ -232,3 +232,21 @@ def test_looking_at_given_captions_gives_their_probability(finished):
                                 evaluation.Part([[k.words]], lambda rows, k=k: images[k.picture:k.picture + 1]))[0]
         assert k.nats == pytest.approx(alone.nats, rel=1e-5)   # whatever the batch it was in
         np.testing.assert_allclose(k.alpha, alone.alpha, atol=1e-6)
+
+
+def test_stopped_between_its_stages_it_resumes_to_the_same(tmp_path):
+    """The second stage must not depend on what the first left in memory: a fresh process has only the checkpoint."""
+    from tinymm.backend.random import manual_seed
+
+    def losses(folder, resume):
+        manual_seed(0)
+        experiment = ShowAttendAndTell(scale="smoke")
+        experiment.prepare()
+        for stage in experiment.stages(folder, False):
+            yield stage.fit(resume)["loss"]
+
+    encoder, whole = losses(tmp_path / "whole", False)
+    first = losses(tmp_path / "stopped", False)
+    assert next(first) == encoder
+    first.close()
+    assert list(losses(tmp_path / "stopped", True))[1] == whole

@@ -10,7 +10,7 @@ from tinymm.cli import main
 from tinymm.experiments import LECTURES, find
 from tinymm.experiments.claims import Claim, table
 from tinymm.experiments.experiment import Experiment
-from tinymm.experiments.running import Unfinished, run, unfinished
+from tinymm.experiments.running import OccupiedFolder, run, unfinished
 from tinymm.lecture_cli import folder_of
 from tinymm.train.checkpoint import checkpoints
 from tests.train.small_training import checksum, trainer
@@ -75,7 +75,7 @@ def test_an_interrupted_run_is_resumed_to_the_same(tmp_path, stage):
     with pytest.raises(KeyboardInterrupt):
         run(broken, out, progress=False)
     assert unfinished(out) and checkpoints(out / "checkpoints" / stage)
-    with pytest.raises(Unfinished, match="continue it with --resume"):
+    with pytest.raises(OccupiedFolder, match="continue it with python -m tinymm lecture 99"):
         run(Small(), out, progress=False)
     assert run(Small(), out, resume=True, progress=False)["metrics"] == whole
     assert not unfinished(out)
@@ -136,9 +136,51 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     assert main(["lecture", "4", "--out", str(tmp_path)]) == 130
     assert f"the checkpoint is in {tmp_path}, continue with the same command and --resume" in capsys.readouterr().err
     assert main(["lecture", "4", "--out", str(tmp_path)]) == 2
-    assert "holds a training that was interrupted; continue it with --resume" in capsys.readouterr().err
+    assert "holds a training that was interrupted; continue it with python" in capsys.readouterr().err
     monkeypatch.setattr(Small, "stop_in", None)
     assert main(["lecture", "4", "--out", str(tmp_path), "--resume"]) == 0
     monkeypatch.setattr(Small, "prepare", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
     assert main(["lecture", "4", "--out", str(tmp_path / "new")]) == 130
     assert "there is no checkpoint yet" in capsys.readouterr().err
+
+
+def test_nothing_of_others_is_removed(tmp_path):
+    (tmp_path / "checkpoints" / "mine").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "mine" / "precious.txt").write_text("precious")
+    run(Small(), tmp_path, progress=False)
+    run(Small(), tmp_path, progress=False)   # over again
+    assert (tmp_path / "checkpoints" / "mine" / "precious.txt").read_text() == "precious"
+    with pytest.raises(OccupiedFolder, match="a run with other options .*scale is 'lecture' there"):
+        run(Small(scale="smoke"), tmp_path, progress=False)
+    (tmp_path / "report.json").write_text('{"mine": 1}')
+    with pytest.raises(OccupiedFolder, match="was not written by a lecture"):
+        run(Small(), tmp_path, progress=False)
+    assert json.loads((tmp_path / "report.json").read_text()) == {"mine": 1}
+
+
+def test_what_could_not_be_measured_is_null(tmp_path):
+    class Nothing(Small):
+        def evaluate(self):
+            return {"checksums": [1, 2], "share": math.nan, "places": [0.5, math.nan]}
+
+        def claims(self, metrics):
+            return [Claim("there is a share", metrics["share"], ">", 0.0)]
+
+    report = run(Nothing(), tmp_path, progress=False)
+    assert report["metrics"]["share"] is None and report["metrics"]["places"] == [0.5, None]
+    assert report["claims"][0]["measured"] is None and report["claims"][0]["verdict"] == "failed"
+    assert "not measurable (> 0)" in table(report["claims"]) and json.loads((tmp_path / "report.json").read_text()) == report
+
+
+def test_numbers_are_not_lost_for_a_picture(tmp_path):
+    class Unlucky(Small):
+        def figures(self, metrics):
+            raise RuntimeError("no ink")
+
+    with pytest.raises(RuntimeError, match="no ink"):
+        run(Unlucky(), tmp_path, progress=False)
+    assert len(json.loads((tmp_path / "report.json").read_text())["claims"]) == 2
+
+
+def test_the_folder_of_a_quick_look_is_its_own():
+    assert folder_of(Small(scale="smoke", epochs=2)).name == "lecture_99_smoke_epochs2"

@@ -210,3 +210,28 @@ def test_folders_of_checkpoints_can_be_moved(tmp_path, whole):
     training = trainer(tmp_path / "there")
     training.fit(resume=True)
     assert checksum(training) == whole
+
+
+def test_gradients_left_by_an_earlier_training_do_not_count(whole):
+    """An encoder that was trained before keeps its last gradient; it must not enter the norm that is clipped."""
+    training = trainer(None)
+    left = tinymm.nn.Linear(3, 3)
+    training.model[0].add_module("trained_before", left)
+    left.weight.grad = Tensor(np.full((3, 3), 100.0, np.float32))
+    history = training.fit()
+    again = trainer(None).fit()
+    assert history["loss"] == again["loss"] and left.weight.grad is None
+
+
+def test_a_new_training_does_not_mix_with_an_old_one(tmp_path):
+    trainer(tmp_path).fit()
+    before = {p.name for p in tmp_path.iterdir()}
+    with pytest.raises(FileExistsError, match="holds checkpoints of an earlier training; continue it with resume=True"):
+        trainer(tmp_path).fit()
+    assert {p.name for p in tmp_path.iterdir()} == before
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path):
+    save_checkpoint(tmp_path, 5, {}, {}, {"something": "else"})
+    with pytest.raises(ValueError, match="not written by a Trainer of this version; it lacks batch, carried"):
+        trainer(tmp_path).fit(resume=True)

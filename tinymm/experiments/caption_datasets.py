@@ -46,13 +46,15 @@ def _coco(folder: pathlib.Path, size: dict) -> CaptionDataset:
     """All captions_*.json of the folder; what is not named after train is "val"."""
     records: list[CaptionedImage] = []
     without: list[CaptionedImage] = []
+    notes: list[str] = []
     for file in _files(folder, "captions_*.json", "coco"):
         year = folder / file.stem.removeprefix("captions_")
         split = "train" if "train" in file.stem else "val"
         part = read_coco_captions(file, year if year.is_dir() else _pictures(folder), split=split)
         records += part.records
         without += part.without_captions
-    return CaptionDataset(records, without_captions=without, **size)
+        notes += part.notes
+    return CaptionDataset(records, without_captions=without, notes=notes, **size)
 
 
 def _pictures(folder: pathlib.Path) -> pathlib.Path:

@@ -50,21 +50,25 @@ class Captioning:
             invert = bool(border.mean() > BRIGHT)
             if invert:
                 notes.append("the border is light: taken for dark ink on paper, and inverted (--invert no leaves it)")
-        if self.scenes:
+        if self.scenes and tuple(read_picture(path, channels=self.channels).shape[1:]) != self.size:
             notes.append(f"the model knows scenes of {CANVAS} x {CANVAS} pixels with digits of 10 to 18 pixels; the picture was "
                          f"scaled and cut to {self.size[0]} x {self.size[1]}")
         return (1 - image if invert else image), notes
 
     def captions(self, image: np.ndarray, beam_size: int = 5, n_best: int = 1) -> list[tuple[list[str], float]]:
         """The best sentences for a picture (C, H, W), each with its log-probability."""
-        found, = self.captioner.search(self.captioner.annotate(image[None]), beam_size, n_best)
+        found, = self.captioner.search(self.captioner.annotate(_alone(image, [])), beam_size, n_best)
         return [(self.vocabulary.decode(h.tokens), h.log_prob) for h in found]
 
     def attention(self, image: np.ndarray, words: list[str]):
         """A Figure of where the model looks at each word."""
-        part = Part([[words]], lambda rows: image[None][np.asarray(rows)])
-        one, = look(self.captioner, self.vocabulary, part)
+        one, = look(self.captioner, self.vocabulary, _alone(image, words))
         return attention(image, one, self.captioner.encoder.grid(*image.shape[1:]))
+
+
+def _alone(image: np.ndarray, words: list[str]) -> Part:
+    """A part with one picture and one sentence."""
+    return Part([[words]], lambda rows: image[None][np.asarray(rows)])
 
 
 def load_captioner(run: str | os.PathLike) -> Captioning:
@@ -82,7 +86,11 @@ def load_captioner(run: str | os.PathLike) -> Captioning:
     if not stage.is_dir():
         raise FileNotFoundError(f"{folder} holds no trained captioner; python -m tinymm lecture 4 --out {folder} trains one")
     model, _, state = load_checkpoint(stage)
-    config = state["config"]
+    config = state.get("config") or {}
+    missing = {"vocabulary", "channels", "picture_size", "variant", "data"} - set(config)
+    if missing:
+        raise ValueError(f"the checkpoint in {stage} was not written by lecture 4 of this version; it lacks "
+                         f"{', '.join(sorted(missing))}")
     words = Vocabulary.from_state_dict(config["vocabulary"])
     captioner = Captioner(config["channels"], len(words), OBJECTIVES[config["variant"]].hard)
     captioner.load_state_dict(model)

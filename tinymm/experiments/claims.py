@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 
+HOLDS, FAILED = "holds", "failed"
 RELATIONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "=": operator.eq}
 
 
@@ -36,7 +37,8 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        return "holds" if self.holds else "failed"
+        """HOLDS or FAILED."""
+        return HOLDS if self.holds else FAILED
 
     def as_dict(self) -> dict:
         """The entry in ``report.json``."""
@@ -45,5 +47,6 @@ class Claim:
 
 def table(claims: list[dict]) -> str:
     """Claims (as in ``report.json``) as lines: verdict, statement, measurement, threshold."""
-    return "\n".join(f"  {c['verdict'] if c['verdict'] == 'holds' else c['verdict'].upper():<6}  {c['statement']}: "
-                     f"{c['measured']:.4g} ({c['threshold']})" for c in claims)
+    number = lambda measured: "not measurable" if measured is None or measured != measured else f"{measured:.4g}"
+    return "\n".join(f"  {c['verdict'] if c['verdict'] == HOLDS else c['verdict'].upper():<6}  {c['statement']}: "
+                     f"{number(c['measured'])} ({c['threshold']})" for c in claims)

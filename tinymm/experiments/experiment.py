@@ -71,7 +71,8 @@ class Experiment:
 
     @property
     def config(self) -> dict:
-        """What must be the same for a training to be resumed; the arguments of the constructor."""
+        """What must be the same for a training to be resumed: the arguments of the constructor, and in subclasses whatever
+        else decides what is trained."""
         return {"variant": self.variant, "scale": self.scale, "seed": self.seed, "epochs": self.epochs, "device": self.device,
                 "data": self.data, "root": self.root}
 

@@ -52,9 +52,8 @@ def scene_parts(counts: dict[str, int], seed: int) -> dict[str, Part]:
 
 
 def photo_parts(name: str, root: str, seed: int) -> dict[str, Part]:
-    """Photographs: "train", "validation" and "test", by the dataset's splits.
-
-    Where it has no "train" and "val", a random eighth each of its pictures is for validation and for testing.
+    """Photographs: "train", "validation" and "test", by the dataset's splits; what it lacks is taken at random from its
+    training pictures, an eighth of them each.
 
     Raises:
         ValueError: fewer than three pictures.
@@ -63,15 +62,19 @@ def photo_parts(name: str, root: str, seed: int) -> dict[str, Part]:
     if len(dataset) < 3:
         raise ValueError(f"lecture 4: {name} in {root} has {len(dataset)} captioned pictures; it takes at least 3, for training, "
                          "validation and test")
-    if {"train", "val"} <= set(dataset.splits):
-        train, validation = dataset.split("train"), dataset.split("val")
-        test = dataset.split("test") if "test" in dataset.splits else validation
-    else:
-        order = Stream("photographs", seed).generator.permutation(len(dataset))
-        held = max(1, len(dataset) // 8)
-        pick = lambda rows: CaptionDataset([dataset.records[i] for i in rows], image_size=PHOTO_SIZE)
-        validation, test, train = pick(order[:held]), pick(order[held:2 * held]), pick(order[2 * held:])
-    return {"train": _photos(train), "validation": _photos(validation), "test": _photos(test)}
+    whole = "train" not in dataset.splits   # a dataset that says nothing of training is one heap of pictures
+    rest = list((dataset if whole else dataset.split("train")).records)
+    order = Stream("photographs", seed).generator.permutation(len(rest))
+    rest, held, parts = [rest[i] for i in order], max(1, len(rest) // 8), {}
+    for ours, theirs in (("validation", "val"), ("test", "test")):
+        if theirs in dataset.splits and not whole:
+            parts[ours] = dataset.split(theirs)
+        else:
+            parts[ours] = CaptionDataset(rest[:held], image_size=PHOTO_SIZE)
+            rest = rest[held:]
+    parts["train"] = CaptionDataset(rest, image_size=PHOTO_SIZE)
+    print(", ".join(f"{len(part)} pictures for {ours}" for ours, part in parts.items()))
+    return {ours: _photos(part) for ours, part in parts.items()}
 
 
 def _photos(dataset: CaptionDataset) -> Part:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd import Tensor, grad
+from ..autograd import Tensor, grad, no_grad
 from ..backend.random import Stream
 from ..data.digit_scenes import DIGITS, SIZES, Scene
 from ..metrics import caption_scores, leave_one_out
@@ -29,7 +29,7 @@ class Look:
         words: the sentence.
         alpha: (T, L), the attention at each word (not at the end).
         beta: (T,), the gate at each word.
-        nats: -log p of the sentence, its end included.
+        nats: -log p of the sentence, its end included (with hard attention: given the likeliest locations).
     """
 
     picture: int
@@ -47,14 +47,15 @@ def look(captioner, vocabulary: Vocabulary, part: Part, captions: Sequence[Seque
         captions: for each picture of the part a list of sentences; its own captions by default.
         annotations: (N, L, D) of the part's pictures, where they are known.
     """
-    a = captioner.annotate(part.images(range(len(part)))) if annotations is None else annotations
+    a = captioner.annotate(part) if annotations is None else annotations
     pairs = CaptionPairs(part.captions if captions is None else captions, vocabulary, Vocabulary.pad)
     device = next(captioner.parameters()).device
     captioner.eval()
     looks = []
     for start in range(0, len(pairs), batch):
         pictures, y, targets = pairs.batch(range(start, min(start + batch, len(pairs))))
-        decoded = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
+        with no_grad():
+            decoded = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
         log_p = objective.caption_log_prob(decoded.logits, targets.to(device)).detach().cpu().numpy()
         alpha, beta = decoded.alpha.detach().cpu().numpy(), decoded.beta.detach().cpu().numpy()
         for b, picture in enumerate(pictures):
@@ -82,7 +83,7 @@ class Pointing:
         mass: mean sum of alpha on the digit.
         chance: what an even attention would have.
         mentions: how many there were.
-        by_place: accuracy of the first, second and third mention in a sentence.
+        by_place: accuracy of the first, second and third mention in a sentence; NaN where there is none.
     """
 
     accuracy: float
@@ -95,32 +96,35 @@ class Pointing:
 def pointing(looks: Sequence[Look], scenes: Sequence[Scene], grid: tuple[int, int]) -> Pointing:
     """Compare the attention with the boxes. The k-th digit word of a sentence means the k-th digit in reading order.
 
-    A sentence that names more digits than there are misses with each that is too many.
+    Whether the word is the right one does not matter here, only where the model looks. A sentence that names more digits
+    than there are misses with each that is too many.
     """
-    hits: list[list[float]] = [[], [], []]
+    hits: list[list[float]] = [[] for _ in range(max((sum(w in DIGITS for w in k.words) for k in looks), default=0))]
     mass, chance = [], []
     for k in looks:
         scene = scenes[k.picture]
         for place, t in enumerate(t for t, word in enumerate(k.words) if word in DIGITS):
             on = cells_of(scene.digits[place].box, grid, scene.image.shape) if place < len(scene.digits) else \
                 np.zeros(grid[0] * grid[1], bool)
-            hits[min(place, 2)].append(bool(on[k.alpha[t].argmax()]))
+            hits[place].append(bool(on[k.alpha[t].argmax()]))
             mass.append(float(k.alpha[t][on].sum()))
             chance.append(float(on.mean()))
     mean = lambda values: float(np.mean(values)) if len(values) else math.nan
-    return Pointing(mean(sum(hits, [])), mean(mass), mean(chance), len(mass), tuple(mean(h) for h in hits))
+    return Pointing(mean(sum(hits, [])), mean(mass), mean(chance), len(mass), tuple(mean(h) for h in [*hits, [], [], []][:3]))
 
 
-def betas(looks: Sequence[Look]) -> dict:
-    """Mean gate of each word, of the words that say something about the picture, and of the others."""
+def betas(looks: Sequence[Look], kinds: bool = True) -> dict:
+    """Mean gate of each word; with ``kinds`` also of the words that say something about a digit scene, and of the others."""
     by_word: dict[str, list[float]] = {}
     for k in looks:
         for word, beta in zip(k.words, k.beta):
             by_word.setdefault(word, []).append(float(beta))
     mean = lambda chosen: float(np.mean([b for word in chosen for b in by_word[word]])) if chosen else math.nan
-    return {"content words": mean([w for w in by_word if w in CONTENT]),
-            "function words": mean([w for w in by_word if w not in CONTENT]),
-            "by word": {w: float(np.mean(b)) for w, b in sorted(by_word.items(), key=lambda item: -np.mean(item[1]))}}
+    found = {"by word": {w: float(np.mean(b)) for w, b in sorted(by_word.items(), key=lambda item: -np.mean(item[1]))}}
+    if kinds:
+        found["content words"] = mean([w for w in by_word if w in CONTENT])
+        found["function words"] = mean([w for w in by_word if w not in CONTENT])
+    return found
 
 
 def coverage(looks: Sequence[Look]) -> tuple[np.ndarray, float]:
@@ -154,7 +158,7 @@ def scored(sentences: list[tuple[str, ...]], part: Part) -> dict:
 
 # ---------------------------------------------------------------------- the variance of the hard estimate
 
-def gradient_variance(captioner, part: Part, pairs: CaptionPairs, annotations: np.ndarray, baseline: float, samples: int,
+def gradient_variance(captioner, pairs: CaptionPairs, annotations: np.ndarray, baseline: float, samples: int,
                       seed: int, batch: int = 32) -> dict[str, float]:
     """Total variance of the REINFORCE estimate (lambda_r = 1) of one batch's gradient, with and without the baseline.
 
@@ -197,7 +201,7 @@ class Evaluation:
 
     def __init__(self, experiment):
         captioner, vocabulary, part = experiment.captioner, experiment.vocabulary, experiment.parts["test"]
-        annotations = captioner.annotate(part.images(range(len(part))))
+        annotations = captioner.annotate(part)
         history = experiment.trainer.history
         self.sentences = {}
         for name, beam in (("greedy", 1), ("beam 5", 5)):
@@ -213,7 +217,7 @@ class Evaluation:
             "parameters": sum(p.numel() for p in captioner.parameters()), "vocabulary": len(vocabulary),
             "captions": {name: scored(sentences, part) for name, sentences in self.sentences.items()},
             "people": leave_one_out(part.captions) if min(map(len, part.captions)) > 1 else None,
-            "beta": betas(self.given), "coverage entropy": entropy}
+            "beta": betas(self.given, kinds=part.scenes is not None), "coverage entropy": entropy}
         if part.scenes is not None:
             self.metrics["encoder accuracy"] = experiment.encoder_trainer.history["accuracy"][-1]
             given, written = (pointing(k, part.scenes, experiment.grid) for k in (self.given, self.written))
@@ -222,6 +226,6 @@ class Evaluation:
                 **{name: {"accuracy": p.accuracy, "mass": p.mass, "mentions": p.mentions, "by place": list(p.by_place)}
                    for name, p in (("given captions", given), ("generated captions", written))}}
             if experiment.objective.hard:
-                self.metrics["gradient variance"] = gradient_variance(captioner, part, experiment.pairs["test"], annotations,
+                self.metrics["gradient variance"] = gradient_variance(captioner, experiment.pairs["test"], annotations,
                                                                       experiment.baseline.value, experiment.size.samples,
                                                                       experiment.seed)

@@ -46,8 +46,9 @@ def by_place(metrics: dict):
 
 
 def gates(metrics: dict):
-    """The mean gate of each word."""
-    return plot.bars(metrics["beta"]["by word"], ylabel="mean β", title="How much of the picture each word takes in")
+    """The mean gate of each word, of the 30 with the highest where there are more."""
+    shown = dict(list(metrics["beta"]["by word"].items())[:30])
+    return plot.bars(shown, ylabel="mean β", title="How much of the picture each word takes in")
 
 
 def all_figures(experiment, metrics: dict) -> dict:
@@ -69,7 +70,8 @@ def all_figures(experiment, metrics: dict) -> dict:
         "gates.png": gates(metrics)}
     for i in range(min(SHOWN, len(part))):
         scene = None if part.scenes is None else part.scenes[i]
-        figures[f"attention_{i + 1}.png"] = attention(pictures[i], measured.written[i], grid, scene)
+        if measured.written[i].words:   # an early model may say nothing at all
+            figures[f"attention_{i + 1}.png"] = attention(pictures[i], measured.written[i], grid, scene)
     if part.scenes is not None:
         figures["pointing.png"] = by_place(metrics)
     if "gradient variance" in metrics:

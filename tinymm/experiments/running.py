@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
-import shutil
 import time
 
 import tinymm
 
 from ..backend.random import manual_seed
-from ..train.checkpoint import checkpoints
+from ..train.checkpoint import checkpoints, remove_checkpoints
 from .experiment import Experiment
 
 CHECKPOINTS = "checkpoints"
 REPORT = "report.json"
 
 
-class Unfinished(Exception):
-    """The folder holds a training that was interrupted, and nobody said to resume it."""
+class OccupiedFolder(Exception):
+    """The folder holds something that a new run would destroy."""
 
 
 def run(experiment: Experiment, out: str | os.PathLike | None = None, resume: bool = False, progress: bool = True) -> dict:
@@ -35,12 +35,13 @@ def run(experiment: Experiment, out: str | os.PathLike | None = None, resume: bo
         The report.
 
     Raises:
-        Unfinished: ``out`` holds an interrupted training, and ``resume`` is False.
+        OccupiedFolder: ``resume`` is False, and ``out`` holds an interrupted training, a run with other options, or a
+            ``report.json`` that is none of ours.
         KeyboardInterrupt: Ctrl-C; a checkpoint was written.
     """
     out = None if out is None else pathlib.Path(out)
     if out is not None:
-        _prepare(out, resume)
+        _prepare(out, experiment, resume)
     manual_seed(experiment.seed)
     start = time.monotonic()
     trained = 0.0
@@ -50,15 +51,27 @@ def run(experiment: Experiment, out: str | os.PathLike | None = None, resume: bo
     fitted = time.monotonic()
     metrics = experiment.evaluate()
     claims = [claim.as_dict() for claim in experiment.claims(metrics)]
-    figures = experiment.figures(metrics)
     seconds = trained + time.monotonic() - fitted if resume else time.monotonic() - start
-    report = {"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": tinymm.__version__,
-              "seconds": round(seconds, 2), "metrics": metrics, "claims": claims, "pictures": sorted(figures)}
+    report = _plain({"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": tinymm.__version__,
+                     "seconds": round(seconds, 2), "metrics": metrics, "claims": claims, "pictures": []})
+    if out is not None:
+        write_json(out / REPORT, report)   # before anything is drawn: numbers are not lost for a picture
+    figures = experiment.figures(metrics)
+    report["pictures"] = sorted(figures)
     if out is not None:
         for name, figure in figures.items():
             save_figure(figure, out / name)
-        _write(out / REPORT, json.dumps(report, indent=1))
+        write_json(out / REPORT, report)
     return report
+
+
+def _plain(value):
+    """JSON has no NaN: what could not be measured is null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def save_figure(figure, path: pathlib.Path) -> None:
@@ -74,18 +87,42 @@ def unfinished(out: pathlib.Path) -> bool:
     return not (out / REPORT).exists() and stages.is_dir() and any(checkpoints(stage) for stage in stages.iterdir())
 
 
-def _prepare(out: pathlib.Path, resume: bool) -> None:
+def _prepare(out: pathlib.Path, experiment: Experiment, resume: bool) -> None:
+    """Make the folder; where a run with the same options is over, remove what it would write again."""
     out.mkdir(parents=True, exist_ok=True)
     if resume:
+        if not (out / CHECKPOINTS).is_dir():
+            print(f"there is no checkpoint in {out} yet: starting")
         return
     if unfinished(out):
-        raise Unfinished(f"{out} holds a training that was interrupted; continue it with --resume, or choose another folder with "
-                         f"--out (or remove {out})")
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)   # of a run that is over; the same options would train the same again
-    (out / REPORT).unlink(missing_ok=True)
+        raise OccupiedFolder(f"{out} holds a training that was interrupted; continue it with python -m tinymm lecture "
+                             f"{experiment.number} ... --resume, or choose another folder with --out")
+    if not (out / REPORT).exists():
+        return
+    report = read_report(out)
+    if report is None:
+        raise OccupiedFolder(f"{out / REPORT} was not written by a lecture; choose another folder with --out")
+    other = [f"{key} is {report.get(key)!r} there" for key, value in {"lecture": experiment.number, **experiment.config}.items()
+             if report.get(key) != value and not isinstance(value, dict)]
+    if other:
+        raise OccupiedFolder(f"{out} holds a run with other options ({', '.join(other)}); choose another folder with --out")
+    for stage in (out / CHECKPOINTS).iterdir() if (out / CHECKPOINTS).is_dir() else ():
+        remove_checkpoints(stage)
+    (out / REPORT).unlink()
 
 
-def _write(path: pathlib.Path, text: str) -> None:
+def read_report(out: pathlib.Path) -> dict | None:
+    """The report of a run's folder; None where there is none, or something else of that name."""
+    try:
+        report = json.loads((out / REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) and {"lecture", "claims", "metrics", "tinymm"} <= set(report) else None
+
+
+def write_json(path: str | os.PathLike, value) -> None:
+    """Write a JSON file, completely or not at all."""
+    path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
     os.replace(temporary, path)

@@ -9,8 +9,8 @@ The lecture's equations, symbol for symbol, for one step (t counts words; y_0 is
     p(y_t | a, y_1..t-1) ~ exp(L_o tanh(E y_{t-1} + L_h h_t + L_z z_t))                          deep output
     h_0 = f_init,h(mean of a_i),   c_0 = f_init,c(mean of a_i)
 
-The slide adds a constant to e_t, which a softmax does not see, and leaves out the tanh of the deep output, which the
-authors' code has (``output_tanh=False`` is the slide's reading). beta is a scalar, as the slide and the code have it.
+The authors' code adds a constant to e_t, which a softmax does not see, and has a tanh in the deep output, which the slide
+leaves out (``output_tanh=False`` is the slide's reading). beta is a scalar, as the slide and the code have it.
 """
 
 from __future__ import annotations

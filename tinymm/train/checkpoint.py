@@ -12,12 +12,14 @@ complete checkpoint loads. The one before is kept for the case that a disk damag
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
 import sys
+import tempfile
 
 from ..serialization import load, save
 
@@ -42,8 +44,7 @@ def save_checkpoint(folder: str | os.PathLike, step: int, model: dict, optimizer
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"checkpoint-{step:08d}"
     _sweep(folder)
-    temporary = folder / f".writing-{target.name}-{os.getpid()}"
-    temporary.mkdir()
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     save(model, temporary / "model.safetensors")
     save(optimizer, temporary / "optimizer.safetensors")
     with open(temporary / "state.json", "w", encoding="utf-8") as file:
@@ -56,8 +57,15 @@ def save_checkpoint(folder: str | os.PathLike, step: int, model: dict, optimizer
     os.rename(temporary, target)
     _flush(folder)
     for older in checkpoints(folder)[KEPT:]:
-        _discard(older)
+        with contextlib.suppress(OSError):   # one that somebody looks into, on Windows; the next save tries again
+            _discard(older)
     return target
+
+
+def remove_checkpoints(folder: str | os.PathLike) -> None:
+    """Remove all checkpoints in a run's folder, and nothing else."""
+    for path in checkpoints(folder):
+        _discard(path)
 
 
 def checkpoints(folder: str | os.PathLike) -> list[pathlib.Path]:

@@ -81,10 +81,15 @@ class Trainer:
             KeyboardInterrupt: after Ctrl-C, when the step in progress is done and a checkpoint written.
             FloatingPointError: the loss is NaN or infinite; the last checkpoint stays.
             CheckpointMismatch: the checkpoint belongs to another configuration.
+        FileExistsError: ``folder`` holds checkpoints, and ``resume`` is False.
         """
-        if resume and self.folder is not None and checkpoints(self.folder):
+        if self.folder is not None and checkpoints(self.folder):
+            if not resume:
+                raise FileExistsError(f"Trainer: {self.folder} holds checkpoints of an earlier training; continue it with "
+                                      "resume=True, or choose another folder")
             self._restore()
         self.model.train()
+        self.model.zero_grad()   # gradients of an earlier training are in no checkpoint, and belong to none
         with delayed_interrupt() as interrupt, blas_threads(self.blas_threads), self._bar() as bar:
             started = saved = time.monotonic()
             before = self.seconds
@@ -94,6 +99,8 @@ class Trainer:
                     self.batch += 1
                     bar.update()
                     self.seconds = before + time.monotonic() - started
+                    if self.batch == len(self.loader):   # the end of the epoch has a checkpoint of its own
+                        break
                     if interrupt.asked:
                         self._save()
                         raise KeyboardInterrupt
@@ -127,7 +134,7 @@ class Trainer:
                                      "may help, and detect_anomaly() names the first operation that gave it")
         loss.backward()
         if self.max_norm is not None:
-            optim.clip_grad_norm_(self.model.parameters(), self.max_norm)
+            optim.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], self.max_norm)
         self.optimizer.step()
         if self.scheduler is not None:
             self.scheduler.step()
@@ -174,6 +181,11 @@ class Trainer:
 
     def _restore(self) -> None:
         model, optimizer, state = load_checkpoint(self.folder)
+        missing = {"epoch", "batch", "steps_an_epoch", "seconds", "history", "loader", "random", "scheduler", "carried", "config"} \
+            - set(state)
+        if missing:
+            raise CheckpointMismatch(f"Trainer: the checkpoint in {self.folder} was not written by a Trainer of this version; it "
+                                     f"lacks {', '.join(sorted(missing))}")
         wrong = _differences(state["config"], self.config)
         if state["steps_an_epoch"] != len(self.loader):
             wrong.append(f"{state['steps_an_epoch']} steps an epoch there, {len(self.loader)} here")
@@ -194,5 +206,6 @@ class Trainer:
 def _differences(there, here) -> list[str]:
     """What differs between two configurations, in words."""
     there, here = there or {}, here or {}
-    return [f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in sorted({*there, *here})
+    short = lambda value: repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+    return [f"{key} is {short(there.get(key))} there and {short(here.get(key))} here" for key in sorted({*there, *here})
             if there.get(key) != here.get(key)]
