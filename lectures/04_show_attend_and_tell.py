@@ -282,8 +282,9 @@ figures.by_place(report["metrics"])
 figures.gates(report["metrics"])
 
 # %% [markdown]
-# The gate is highest at the words for digits. At words that grammar alone decides it is lower, but far from 0, and the sizes,
-# which do depend on the picture, are among the low ones: a tendency, and no explanation of the model.
+# The gate is high at the words for digits, and also at the very first word, before anything was said. At words that grammar
+# alone decides it is lower, but far from 0, and the sizes, which do depend on the picture, are among the low ones: a tendency,
+# and no explanation of the model.
 
 # %%
 shown = 8
