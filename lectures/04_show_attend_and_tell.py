@@ -257,7 +257,8 @@ soft.prepare()
 report = run(soft, progress=False)
 print(f"{report['seconds']:.0f} s; {report['metrics']['parameters']:,} parameters, {len(soft.vocabulary)} words")
 for claim in report["claims"]:
-    print(f"{claim['verdict']:<7} {claim['statement']}: {claim['measured']:.3f} ({claim['threshold']})")
+    measured = float("nan") if claim["measured"] is None else claim["measured"]   # None: a quick look may have nothing to measure
+    print(f"{claim['verdict']:<7} {claim['statement']}: {measured:.3f} ({claim['threshold']})")
 
 # %%
 figures.learning(soft.trainer.history, len(soft.vocabulary))

@@ -105,7 +105,7 @@ def test_damaged_exif_does_not_stop_the_reading(tmp_path):
         picture = read_picture(tmp_path / "a.jpg")
         assert picture.shape in {(3, 3, 4), (3, 4, 3)}
         turned += picture.shape == (3, 4, 3)
-    assert turned > 100   # most damage is elsewhere than in the orientation
+    assert 50 < turned < 200   # damage is mostly elsewhere than in the orientation; how much Pillow forgives depends on its version
     Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\xff\x01\x12")
     assert read_picture(tmp_path / "a.jpg").shape == (3, 3, 4)
 

@@ -40,7 +40,7 @@ def by_place(metrics: dict):
     """Pointing accuracy by the mention's place in the sentence."""
     given, written = (metrics["attention"][name]["by place"] for name in ("given captions", "generated captions"))
     values = {f"{name}, {kind}": value for name, pair in zip(("1st", "2nd", "3rd"), zip(given, written))
-              for kind, value in zip(("given", "generated"), pair)}
+              for kind, value in zip(("given", "generated"), (np.nan if v is None else v for v in pair))}   # None in a report
     return plot.bars(values, ylabel="attention on the named digit", line=("chance", metrics["attention"]["chance"]),
                      colors=list(plot.COLORS[:2]) * 3, title="Mentions by their place in the sentence")
 
