@@ -13,6 +13,7 @@ import numpy as np
 
 from .autograd import Tensor
 from .backend.arrays import is_array, to_host
+from .backend.files import replacing
 
 MARK = "__tensor__"   # stands in the JSON skeleton for an array stored under that key
 NUMBER_KEYS = "__dict_with_integer_keys__"
@@ -33,16 +34,10 @@ def save(obj, path: str | os.PathLike) -> None:
     arrays: dict[str, np.ndarray] = {}
     skeleton = _take_apart(obj, "", arrays)
     data = to_bytes(arrays, metadata={"tinymm": json.dumps(skeleton)})
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: str | os.PathLike):

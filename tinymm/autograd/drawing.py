@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import html
 import os
-import pathlib
 from collections.abc import Mapping
 
+from ..backend.files import replacing
 from .function import Output
 from .tensor import AccumulateGrad, Tensor
 
@@ -87,10 +87,8 @@ class Drawing:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the SVG (or, for a name that ends in .mmd, the Mermaid text)."""
-        path = pathlib.Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(self.mermaid() if path.suffix == ".mmd" else self.svg(), encoding="utf-8")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_text(self.mermaid() if temporary.suffix == ".mmd" else self.svg(), encoding="utf-8")
 
     def _repr_html_(self) -> str:
         return self.svg()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import pathlib
 import platform
 import sys
 
 import tinymm
 
+from ..backend.files import replacing
 from ..backend.threads import cpu_count
 from .compare import Side, compare
 from .fresh import STARTS, STEPS, first_step, peak_memory
@@ -67,9 +67,8 @@ def run(args: argparse.Namespace) -> int:
         print("interrupted", file=sys.stderr)
     if args.json:
         report["works"] = {work: figures for work, figures in report["works"].items() if figures}   # those that were reached
-        temporary = f"{args.json}.{os.getpid()}.tmp"
-        pathlib.Path(temporary).write_text(json.dumps(report, indent=1))
-        os.replace(temporary, args.json)
+        with replacing(args.json) as temporary:
+            temporary.write_text(json.dumps(report, indent=1))
     return 0
 
 

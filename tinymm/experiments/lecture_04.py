@@ -171,7 +171,9 @@ class ShowAttendAndTell(Experiment):
         size, settings, decoder = self.size, self.objective, self.captioner.decoder
         joint = self.data is not None
         trained = self.captioner if joint else decoder
-        annotations = None if joint else self.captioner.annotate(self.parts["train"])
+        annotations = held = None
+        if not joint:   # the encoder does not change any more
+            annotations, held = (self.captioner.annotate(self.parts[name]) for name in ("train", "validation"))
         epochs = self.epochs or (size.photo_epochs if joint else size.epochs)
         pairs = self.pairs["train"]
         loader = DataLoader(pairs, BATCH, shuffle=True, bucket=pairs.lengths, generator="captions")
@@ -201,7 +203,7 @@ class ShowAttendAndTell(Experiment):
         def validate():
             from . import lecture_04_evaluation as evaluation
 
-            looks = evaluation.look(self.captioner, self.vocabulary, self.parts["validation"])
+            looks = evaluation.look(self.captioner, self.vocabulary, self.parts["validation"], annotations=held)
             found = {"validation nats a word": sum(k.nats for k in looks) / sum(len(k.words) + 1 for k in looks)}
             if self.parts["validation"].scenes is not None:
                 found["pointing"] = evaluation.pointing(looks, self.parts["validation"].scenes, self.grid).accuracy

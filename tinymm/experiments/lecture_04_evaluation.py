@@ -56,8 +56,8 @@ def look(captioner, vocabulary: Vocabulary, part: Part, captions: Sequence[Seque
         pictures, y, targets = pairs.batch(range(start, min(start + batch, len(pairs))))
         with no_grad():
             decoded = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
-        log_p = objective.caption_log_prob(decoded.logits, targets.to(device)).detach().cpu().numpy()
-        alpha, beta = decoded.alpha.detach().cpu().numpy(), decoded.beta.detach().cpu().numpy()
+            log_p = objective.caption_log_prob(decoded.logits, targets.to(device)).cpu().numpy()
+        alpha, beta = decoded.alpha.cpu().numpy(), decoded.beta.cpu().numpy()
         for b, picture in enumerate(pictures):
             words = vocabulary.decode(targets.numpy()[:, b])
             looks.append(Look(int(picture), tuple(words), alpha[:len(words), b], beta[:len(words), b], float(-log_p[b])))
@@ -72,6 +72,11 @@ def cells_of(box: tuple[int, int, int, int], grid: tuple[int, int], picture: tup
     y, x = (np.arange(rows) + 0.5) * picture[0] / rows, (np.arange(columns) + 0.5) * picture[1] / columns
     top, left, bottom, right = box
     return np.outer((top <= y) & (y < bottom), (left <= x) & (x < right)).ravel()
+
+
+def mentions(words: Sequence[str]) -> list[int]:
+    """The places of the words that name a digit; the k-th of them means the k-th digit in reading order."""
+    return [t for t, word in enumerate(words) if word in DIGITS]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,16 +99,16 @@ class Pointing:
 
 
 def pointing(looks: Sequence[Look], scenes: Sequence[Scene], grid: tuple[int, int]) -> Pointing:
-    """Compare the attention with the boxes. The k-th digit word of a sentence means the k-th digit in reading order.
+    """Compare the attention at the mentions with the boxes of the digits.
 
     Whether the word is the right one does not matter here, only where the model looks. A sentence that names more digits
     than there are misses with each that is too many.
     """
-    hits: list[list[float]] = [[] for _ in range(max((sum(w in DIGITS for w in k.words) for k in looks), default=0))]
+    hits: list[list[float]] = [[] for _ in range(max((len(mentions(k.words)) for k in looks), default=0))]
     mass, chance = [], []
     for k in looks:
         scene = scenes[k.picture]
-        for place, t in enumerate(t for t, word in enumerate(k.words) if word in DIGITS):
+        for place, t in enumerate(mentions(k.words)):
             on = cells_of(scene.digits[place].box, grid, scene.image.shape) if place < len(scene.digits) else \
                 np.zeros(grid[0] * grid[1], bool)
             hits[place].append(bool(on[k.alpha[t].argmax()]))
@@ -139,7 +144,7 @@ def coverage(looks: Sequence[Look]) -> tuple[np.ndarray, float]:
 
 def says_the_digits(words: Sequence[str], scene: Scene) -> bool:
     """Whether a sentence names just the digits that are there, in reading order."""
-    return [w for w in words if w in DIGITS] == [DIGITS[d.label] for d in scene.digits]
+    return [words[t] for t in mentions(words)] == [DIGITS[d.label] for d in scene.digits]
 
 
 def is_true(words: Sequence[str], scene: Scene) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import plot
-from ..data.digit_scenes import DIGITS, Scene
-from .lecture_04_evaluation import Look, is_true
+from ..data.digit_scenes import Scene
+from .lecture_04_evaluation import Look, is_true, mentions
 
 SHOWN = 3   # scenes whose attention is drawn word by word
 
@@ -17,11 +17,9 @@ def boxes_of(look: Look, scene: Scene | None) -> list | None:
     """For each word of a sentence the box of the digit it names, or None."""
     if scene is None:
         return None
-    boxes, place = [], 0
-    for word in look.words:
-        named = word in DIGITS
-        boxes.append(scene.digits[place].box if named and place < len(scene.digits) else None)
-        place += named
+    boxes = [None] * len(look.words)
+    for t, digit in zip(mentions(look.words), scene.digits):
+        boxes[t] = digit.box
     return boxes
 
 

@@ -10,6 +10,7 @@ import time
 
 import tinymm
 
+from ..backend.files import replacing
 from ..backend.random import manual_seed
 from ..train.checkpoint import checkpoints, remove_checkpoints
 from .experiment import Experiment
@@ -76,9 +77,8 @@ def _plain(value):
 
 def save_figure(figure, path: pathlib.Path) -> None:
     """Write a Figure as PNG, or a Drawing as SVG, completely or not at all."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    figure.save(temporary) if hasattr(figure, "svg") else figure.savefig(temporary, dpi=110)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        figure.save(temporary) if hasattr(figure, "svg") else figure.savefig(temporary, dpi=110)
 
 
 def unfinished(out: pathlib.Path) -> bool:
@@ -122,7 +122,5 @@ def read_report(out: pathlib.Path) -> dict | None:
 
 def write_json(path: str | os.PathLike, value) -> None:
     """Write a JSON file, completely or not at all."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")

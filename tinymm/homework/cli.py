@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
+
+from ..backend.files import replacing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +30,6 @@ def run(args: argparse.Namespace) -> int:
     encoding = sys.stdout.encoding or "utf-8"   # a student's line may hold what this terminal cannot show
     print(repr(report).encode(encoding, "replace").decode(encoding))
     if args.json:
-        temporary = f"{args.json}.{os.getpid()}.tmp"
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(report.as_dict(), file, indent=1)
-        os.replace(temporary, args.json)
+        with replacing(args.json) as temporary:
+            temporary.write_text(json.dumps(report.as_dict(), indent=1), encoding="utf-8")
     return 0 if report.ok else 1
