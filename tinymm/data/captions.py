@@ -190,8 +190,13 @@ def _short(value) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def read_lines(path: pathlib.Path, reader: str) -> Iterator[tuple[int, str]]:
+def read_lines(path: pathlib.Path, reader: str, *, blank: bool = False) -> Iterator[tuple[int, str]]:
     """The lines of a UTF-8 file that are not blank, numbered from 1, without their ends.
+
+    Args:
+        path: the file.
+        reader: the function whose name opens the messages.
+        blank: also give the blank ones, as files need whose lines belong together by number.
 
     Raises:
         ValueError: a line that is not UTF-8.
@@ -203,5 +208,19 @@ def read_lines(path: pathlib.Path, reader: str) -> Iterator[tuple[int, str]]:
             except UnicodeDecodeError as error:
                 raise ValueError(f"{reader}: {path} line {number}: byte {line[error.start]:#04x} at position {error.start} is not "
                                  f"UTF-8; convert the file to UTF-8") from None
-            if text.strip():
+            if blank or text.strip():
                 yield number, text
+
+
+def find_file(folder: pathlib.Path, names: Sequence[str]) -> pathlib.Path | None:
+    """The first of the files that lies in the folder or in a folder of it."""
+    if not folder.is_dir():
+        return None
+    with os.scandir(folder) as entries:   # its entries know what they are: a million pictures may lie here
+        places = [folder, *sorted(folder / entry.name for entry in entries if entry.is_dir())]
+    return next((place / name for name in names for place in places if (place / name).is_file()), None)
+
+
+def folder_holding(places: Iterable[pathlib.Path], names: Sequence[str]) -> pathlib.Path | None:
+    """The first of the folders that holds one of the first pictures."""
+    return next((place for place in places if any((place / name).is_file() for name in names[:20])), None)

@@ -9,7 +9,7 @@ import os
 import pathlib
 import re
 
-from .captions import CaptionDataset, CaptionedImage, read_lines
+from .captions import CaptionDataset, CaptionedImage, find_file, folder_holding, read_lines
 
 CAPTION_FILES = {"read_flickr8k": ("Flickr8k.token.txt", "captions.txt", "captions.csv"),
                  "read_flickr30k": ("results_20130124.token", "results.csv", "captions.txt", "captions.csv")}
@@ -73,7 +73,7 @@ def read_flickr30k(folder: str | os.PathLike, *, captions: str | os.PathLike | N
 
 def _read(reader: str, folder, captions, images, image_size, channels: int) -> CaptionDataset:
     folder = pathlib.Path(folder)
-    file = pathlib.Path(captions) if captions is not None else _find(folder, CAPTION_FILES[reader])
+    file = pathlib.Path(captions) if captions is not None else find_file(folder, CAPTION_FILES[reader])
     if file is None or not file.is_file():
         looked = f"{file} does not exist" if file else f"{folder} holds none of {', '.join(CAPTION_FILES[reader])}"
         raise FileNotFoundError(f"{reader}: {looked}; give the folder of the dataset, or captions=FILE")
@@ -86,23 +86,10 @@ def _read(reader: str, folder, captions, images, image_size, channels: int) -> C
     return CaptionDataset(records, image_size=image_size, channels=channels, notes=notes)
 
 
-def _find(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | None:
-    """The first of the files that lies in the folder or in a folder of it."""
-    inside = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    for name in names:
-        for place in (folder, *inside):
-            if (place / name).is_file():
-                return place / name
-    return None
-
-
 def _pictures(folder: pathlib.Path, candidates: tuple[str, ...], names: list[str]) -> pathlib.Path:
     """The candidate folder that holds one of the first pictures; else the first that exists; else the release's."""
     places = [place for name in candidates for place in (folder / name, folder / name / name)]   # the CSV sets nest them
-    for place in places:
-        if any((place / name).is_file() for name in names[:20]):
-            return place
-    return next((place for place in places[:-2] if place.is_dir()), places[0])
+    return folder_holding(places, names) or next((place for place in places[:-2] if place.is_dir()), places[0])
 
 
 def _captions(file: pathlib.Path, reader: str, notes: list[str]) -> dict[str, dict[int, str]]:
@@ -171,7 +158,7 @@ def _splits(folder: pathlib.Path, file: pathlib.Path, reader: str, sentences) ->
     """Name of the picture -> split, from the split files that are there (beside the captions, or in the folder)."""
     split_of: dict[str, str] = {}
     for split, name in SPLIT_FILES.items():
-        path = file.parent / name if (file.parent / name).is_file() else _find(folder, (name,))
+        path = file.parent / name if (file.parent / name).is_file() else find_file(folder, (name,))
         for line, picture in read_lines(path, reader) if path else ():
             picture = picture.strip()
             if picture not in sentences:

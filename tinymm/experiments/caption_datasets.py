@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pathlib
 
-from ..data import CaptionDataset, read_coco_captions, read_flickr8k, read_flickr30k, read_karpathy
+from ..data import (CaptionDataset, read_coco_captions, read_flickr8k, read_flickr30k, read_karpathy, read_pascal_sentences,
+                    read_sbu)
 from ..data.captions import CaptionedImage
 
-NAMES = ("coco", "karpathy", "flickr8k", "flickr30k")
+NAMES = ("coco", "karpathy", "flickr8k", "flickr30k", "pascal", "sbu")
 
 
 def open_captions(name: str, root: str, image_size: int, channels: int = 3) -> CaptionDataset:
@@ -17,7 +18,8 @@ def open_captions(name: str, root: str, image_size: int, channels: int = 3) -> C
         name: one of ``NAMES``.
         root: its folder. coco: ``captions_*.json`` in it or in ``annotations/``, pictures in a folder of the file's name
             (train2014, val2017, ...) or in ``images/``. karpathy: ``dataset_*.json`` and the pictures. flickr8k, flickr30k:
-            the release's text files and pictures.
+            the release's text files and pictures. pascal: the saved page, or ``sentence/`` and ``dataset/`` with folders of
+            the classes; all of it is "test". sbu: ``SBU_captioned_photo_dataset_{urls,captions}.txt`` and pictures.
 
     Raises:
         FileNotFoundError: no file of that kind; no picture is there.
@@ -29,7 +31,8 @@ def open_captions(name: str, root: str, image_size: int, channels: int = 3) -> C
     elif name == "karpathy":
         dataset = read_karpathy(_files(folder, "dataset*.json", "karpathy")[0], _pictures(folder), **size)
     else:
-        dataset = {"flickr8k": read_flickr8k, "flickr30k": read_flickr30k}[name](folder, **size)
+        dataset = {"flickr8k": read_flickr8k, "flickr30k": read_flickr30k, "pascal": read_pascal_sentences,
+                   "sbu": read_sbu}[name](folder, **size)
     for note in dataset.notes:
         print(f"{name}: {note}")
     if dataset.without_captions:
