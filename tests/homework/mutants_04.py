@@ -3,35 +3,12 @@
 # ruff: noqa: E501 - a table, a mistake a line
 from __future__ import annotations
 
-import dataclasses
-
-
-@dataclasses.dataclass(frozen=True)
-class Mutant:
-    """A solution with a mistake.
-
-    Attributes:
-        name: of the mistake.
-        broken: function -> a part of what the checker must say of it; every other function must pass.
-        changes: (old, new) pairs; each old text occurs once.
-        verdict: of each broken function.
-    """
-
-    name: str
-    broken: dict[str, str]
-    changes: tuple[tuple[str, str], ...]
-    verdict: str = "wrong"
-
+from tests.homework.mutant import mutant as m
 
 FORWARD, BACKWARD = "soft_attention_forward", "soft_attention_backward"
 PENALTY, DPENALTY = "doubly_stochastic_forward", "doubly_stochastic_backward"
 HARD, DHARD = "hard_attention_forward", "hard_attention_backward"
 BASELINE = "moving_average_baseline"
-
-
-def m(name, function, says, *changes, verdict="wrong"):
-    broken = function if isinstance(function, dict) else {function: says}
-    return Mutant(name, broken, changes, verdict)
 
 
 SOFTMAX = ("    alpha = np.exp(e - e.max(axis=1, keepdims=True))\n    alpha = alpha / alpha.sum(axis=1, keepdims=True)\n")

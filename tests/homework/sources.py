@@ -1,18 +1,49 @@
-"""The solution and the student version of exercise 4 as text, and copies with changes."""
+"""The solutions and the student versions of the exercises as text, and copies with changes.
 
+The tests of the checker itself, whatever the exercise, use number 4: NAME, SOLUTION, STUDENT, FUNCTIONS.
+"""
+
+import dataclasses
+import functools
 import importlib.util
 import pathlib
 
 FOLDER = pathlib.Path(__file__).parent.parent.parent / "lectures" / "homework"
-NAME = "04_show_attend_and_tell"
-SOLUTION = (FOLDER / "solutions" / f"{NAME}.py").read_text(encoding="utf-8")
-STUDENT = (FOLDER / f"{NAME}.py").read_text(encoding="utf-8")
-FUNCTIONS = ["soft_attention_forward", "soft_attention_backward", "doubly_stochastic_forward", "doubly_stochastic_backward",
-             "hard_attention_forward", "hard_attention_backward", "moving_average_baseline"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """The two files of an exercise, and the functions to write in their order."""
+
+    name: str
+    functions: tuple[str, ...]
+
+    @property
+    def number(self) -> str:
+        return self.name[:2]
+
+    @functools.cached_property
+    def solution(self) -> str:
+        return (FOLDER / "solutions" / f"{self.name}.py").read_text(encoding="utf-8")
+
+    @functools.cached_property
+    def student(self) -> str:
+        return (FOLDER / f"{self.name}.py").read_text(encoding="utf-8")
+
+
+EXERCISES = {source.number: source for source in (
+    Source("02_show_and_tell", ("lstm_step_forward", "lstm_step_backward", "caption_loss_forward", "caption_loss_backward",
+                                "image_then_words_forward", "image_then_words_backward", "beam_step")),
+    Source("04_show_attend_and_tell", ("soft_attention_forward", "soft_attention_backward", "doubly_stochastic_forward",
+                                       "doubly_stochastic_backward", "hard_attention_forward", "hard_attention_backward",
+                                       "moving_average_baseline")))}
+
+NAME, SOLUTION, STUDENT = EXERCISES["04"].name, EXERCISES["04"].solution, EXERCISES["04"].student
+FUNCTIONS = list(EXERCISES["04"].functions)
 
 
 def changed(*pairs: tuple[str, str], source: str = SOLUTION) -> str:
-    """The solution with texts replaced, each of which must occur once."""
+    """A solution with texts replaced, each of which must occur once."""
     for old, new in pairs:
         assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
         source = source.replace(old, new)

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from tests.homework.sources import FOLDER, FUNCTIONS, NAME, SOLUTION, STUDENT, changed, handed_in, module, namespace
+from tests.homework.sources import EXERCISES, FOLDER, FUNCTIONS, NAME, SOLUTION, STUDENT, changed, handed_in, module, namespace
 from tinymm.homework import check, cli, pytest_cases
+from tinymm.homework.exercise import find
 
 MIXED = changed(("du = (t * de", "du = -(t * de"), (".astype(alpha.dtype)", ".astype(alpha)"),
                 ("    shifted = e - e.max", "    raise NotImplementedError\n    shifted = e - e.max"))
@@ -52,7 +53,7 @@ def test_the_terminal_prints_the_report_and_exits_by_it(tmp_path, capsys):
 def test_the_terminal_explains_what_it_cannot_check(tmp_path, capsys):
     right = handed_in(tmp_path, SOLUTION)
     for arguments, says in ((("4", tmp_path / "none.py"), "there is no file"), (("4", tmp_path), "is a folder"),
-                            (("77", right), "there is no exercise '77'; there are 04"),
+                            (("77", right), "there is no exercise '77'; there are 02, 04"),
                             (("4", right, "--only", "x"), "no task or function 'x'")):
         assert terminal(*arguments) == 2
         assert says in capsys.readouterr().err
@@ -146,7 +147,9 @@ def test_the_student_file_is_what_the_generator_makes(capsys):
         made = generate.student_version(solution.read_text(encoding="utf-8"), solution.name)
         assert (FOLDER / solution.name).read_text(encoding="utf-8") == made, "run python lectures/homework/generate.py"
     assert generate.main(["--check"]) == 0
-    assert "SOLUTION" not in STUDENT and STUDENT.count("# YOUR CODE HERE\n    raise NotImplementedError(") == 7
+    for source in EXERCISES.values():
+        assert "SOLUTION" not in source.student
+        assert source.student.count("# YOUR CODE HERE\n    raise NotImplementedError(") == len(source.functions)
 
 
 def test_the_generator_refuses_lone_markers():
@@ -170,13 +173,14 @@ def test_a_stale_student_file_is_noticed(tmp_path, capsys):
     assert (tmp_path / f"{NAME}.py").read_bytes() == STUDENT.encode()
 
 
-def test_both_versions_open_as_notebooks():
+@pytest.mark.parametrize("source", EXERCISES.values(), ids=lambda source: source.number)
+def test_both_versions_open_as_notebooks(source):
     jupytext = pytest.importorskip("jupytext")
     nbformat = pytest.importorskip("nbformat")
-    for text, solution in ((SOLUTION, True), (STUDENT, False)):
+    for text, solution in ((source.solution, True), (source.student, False)):
         notebook = jupytext.reads(text, fmt="py:percent")
         nbformat.validate(notebook)
         code = [c for c in notebook.cells if c.cell_type == "code"]
         marked = [c for c in code if c.metadata.get("nbgrader", {}).get("solution")]
-        assert len(marked) == 4 and all(("BEGIN SOLUTION" in c.source) == solution for c in marked)
-        assert code[-1].metadata["nbgrader"]["grade"] and code[-1].metadata["nbgrader"]["points"] == 7
+        assert len(marked) == len(find(source.number).tasks) and all(("BEGIN SOLUTION" in c.source) == solution for c in marked)
+        assert code[-1].metadata["nbgrader"]["grade"] and code[-1].metadata["nbgrader"]["points"] == len(source.functions)

@@ -1,0 +1,82 @@
+"""Every exercise: its solution passes, and every planted mistake in it is found, named and placed."""
+
+import numpy as np
+import pytest
+
+from tests.homework import mutants_02, mutants_04
+from tests.homework.sources import EXERCISES, FOLDER, changed, handed_in
+from tinymm.homework import check, reference
+from tinymm.homework.exercise import find, numbers
+from tinymm.homework.values import close
+
+MUTANTS = {"02": mutants_02.MUTANTS, "04": mutants_04.MUTANTS}
+every_exercise = pytest.mark.parametrize("source", EXERCISES.values(), ids=lambda source: source.number)
+
+
+def test_every_exercise_is_tested():
+    assert sorted(EXERCISES) == sorted(MUTANTS) == [f"{number:02d}" for number in numbers()]
+
+
+@every_exercise
+def test_the_solution_passes(source):
+    report = check(source.number, FOLDER / "solutions" / f"{source.name}.py")
+    assert report and report.passed == len(source.functions), repr(report)
+    assert tuple(r.function for r in report.results) == source.functions
+    assert not report.problems and not report.notes and not any(r.problems or r.notes for r in report.results)
+
+
+@every_exercise
+def test_the_untouched_student_file_is_all_to_do(source):
+    report = check(source.number, FOLDER / f"{source.name}.py")
+    assert not report and [r.verdict for r in report.results] == ["to do"] * len(source.functions) and not report.problems
+
+
+@pytest.mark.parametrize("number, mutant", [pytest.param(number, mutant, id=f"{number}-{mutant.name}")
+                                            for number, mutants in MUTANTS.items() for mutant in mutants])
+def test_a_mistake_is_found_and_named(number, mutant, tmp_path):
+    task = next(task for task in find(number).tasks if set(mutant.broken) <= set(task.functions))
+    source = changed(*mutant.changes, source=EXERCISES[number].solution)
+    report = check(number, handed_in(tmp_path, source), only=task.name)
+    assert {r.function for r in report.results if not r.ok} == set(mutant.broken), repr(report)
+    for function, says in mutant.broken.items():
+        assert says in "\n".join(report[function].details()), report[function]
+        assert report[function].verdict == mutant.verdict or mutant.verdict is None, report[function]
+        assert report[function].where.startswith("mutant.py, line "), report[function]
+
+
+def answers(task, variant) -> list[list]:
+    """What a reference or a variant of it gives in each case: values, and gradients if the task has a backward."""
+    found = []
+    for case in task.cases_drawn():
+        right = reference.values(task.reference, case)
+        with np.errstate(all="ignore"):   # some variants overflow where the right answer does not
+            gradients = reference.gradients(variant, task, case, reference.cotangents(right)) if task.backward else None
+            found.append([*reference.values(variant, case), *(gradients or [])])
+    return found
+
+
+@every_exercise
+def test_usual_mistakes_are_told_apart(source):
+    """Each differs in some case from the right answer, and from every other mistake of its task."""
+    for task in find(source.number).tasks:
+        known = [("right", answers(task, task.reference))]
+        for mistake in task.mistakes:
+            answer = answers(task, mistake.variant)
+            for text, other in known:
+                same = all(len(a) == len(b) and all(map(close, a, b)) for a, b in zip(answer, other))
+                assert not same, f"{task.name}: {mistake.text!r} looks like {text!r}"
+            known.append((mistake.text, answer))
+
+
+@pytest.mark.parametrize("number, function", [pytest.param(source.number, function, id=f"{source.number}-{function}")
+                                              for source in EXERCISES.values() for function in source.functions])
+def test_one_function_left_to_do_leaves_the_others(number, function, tmp_path):
+    """The signature's docstring is followed at once by a raise; a backward without its forward cannot be checked."""
+    solution = EXERCISES[number].solution
+    body = solution.index("### BEGIN SOLUTION", solution.index(f"def {function}("))
+    report = check(number, handed_in(tmp_path, solution[:body] + "raise NotImplementedError\n    " + solution[body:]))
+    left = {r.function: r.verdict for r in report.results if not r.ok}
+    expected = {function: "to do"}
+    if function.endswith("forward"):
+        expected[function.replace("forward", "backward")] = "not checked"
+    assert left == expected
