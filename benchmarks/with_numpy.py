@@ -30,6 +30,12 @@ def stages(images, size, channels, before=1):
     return shapes
 
 
+def generator(images, steps, features, words, D, n):
+    """A training step of Show and Tell: the picture and ``steps`` words."""
+    return (layer(images, features, D, dx=False) + layer((steps + 1) * images, D, 4 * n)       # W_I; inputs of all gates
+            + layer(images, n, 4 * n, steps + 1) + layer(steps * images, n, words))            # W_m; W_d
+
+
 DECODER = dict(images=64, places=36, D=66, steps=13, words=30, m=64, n=128, A=64)
 
 # (batch, rows, inner, columns) of every product, forward and backward
@@ -44,6 +50,7 @@ PRODUCTS = {
     "additive_score": [], "conv_encoder": stages(64, 24, (32, 64, 64)) + layer(64, 64, 20),
     "attend_tell": decoder(**DECODER, da=False), "attend_tell_hard": decoder(**DECODER, da=False),
     "attend_tell_joint": stages(64, 48, (32, 64, 64)) + decoder(**DECODER, da=True),
+    "show_tell": generator(64, 13, 256, 50, 128, 128), "show_tell_large": generator(32, 16, 1024, 10_000, 512, 512),
 }
 
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, optim
 
+from show_and_tell_pytorch import ShowTell, caption_loss
 from show_attend_and_tell_pytorch import ConvEncoder, ShowAttendTell, hard_objective, soft_objective
 
 VERSION = f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
@@ -158,6 +159,20 @@ def _attend_tell(hard=False, size=None):
     return step
 
 
+def _show_tell(B, T, features, vocabulary, width):
+    model, f = ShowTell(features, vocabulary, embedding=width, hidden=width), tensor(B, features, grad=False)
+    before, targets, _ = captions(B, T, vocabulary)
+    params = list(model.parameters())
+    optimiser = optim.Adam(params, lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        caption_loss(model(f, before), targets).backward()
+        nn.utils.clip_grad_norm_(params, 5.0)
+        optimiser.step()
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -166,4 +181,5 @@ WORKS = {
     "additive_score": additive_score, "conv_encoder": conv_encoder,
     "attend_tell": _attend_tell, "attend_tell_hard": lambda: _attend_tell(hard=True),
     "attend_tell_joint": lambda: _attend_tell(size=48),
+    "show_tell": lambda: _show_tell(64, 13, 256, 50, 128), "show_tell_large": lambda: _show_tell(32, 16, 1024, 10_000, 512),
 }

@@ -5,8 +5,9 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, optim
-from tinymm.models.attention_objective import hard_objective, soft_objective
+from tinymm.models.attention_objective import caption_log_prob, hard_objective, soft_objective
 from tinymm.models.conv_encoder import ConvEncoder
+from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
 
 VERSION = f"tinymm {tinymm.__version__}, NumPy {np.__version__}"
@@ -159,6 +160,20 @@ def _attend_tell(hard=False, size=None):
     return step
 
 
+def _show_tell(B, T, features, vocabulary, width):
+    model, f = ShowTell(features, vocabulary, embedding=width, hidden=width), tensor(B, features, grad=False)
+    before, targets, _ = captions(B, T, vocabulary)
+    params = list(model.parameters())
+    optimiser = optim.Adam(params, lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        (-caption_log_prob(model(f, before), targets).mean()).backward()
+        nn.utils.clip_grad_norm_(params, 5.0)
+        optimiser.step()
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -167,4 +182,5 @@ WORKS = {
     "additive_score": additive_score, "conv_encoder": conv_encoder,
     "attend_tell": _attend_tell, "attend_tell_hard": lambda: _attend_tell(hard=True),
     "attend_tell_joint": lambda: _attend_tell(size=48),
+    "show_tell": lambda: _show_tell(64, 13, 256, 50, 128), "show_tell_large": lambda: _show_tell(32, 16, 1024, 10_000, 512),
 }

@@ -73,6 +73,20 @@ def test_bench_measures_memory_and_first_steps(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.count("adam") == 2
 
 
+def test_bench_compares_beams(tmp_path, capsys):
+    file = tmp_path / "b.json"
+    assert main(["bench", "--beam", "lecture_32", "--rounds", "1", "--seconds", "0.01", "--json", str(file)]) == 0
+    report = json.loads(file.read_text())
+    found = report["works"]["lecture_32"]
+    assert set(report["works"]) == {"lecture_32"} and found["pictures"] == 32 and found["target"] == 15.0
+    ours, theirs = found["tinymm"]["median_ms"] / 32, found["one_by_one"]["median_ms"]   # of one picture
+    assert found["ratio"] == pytest.approx(theirs / ours, rel=1e-9)
+    assert f"{ours:.4g} (" in capsys.readouterr().out
+    for wrong in (["chain"], ["--memory"], ["--alone"]):
+        assert main(["bench", "--beam", *wrong]) == 2
+    assert "unknown work 'chain'; choose from lecture_1" in capsys.readouterr().err
+
+
 def test_ratios_of_memory_are_ours_over_pytorch_s(monkeypatch):
     answers = {"ours.py": {"before": 100, "peak": 150}, "theirs.py": {"before": 300, "peak": 500}}
     monkeypatch.setattr(fresh, "ask", lambda path, *arguments: answers[path.name])

@@ -14,8 +14,9 @@ from tinymm import Tensor, nn
 from tinymm import functional as F
 from tinymm.backend.jit import use_kernels
 from tinymm.bench.cli import TARGETS, folder_of_twins
-from tinymm.models.attention_objective import hard_objective, soft_objective
+from tinymm.models.attention_objective import caption_log_prob, hard_objective, soft_objective
 from tinymm.models.conv_encoder import ConvEncoder
+from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
 
 pytestmark = pytest.mark.oracle
@@ -78,14 +79,14 @@ def train(ours, theirs, losses, inert=(), steps=3):
         loss, loss_twin = losses()
         assert loss.item() == pytest.approx(loss_twin.item(), rel=1e-9)
         loss.backward(), loss_twin.backward()
-        wanted = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
+        wanted = {name.removesuffix("_l0"): p.grad.numpy() for name, p in theirs.named_parameters()}   # of layer 0
         for name, p in ours.named_parameters():
             np.testing.assert_allclose(p.grad.numpy(), wanted[name], rtol=1e-9, atol=1e-9, err_msg=name)
             assert name in inert or np.abs(wanted[name]).max() > 1e-4, f"{name}: a comparison of zeros says nothing"
         norm = nn.utils.clip_grad_norm_(ours.parameters(), 0.5)
         assert norm.item() == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5).item(), rel=1e-9)
         optimiser.step(), optimiser_twin.step()
-    weights = theirs.state_dict()
+    weights = {name.removesuffix("_l0"): t for name, t in theirs.state_dict().items()}
     for name, t in ours.state_dict().items():
         np.testing.assert_allclose(t.detach().numpy(), weights[name].numpy(), rtol=1e-9, atol=1e-9, err_msg=name)
 
@@ -144,6 +145,29 @@ def test_the_twin_samples_where_it_looks(twin):
     assert abs(decoded.sampled.float().mean() - 0.5) < 4 * 0.5 / n**0.5
 
 
+SHOWN = {"usual": {}, "the slide's": dict(hidden=K, output_tanh=False, projection=False, bias=False),
+         "no tanh": dict(output_tanh=False), "no biases": dict(bias=False), "every step": dict(image="every"),
+         "normalised": dict(normalize=True)}
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("case", SHOWN)
+def test_show_and_tell(case, kernels):
+    twin, options, rng = load("show_and_tell_pytorch"), {"hidden": 6, **SHOWN[case]}, np.random.default_rng(8)
+    tinymm.manual_seed(8)
+    ours = ShowTell(D, K, embedding=4, **options).double()
+    theirs = copied(ours, twin.ShowTell(D, K, embedding=4, **options))
+    f, (S, targets, _) = rng.normal(size=(B, D)), captions(rng)
+
+    def losses():
+        logits, logits_twin = ours(Tensor(f), Tensor(S)), theirs(torch.tensor(f), torch.tensor(S))
+        np.testing.assert_allclose(logits.detach().numpy(), logits_twin.detach().numpy(), rtol=1e-9, atol=1e-12)
+        return (-caption_log_prob(logits, Tensor(targets)).mean(), twin.caption_loss(logits_twin, torch.tensor(targets)))
+
+    with use_kernels(kernels):
+        train(ours, theirs, losses)
+
+
 def test_the_encoder_classifies(twin):
     rng = np.random.default_rng(6)
     tinymm.manual_seed(6)
@@ -185,5 +209,5 @@ def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
     assert [set(side.WORKS) for side in sides] == [set(TARGETS)] * 2
     for side in sides:
         side.wake()
-        for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard"):
+        for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard", "show_tell"):
             side.WORKS[work]()()

@@ -1,4 +1,4 @@
-"""`python -m tinymm bench`: medians, spreads and ratios against PyTorch eager on the CPU; memory and first steps."""
+"""`python -m tinymm bench`: medians, spreads and ratios against PyTorch eager on the CPU; memory and first steps; beams."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from .fresh import STARTS, STEPS, first_step, peak_memory
 
 TARGETS = {"lstm": 1.0, "layer_norm": 1.0, "cross_entropy": 1.5, "attention": 1.0, "attention_causal": 0.8,
            "conv2d_3": 0.8, "conv2d_64": 0.7, "norm_relu_pool": 1.0, "chain": 1.8, "adam": 1.2,
-           "additive_score": 1.0, "conv_encoder": 1.0, "attend_tell": 1.0, "attend_tell_hard": 1.0, "attend_tell_joint": 1.0}
+           "additive_score": 1.0, "conv_encoder": 1.0, "attend_tell": 1.0, "attend_tell_hard": 1.0, "attend_tell_joint": 1.0,
+           "show_tell": 1.0, "show_tell_large": 1.0}
+
+BEAMS = {"lecture_1": 1, "lecture_32": 32, "paper_1": 1, "paper_32": 32}   # name -> pictures at once
+BEAM_TARGET = 15.0
 
 
 def folder_of_twins() -> pathlib.Path:
@@ -35,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", action="store_true", help="measure, instead of the time, the most memory that each work takes")
     parser.add_argument("--first-step", action="store_true",
                         help="measure, instead of the time, the first step in a fresh process with compiled kernels")
+    parser.add_argument("--beam", action="store_true", help="measure, instead of the works, beam search against a search that "
+                        f"expands hypotheses one by one ({', '.join(BEAMS)}); needs no PyTorch")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,26 +48,32 @@ def run(args: argparse.Namespace) -> int:
     if not twins.is_dir():
         print(f"bench: the folder {twins} is missing; run from a checkout of tinymm", file=sys.stderr)
         return 2
-    unknown = [work for work in args.works if work not in TARGETS]
+    known = BEAMS if args.beam else TARGETS
+    unknown = [work for work in args.works if work not in known]
     if unknown:
-        print(f"bench: unknown work {unknown[0]!r}; choose from {', '.join(TARGETS)}", file=sys.stderr)
+        print(f"bench: unknown work {unknown[0]!r}; choose from {', '.join(known)}", file=sys.stderr)
         return 2
-    if not args.alone and importlib.util.find_spec("torch") is None:
+    if args.beam and (args.memory or args.first_step or args.alone):
+        print("bench: --beam goes with --rounds, --seconds and --json, not with --memory, --first-step or --alone", file=sys.stderr)
+        return 2
+    if not args.alone and not args.beam and importlib.util.find_spec("torch") is None:
         print("bench: PyTorch is not installed; pip install torch==2.13.0 (or measure tinymm alone with --alone)",
               file=sys.stderr)
         return 2
-    works = args.works or list(TARGETS)
+    works = args.works or list(known)
     report = {"machine": platform.processor() or platform.machine(), "cores": cpu_count(), "python": platform.python_version(),
               "works": {work: {} for work in works}}
     files = {"tinymm": twins / "with_tinymm.py"}
     if not args.alone:
         files["pytorch"] = twins / "with_pytorch.py"
     try:
+        if args.beam:
+            _beams(twins, report, args.rounds, args.seconds)
         if args.memory:
             _memory(files, report["works"])
         if args.first_step:
             _first_step(files, report["works"])
-        if not args.memory and not args.first_step:
+        if not args.memory and not args.first_step and not args.beam:
             _times({**files, "products": twins / "with_numpy.py"}, report, args.rounds, args.seconds)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -85,6 +97,26 @@ def _times(files: dict[str, pathlib.Path], report: dict, rounds: int, seconds: f
         for work, figures in report["works"].items():
             figures.update(compare(sides, work, rounds, seconds), target=TARGETS[work])
             print(_row(work, figures), flush=True)
+    finally:
+        for side in sides.values():
+            side.close()
+
+
+def _beams(twins: pathlib.Path, report: dict, rounds: int, seconds: float) -> None:
+    """Print the times of beam search with all hypotheses together and one by one, and put them into the report."""
+    sides = {"tinymm": Side(twins / "beam_together.py"), "one_by_one": Side(twins / "beam_one_by_one.py")}
+    report["versions"] = {name: side.version for name, side in sides.items()}
+    print(f"{cpu_count()} cores, Python {platform.python_version()}, {sides['tinymm'].version}; Show and Tell, a beam of 20")
+    print("Times in ms a picture: median (lower to upper quartile). Ratio: of one hypothesis after the other to all together, "
+          "median\n(least to most) over the rounds. The number is how many pictures are searched together.")
+    print(f"{'work':<18}{'together':>27}{'one by one':>27}{'ratio':>22}{'to reach':>10}")
+    try:
+        for work, figures in report["works"].items():
+            pictures = BEAMS[work]
+            figures.update(compare(sides, work, rounds, seconds, other="one_by_one", times=pictures), target=BEAM_TARGET,
+                           pictures=pictures)
+            together, alone = (_milliseconds(figures[side], n) for side, n in (("tinymm", pictures), ("one_by_one", 1)))
+            print(f"{work:<18}{together:>27}{alone:>27}{_ratio(figures):>22}{BEAM_TARGET:>10}", flush=True)
     finally:
         for side in sides.values():
             side.close()
@@ -123,14 +155,20 @@ def _seconds(found: dict | None) -> str:
     return f"{step:>24}{found['with_imports']:>10.2f}"
 
 
-def _row(work: str, result: dict) -> str:
-    def times(side):
-        if side not in result:
-            return "-"
-        r = result[side]
-        return f"{r['median_ms']:.4g} ({r['low_ms']:.4g} to {r['high_ms']:.4g})"
+def _milliseconds(found: dict | None, share: int = 1) -> str:
+    """A time and its quartiles, or the ``share``-th part of them."""
+    if found is None:
+        return "-"
+    median, low, high = (found[key] / share for key in ("median_ms", "low_ms", "high_ms"))
+    return f"{median:.4g} ({low:.4g} to {high:.4g})"
 
+
+def _ratio(found: dict) -> str:
+    return f"{found['ratio']:.2f} ({found['ratio_low']:.2f} to {found['ratio_high']:.2f})" if "ratio" in found else "-"
+
+
+def _row(work: str, result: dict) -> str:
+    times = [_milliseconds(result.get(side)) for side in ("tinymm", "pytorch")]
     products = result["products"]["median_ms"]
-    ratio = f"{result['ratio']:.2f} ({result['ratio_low']:.2f} to {result['ratio_high']:.2f})" if "ratio" in result else "-"
-    return (f"{work:<18}{times('tinymm'):>27}{times('pytorch'):>27}{(f'{products:.4g}' if products > 1e-3 else '-'):>10}"
-            f"{ratio:>22}{TARGETS[work]:>10}")
+    return (f"{work:<18}{times[0]:>27}{times[1]:>27}{(f'{products:.4g}' if products > 1e-3 else '-'):>10}"
+            f"{_ratio(result):>22}{TARGETS[work]:>10}")

@@ -53,11 +53,11 @@ def summary(seconds: list[float]) -> dict:
             "steps": len(ms)}
 
 
-def compare(sides: dict[str, Side], work: str, rounds: int, seconds: float) -> dict:
+def compare(sides: dict[str, Side], work: str, rounds: int, seconds: float, other: str = "pytorch", times: int = 1) -> dict:
     """Time one work on all sides, alternating, and give their summaries and the ratio.
 
-    The ratio is PyTorch's time over ours: the median over the rounds of the ratio of the round's medians, so that
-    a slow moment of the machine weighs on both sides.
+    The ratio is the other side's time over ours: the median over the rounds of the ratio of the round's medians, so that
+    a slow moment of the machine weighs on both sides. The other side needs ``times`` steps for one of ours.
     """
     taken: dict[str, list[list[float]]] = {name: [] for name in sides}
     for side in sides.values():
@@ -66,8 +66,8 @@ def compare(sides: dict[str, Side], work: str, rounds: int, seconds: float) -> d
         for name in sorted(sides, reverse=turn % 2 == 1):
             taken[name].append(sides[name].run(work, seconds))
     result = {name: summary([s for one in parts for s in one]) for name, parts in taken.items()}
-    if {"tinymm", "pytorch"} <= sides.keys():
-        ratios = [statistics.median(p) / statistics.median(o) for p, o in zip(taken["pytorch"], taken["tinymm"])]
+    if {"tinymm", other} <= sides.keys():
+        ratios = [times * statistics.median(p) / statistics.median(o) for p, o in zip(taken[other], taken["tinymm"])]
         result["ratio"] = statistics.median(ratios)
         result["ratio_low"], result["ratio_high"] = min(ratios), max(ratios)
     return result

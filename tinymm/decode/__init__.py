@@ -16,5 +16,6 @@ from .greedy import greedy_search
 from .hypothesis import Hypothesis
 from .sampling import sample
 from .state import take
+from .tree import Node, beam_tree
 
-__all__ = ["Hypothesis", "greedy_search", "beam_search", "sample", "take"]
+__all__ = ["Hypothesis", "greedy_search", "beam_search", "sample", "take", "Node", "beam_tree"]

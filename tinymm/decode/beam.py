@@ -56,7 +56,27 @@ def beam_search(step: Callable, state, batch_size: int, *, start: int, end: int,
         ValueError, TypeError: bad arguments; a step that returns wrong shapes, NaN, or numbers that are no
             log-probabilities; an image with no sentence of positive probability.
     """
-    name = "beam_search"
+    trace, completed, numbers = explore("beam_search", step, state, batch_size, start, end, max_length, beam_size, length_penalty,
+                                        n_best)
+    found = [[Hypothesis(_words(trace[:c["step"] - 1], c["row"]), float(c["log_prob"]), float(c["score"]), True)
+              for c in ranked[:n_best] if c["score"] > -np.inf] for ranked in completed]
+    for row, number in enumerate(numbers):
+        if len(found[number]) < n_best:
+            log_prob = float(trace[-1][2][row])
+            found[number].append(Hypothesis(_words(trace, row), log_prob, log_prob / max_length**length_penalty, False))
+    return found
+
+
+def explore(name: str, step: Callable, state, batch_size: int, start: int, end: int, max_length: int, beam_size: int,
+            length_penalty: float, n_best: int) -> tuple[list[tuple[np.ndarray, np.ndarray, np.ndarray]], np.ndarray, np.ndarray]:
+    """The search itself, as what it met; the arguments after ``name``, the caller for messages, are ``beam_search``'s.
+
+    Returns:
+        trace: for each step the live hypotheses after it, by image, best first: three arrays (N,) of their rows in the step
+            before, their last words, and their log-probabilities.
+        completed: (B, beam_size), of ``_COMPLETED``, the sentences kept, best first; places with score -inf are empty.
+        numbers: (N,), the image of each hypothesis that is still live at ``max_length``.
+    """
     check_arguments(name, step, state, batch_size, start, end, max_length)
     integer(name, "beam_size", beam_size, 1)
     integer(name, "n_best", n_best, 1)
@@ -65,55 +85,53 @@ def beam_search(step: Callable, state, batch_size: int, *, start: int, end: int,
     if not 0 <= length_penalty < np.inf:
         raise ValueError(f"{name}: length_penalty={length_penalty} must be at least 0 and finite")
 
-    images = np.arange(batch_size)                       # (B,), those that are not done
-    image, slot = np.arange(batch_size), np.zeros(batch_size, dtype=np.int64)   # (N,), a hypothesis's place in images; its rank
-    tokens = np.full(batch_size, start, dtype=np.int64)  # (N,)
+    images, count = np.arange(batch_size), np.ones(batch_size, dtype=np.int64)   # (B,), those that are not done; their hypotheses
+    tokens = np.full(batch_size, start, dtype=np.int64)  # (N,), by image, best first
     log_prob = np.zeros(batch_size)                      # (N,)
-    trace: list[tuple[np.ndarray, np.ndarray]] = []      # for each step (N,) rows of the step before, and (N,) words
+    trace = []
     completed = np.zeros((batch_size, beam_size), dtype=_COMPLETED)   # best first
     completed["score"] = -np.inf
 
     with no_grad():
         for length in range(1, max_length + 1):
-            log_probs, _, state = advance(name, step, tokens, state, end, images[image], length)
+            log_probs, state = advance(name, step, tokens, state, end, np.repeat(images, count), length)
             words = top_words(log_probs, beam_size)                                              # (N, k)
             reached = log_prob[:, None] + pick(log_probs, words)                                 # (N, k), float64
 
-            row, choice = np.nonzero(words == end)                                               # (E,), those that end
-            if len(row):
-                _complete(completed, images, (image[row], slot[row]), reached[row, choice], length, row, length_penalty)
+            first = np.cumsum(count) - count                                                     # (B,), each image's first row
+            ended = words == end
+            if ended.any():
+                row, choice = np.nonzero(ended)                                                  # (E,)
+                place = np.repeat(np.arange(len(images)), count)[row]
+                _complete(completed, images, (place, row - first[place]), reached[row, choice], length, row, length_penalty)
                 reached[row, choice] = -np.inf
 
-            grid = np.full((len(images), beam_size, words.shape[1]), -np.inf)                    # (B, beam, k)
-            grid[image, slot] = reached
+            if len(tokens) == len(images) * beam_size:
+                grid = reached
+            else:
+                grid = np.full((len(images), beam_size, words.shape[1]), -np.inf)                # (B, beam, k)
+                grid[np.arange(beam_size) < count[:, None]] = reached
             best, live = best_first(grid.reshape(len(images), -1), beam_size)                    # (B, beam), places and values
 
-            bound, target = live[:, 0] / max_length**length_penalty, completed["score"][images, n_best - 1]
-            lost = (live[:, 0] == -np.inf) & (completed["score"][images, 0] == -np.inf)
+            scores = completed["score"][images]                                                  # (B, beam)
+            lost = np.maximum(live[:, 0], scores[:, 0]) == -np.inf
             if lost.any():
                 raise no_sentence(name, images[lost.argmax()], length)
-            going = bound > target                                                               # (B,)
+            going = live[:, 0] / max_length**length_penalty > scores[:, n_best - 1]              # (B,)
 
-            row_of = np.zeros((len(images), beam_size), dtype=np.int64)
-            row_of[image, slot] = np.arange(len(image))
-            image, slot = np.nonzero((live > -np.inf) & going[:, None])                          # (N,), the new hypotheses
-            parent, choice = np.divmod(best[image, slot], words.shape[1])
-            parents = row_of[image, parent]
-            tokens, log_prob = words[parents, choice], live[image, slot]
-            trace.append((parents, tokens))
-            images, image = images[going], (np.cumsum(going) - 1)[image]
+            kept = (live > -np.inf) & going[:, None]                                             # (B, beam)
+            count = np.count_nonzero(kept, axis=1)
+            rank, choice = np.divmod(best[kept], words.shape[1])                                 # (N,), the new hypotheses
+            parents = np.repeat(first, count) + rank
+            tokens, log_prob = words[parents, choice], live[kept]
+            trace.append((parents, tokens, log_prob))
+            images, count = images[going], count[going]
             if not len(images):
                 break
             if length < max_length:
                 state = take(state, parents)
 
-    found = [[Hypothesis(_words(trace[:c["step"] - 1], c["row"]), float(c["log_prob"]), float(c["score"]), True)
-              for c in ranked[:n_best] if c["score"] > -np.inf] for ranked in completed]
-    for row, number in enumerate(images[image]):
-        if len(found[number]) < n_best:
-            found[number].append(Hypothesis(_words(trace, row), float(log_prob[row]),
-                                            float(log_prob[row] / max_length**length_penalty), False))
-    return found
+    return trace, completed, np.repeat(images, count)
 
 
 def _complete(completed: np.ndarray, images: np.ndarray, place: tuple, log_prob: np.ndarray, length: int, row: np.ndarray,
@@ -137,10 +155,10 @@ def _complete(completed: np.ndarray, images: np.ndarray, place: tuple, log_prob:
     completed[images] = pick(both, best)
 
 
-def _words(trace: list[tuple[np.ndarray, np.ndarray]], row: int) -> tuple[int, ...]:
+def _words(trace: list[tuple[np.ndarray, np.ndarray, np.ndarray]], row: int) -> tuple[int, ...]:
     """The words of hypothesis ``row`` after the last step of ``trace``, found by walking back along its parents."""
     words = []
-    for parents, tokens in reversed(trace):
+    for parents, tokens, _ in reversed(trace):
         words.append(int(tokens[row]))
         row = parents[row]
     return tuple(reversed(words))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..autograd import Tensor, no_grad
+from ..autograd import Tensor
 from ..backend.arrays import is_array
 
 
@@ -21,8 +21,7 @@ def take(state, rows):
     Raises:
         TypeError: something in the nesting is none of these.
     """
-    with no_grad():
-        return _map("take", lambda leaf, path: leaf[rows], state)
+    return _map("take", lambda leaf, path: Tensor(leaf._data[rows]) if isinstance(leaf, Tensor) else leaf[rows], state)
 
 
 def check_rows(name: str, state, n: int) -> None:

@@ -43,7 +43,7 @@ def advance(name: str, step: Callable, tokens: np.ndarray, state, end: int, imag
         length: how many words the hypotheses will have after this step, for messages.
 
     Returns:
-        (log_probs, best, state): float arrays (N, K) and (N,), the highest of each row, and the new state.
+        (log_probs, state): a float array (N, K), and the new state.
 
     Raises:
         TypeError: ``step`` returned something else than a pair, or log-probabilities that are not real numbers.
@@ -63,14 +63,13 @@ def advance(name: str, step: Callable, tokens: np.ndarray, state, end: int, imag
         raise ValueError(f"{name}: end={end} is no word of the model, which has K={log_probs.shape[1]} words")
     check_rows(name, state, len(tokens))
     with np.errstate(invalid="ignore"):
-        best = log_probs.max(axis=1)   # (N,), NaN where a row has one
-    bad = ~(best <= SLACK)
-    if bad.any():
-        row = int(bad.argmax())
-        what = "NaN" if np.isnan(best[row]) else f"the log-probability {best[row]:.4g}"
-        raise ValueError(f"{name}: step returned {what} for image {images[row]} at word {length}; it must return "
-                         "log-probabilities, at most 0: F.log_softmax(logits, dim=-1)")
-    return log_probs, best, state
+        if not log_probs.max() <= SLACK:   # NaN where there is one
+            best = log_probs.max(axis=1)
+            row = int((~(best <= SLACK)).argmax())
+            what = "NaN" if np.isnan(best[row]) else f"the log-probability {best[row]:.4g}"
+            raise ValueError(f"{name}: step returned {what} for image {images[row]} at word {length}; it must return "
+                             "log-probabilities, at most 0: F.log_softmax(logits, dim=-1)")
+    return log_probs, state
 
 
 def no_sentence(name: str, image: int, length: int) -> ValueError:
@@ -96,7 +95,8 @@ def follow(name: str, choose: Callable, step: Callable, state, batch_size: int, 
     log_prob = np.zeros(batch_size)
     with no_grad():
         for length in range(1, max_length + 1):
-            log_probs, best, state = advance(name, step, tokens, state, end, images, length)
+            log_probs, state = advance(name, step, tokens, state, end, images, length)
+            best = log_probs.max(axis=1)   # (N,)
             if best.min() == -np.inf:
                 raise no_sentence(name, images[best.argmin()], length)
             tokens = choose(log_probs, images)   # (N,)

@@ -18,11 +18,12 @@ def top_words(scores: np.ndarray, k: int) -> np.ndarray:
     n, size = scores.shape
     if k >= size:
         return np.broadcast_to(np.arange(size), (n, size))
-    if size >= 8 * k:
-        # Deal the columns into 4 k piles. The k-th highest of the piles' maxima is a floor for the k-th highest of all,
-        # and few scores reach it; picking those costs a fraction of partitioning whole rows.
-        piles = scores[:, :size // (4 * k) * 4 * k].reshape(n, -1, 4 * k).max(axis=1)            # (N, 4 k)
-        floor = np.partition(piles, 3 * k, axis=1)[:, 3 * k]                                     # (N,)
+    piles = max(8 * k, 128)
+    if size >= 5 * piles:
+        # Deal the columns into piles. The k-th highest of the piles' maxima is a floor for the k-th highest of all, and
+        # few scores reach it; picking those costs a fraction of partitioning whole rows.
+        tops = scores[:, :size // piles * piles].reshape(n, -1, piles).max(axis=1)               # (N, piles)
+        floor = np.partition(tops, piles - k, axis=1)[:, piles - k]                              # (N,)
         if floor.min() > -np.inf:   # otherwise some row would spare nothing
             row, column = np.divmod(np.flatnonzero(scores >= floor[:, None]), size)              # (M,), by rows
             count = np.bincount(row, minlength=n)                                                # (N,), each at least k
@@ -48,19 +49,21 @@ def best_first(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 def pick(values: np.ndarray, index: np.ndarray) -> np.ndarray:
     """``values[i, index[i, j]]``: np.take_along_axis along axis 1, without what its generality costs."""
-    return values[np.arange(len(index))[:, None], index]
+    first = np.arange(0, values.size, values.shape[1])   # (N,), where each row starts
+    return values.reshape(-1).take(index + first[:, None])
 
 
 def _partition(scores: np.ndarray, k: int) -> np.ndarray:
     """``top_words`` for k < K."""
-    size = scores.shape[1]
-    words = np.argpartition(scores, size - k, axis=1)[:, size - k:]        # (N, k), any of the equal ones
-    least = pick(scores, words).min(axis=1)                                # (N,)
-    reach = np.count_nonzero(scores >= least[:, None], axis=1)             # (N,), more than k: the k-th has equals outside
-    tied = np.flatnonzero((reach > k) & (least > -np.inf))
-    if len(tied):
-        rows, edge = scores[tied], least[tied, None]
+    n, size = scores.shape
+    least = np.partition(scores, size - k, axis=1)[:, size - k, None]      # (N, 1), the k-th highest
+    taken = scores >= least                                                # (N, K)
+    found = np.flatnonzero(taken)                                          # k of each row, if no row has equals of the k-th
+    if len(found) > n * k:
+        tied = np.flatnonzero(np.count_nonzero(taken, axis=1) > k)
+        rows, edge = scores[tied], least[tied]
         above, equal = rows > edge, rows == edge
         spare = k - np.count_nonzero(above, axis=1)[:, None]
-        words[tied] = np.nonzero(above | (equal & (np.cumsum(equal, axis=1) <= spare)))[1].reshape(-1, k)
-    return np.sort(words, axis=1)
+        taken[tied] = above | (equal & (np.cumsum(equal, axis=1) <= spare))
+        found = np.flatnonzero(taken)
+    return found.reshape(n, k) - np.arange(0, n * size, size)[:, None]

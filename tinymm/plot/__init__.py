@@ -4,10 +4,12 @@
 """
 
 from .attention import attention_pair, attention_words, spread_attention
+from .beam_tree import beam_tree
 from .captions import caption_grid
 from .charts import bars, heatmap
 from .curves import loss_curves, moving_average
+from .levels import caption_columns, stacked_bars
 from .style import COLORS, RIGHT, WRONG
 
 __all__ = ["attention_words", "attention_pair", "spread_attention", "caption_grid", "loss_curves", "moving_average", "bars",
-           "heatmap", "COLORS", "RIGHT", "WRONG"]
+           "heatmap", "beam_tree", "caption_columns", "stacked_bars", "COLORS", "RIGHT", "WRONG"]

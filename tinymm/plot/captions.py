@@ -10,6 +10,7 @@ from .style import FONT, GREY, NEUTRAL, RIGHT, WIDTH, WRONG, picture, show, wrap
 
 GAP = 0.15      # inches between panels
 LEADING = 1.3   # distance of two lines, in font sizes
+LETTERS = 0.96  # share of a width that a text may be measured to fill: letters on the screen are a little wider
 
 
 def caption_grid(images: Sequence, captions: Sequence[str], references: Sequence[str] | None = None,
@@ -42,7 +43,7 @@ def caption_grid(images: Sequence, captions: Sequence[str], references: Sequence
     panel = min(2.6, (WIDTH - GAP) / columns - GAP)   # inches
     size = FONT if panel > 1.8 else FONT - 1.5
     shown = [picture(image, f"caption_grid: image {i}") for i, image in enumerate(images)]
-    text_width = 0.96 * panel * 72   # points; letters on the screen are a little wider than measured
+    text_width = LETTERS * panel * 72   # points
     below = []   # of each panel: (lines of the caption, lines of the reference)
     for i in range(count):
         mark = {True: "\u2713 ", False: "\u2717 "}.get(None if correct is None or correct[i] is None else bool(correct[i]), "")
@@ -62,15 +63,15 @@ def caption_grid(images: Sequence, captions: Sequence[str], references: Sequence
             axes = figure.add_axes((left / width, (top - side) / height, panel / width, side / height), anchor="S")
             color = NEUTRAL if correct is None or correct[i] is None else RIGHT if correct[i] else WRONG
             show(axes, shown[i], *((color, 1.5) if color != NEUTRAL else ()))
-            _below(axes, below[i][0], 5, size, color=color)
-            _below(axes, below[i][1], 5 + len(below[i][0]) * line * 72, size - 1, color=GREY, style="italic")
+            write_below(axes, below[i][0], 5, size, color=color)
+            write_below(axes, below[i][1], 5 + len(below[i][0]) * line * 72, size - 1, color=GREY, style="italic")
         top -= side + text
     if title:
         figure.suptitle(title, fontsize=FONT + 1, y=1 - 0.1 / height, va="top", parse_math=False)
     return figure
 
 
-def _below(axes, lines: list[str], distance: float, size: float, **look) -> None:
+def write_below(axes, lines: list[str], distance: float, size: float, **look) -> None:
     """Lines of text under the axes, the first ``distance`` points below the frame."""
     if lines:
         axes.annotate("\n".join(lines), (0.5, 0), (0, -distance), "axes fraction", "offset points", ha="center", va="top",
