@@ -1,4 +1,4 @@
-"""`python -m tinymm caption IMAGE --model RUN`: sentences for a picture of your own, and where the model looked."""
+"""`python -m tinymm caption IMAGE --model RUN`: sentences for a picture of your own, and how they came about."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import sys
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", help="a picture file")
-    parser.add_argument("--model", required=True, metavar="RUN", help="folder of a trained lecture 4, e.g. runs/lecture_04")
+    parser.add_argument("--model", required=True, metavar="RUN", help="folder of a trained lecture 2 or 4, e.g. runs/lecture_04")
     parser.add_argument("--beam", type=int, default=5, metavar="K", help="width of the beam search (default 5; 1 is greedy)")
     parser.add_argument("--n-best", type=int, default=3, metavar="N", help="how many sentences to print (default 3)")
     parser.add_argument("--invert", choices=("auto", "yes", "no"), default="auto",
-                        help="dark on light to light on dark, as the digit scenes are (auto: by the picture's border)")
-    parser.add_argument("--out", metavar="FILE", help="the picture of the attention (default: NAME_attention.png)")
+                        help="dark on light to light on dark, as the scenes are (auto: by the picture's border)")
+    parser.add_argument("--out", metavar="FILE", help="the picture of where the model looked (lecture 4) or of its beam (2); "
+                                                      "default: NAME_attention.png, NAME_beam.png")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,12 +36,13 @@ def run(args: argparse.Namespace) -> int:
     found = captioning.captions(image, args.beam, min(args.n_best, args.beam))
     for words, log_prob in found:
         print(f"{log_prob:8.3f}  {' '.join(words)}")
-    out = pathlib.Path(args.out or f"{pathlib.Path(args.image).stem}_attention.png")
     if found[0][0]:
+        what, figure = captioning.explain(image, found[0][0])
+        out = pathlib.Path(args.out or f"{pathlib.Path(args.image).stem}_{what}.png")
         try:
-            save_figure(captioning.attention(image, found[0][0]), out)
+            save_figure(figure, out)
         except (OSError, ValueError) as error:   # no such folder, or a format that matplotlib does not write
-            print(f"caption: the picture of the attention could not be written to {out}: {error}", file=sys.stderr)
+            print(f"caption: the picture of the {what} could not be written to {out}: {error}", file=sys.stderr)
             return 2
-        print(f"the attention of the first, word by word: {out}")
+        print(f"the {what} of the first, word by word: {out}")
     return 0

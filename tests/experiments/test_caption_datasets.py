@@ -8,7 +8,7 @@ from PIL import Image
 
 from tinymm.cli import main
 from tinymm.experiments.caption_datasets import open_captions
-from tinymm.experiments.lecture_04_data import photo_parts, vocabulary_of
+from tinymm.experiments.caption_parts import photo_parts, vocabulary_of
 
 
 def pictures(folder, count=6):
@@ -31,7 +31,7 @@ def test_coco_with_a_folder_for_each_year(tmp_path):
         (tmp_path / "annotations" / f"captions_{year}.json").write_text(json.dumps(coco(tmp_path, names, part.start)))
     found = open_captions("coco", str(tmp_path), 32)
     assert found.splits == {"train": 4, "val": 2} and found[0][0].shape == (3, 32, 32)
-    parts = photo_parts("coco", str(tmp_path), seed=0)
+    parts = photo_parts(4, "coco", str(tmp_path), seed=0)
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [3, 2, 1]   # no test pictures: one of train's
     assert parts["validation"].captions[0] == [["picture", "number", "0"]] and parts["train"].images([0, 2]).shape == (2, 3, 64, 64)
     assert "picture" in vocabulary_of(parts["train"])
@@ -40,7 +40,7 @@ def test_coco_with_a_folder_for_each_year(tmp_path):
 def test_coco_in_one_file_is_split_at_random(tmp_path, capsys):
     names = pictures(tmp_path / "images") + ["gone.jpg"]
     (tmp_path / "captions_small.json").write_text(json.dumps(coco(tmp_path, names)))
-    parts = photo_parts("coco", str(tmp_path), seed=0)
+    parts = photo_parts(4, "coco", str(tmp_path), seed=0)
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [4, 1, 1]
     assert "1 of 7 picture files are missing: gone.jpg" in capsys.readouterr().out
     everything = sorted(str(c) for part in parts.values() for c in part.captions)
@@ -52,7 +52,7 @@ def test_karpathys_files(tmp_path):
     images = [{"imgid": i, "filename": n, "split": ("train", "restval", "train", "val", "test", "test")[i],
                "sentences": [{"raw": "A dog.", "tokens": ["a", "dog"]}]} for i, n in enumerate(names)]
     (tmp_path / "dataset_flickr8k.json").write_text(json.dumps({"dataset": "flickr8k", "images": images}))
-    parts = photo_parts("karpathy", str(tmp_path), seed=0)
+    parts = photo_parts(4, "karpathy", str(tmp_path), seed=0)
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [3, 1, 2]
     assert [list(c) for c in parts["test"].captions[0]] == [["a", "dog"]]
 

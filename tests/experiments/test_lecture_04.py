@@ -59,7 +59,8 @@ def test_a_users_picture_is_captioned(finished, tmp_path, monkeypatch, capsys):
         part = evaluation.Part([[words]], lambda rows: image[None])
         one, = evaluation.look(captioning.captioner, captioning.vocabulary, part)
         assert one.nats == pytest.approx(-log_prob, rel=1e-4)   # search and teacher forcing agree on the sentence
-        assert len(captioning.attention(image, words).axes) == 1 + len(words)
+        what, figure = captioning.explain(image, words)
+        assert what == "attention" and len(figure.axes) == 1 + len(words)
 
 
 def test_a_wrong_picture_or_model_is_explained(finished, tmp_path, capsys):

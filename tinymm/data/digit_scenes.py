@@ -16,12 +16,13 @@ import numpy as np
 from ..backend.random import Stream
 from .dataset import Dataset
 from .digits import split_digits
+from .placing import fits, place, relations
+from .scene_captions import Caption, sentence
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SIZES = {"small": (10, 12), "large": (15, 18)}    # word -> least and greatest height and width in pixels
 LAYOUTS = ((2,), (1, 1), (3,), (1, 1, 1), (2, 1), (1, 2))   # digits in each row, from the top
 CANVAS = 48
-GAP = 2                                           # pixels between two digits, at least
 INK = 0.25                                        # darkness from which a pixel belongs to a digit's mask
 
 
@@ -44,19 +45,6 @@ class Digit:
     relation: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class Caption:
-    """A sentence about a scene.
-
-    Attributes:
-        words: its tokens.
-        mentions: (position of the word, index of the digit) of every word that names a digit.
-    """
-
-    words: tuple[str, ...]
-    mentions: tuple[tuple[int, int], ...]
-
-
 @dataclasses.dataclass(frozen=True, eq=False)   # its arrays have no single truth of equality
 class Scene:
     """A picture and the truth about it.
@@ -74,17 +62,6 @@ class Scene:
     captions: tuple[Caption, ...]
 
 
-def _sentence(*parts) -> Caption:
-    """Words from strings, and mentions from (string, digit index) pairs."""
-    words, mentions = [], []
-    for part in parts:
-        text, digit = part if isinstance(part, tuple) else (part, None)
-        if digit is not None:
-            mentions.append((len(words), digit))
-        words += text.split()
-    return Caption(tuple(words), tuple(mentions))
-
-
 def captions_of(digits: tuple[Digit, ...]) -> tuple[Caption, ...]:
     """Five ways to say what stands there; the digits come in reading order in all of them."""
     def chain(describe, between):
@@ -97,11 +74,11 @@ def captions_of(digits: tuple[Digit, ...]) -> tuple[Caption, ...]:
     article = lambda d: "an" if d.label == 8 else "a"
     verb = iter(["is", *["which is"] * len(digits)])   # the small two is above the large five which is left of ...
     return (
-        _sentence(*chain(lambda d: ["a", d.size], lambda r: r)),
-        _sentence("there is", *chain(lambda d: [article(d)], lambda r: r)),
-        _sentence(*chain(lambda d: ["the", d.size], lambda r: f"{next(verb)} {r}")),
-        _sentence("we see", *chain(lambda d: [], lambda r: "and")),
-        _sentence("someone wrote", *chain(lambda d: [d.size], lambda r: r)),
+        sentence(*chain(lambda d: ["a", d.size], lambda r: r)),
+        sentence("there is", *chain(lambda d: [article(d)], lambda r: r)),
+        sentence(*chain(lambda d: ["the", d.size], lambda r: f"{next(verb)} {r}")),
+        sentence("we see", *chain(lambda d: [], lambda r: "and")),
+        sentence("someone wrote", *chain(lambda d: [d.size], lambda r: r)),
     )
 
 
@@ -130,32 +107,18 @@ def draw_scene(rng: np.random.Generator, images: np.ndarray, labels: np.ndarray)
         names = [list(SIZES)[i] for i in rng.integers(len(SIZES), size=sum(rows))]
         sides = [int(rng.integers(SIZES[name][0], SIZES[name][1] + 1)) for name in names]
         lines = np.split(np.array(sides), np.cumsum(rows)[:-1])
-        if sum(line.max() + GAP for line in lines) <= CANVAS and all((line + GAP).sum() <= CANVAS for line in lines):
+        if fits(lines, CANVAS):
             break
     originals = rng.integers(len(labels), size=len(sides))
     canvas, masks, digits = np.zeros((CANVAS, CANVAS)), [], []
-    tops = _spread(rng, [int(line.max()) for line in lines])
-    for r, line in enumerate(lines):
-        for column, (side, left) in enumerate(zip(line, _spread(rng, [int(s) for s in line]))):
-            i, side = len(digits), int(side)
-            top = tops[r] + int(rng.integers(0, line.max() - side + 1))
-            ink = enlarge(images[originals[i]], side)
-            mask = np.zeros((CANVAS, CANVAS), bool)
-            mask[top:top + side, left:left + side] = ink > INK
-            canvas[top:top + side, left:left + side] += ink
-            last = column == len(line) - 1
-            relation = "" if i == len(sides) - 1 else "above" if last else "left of"
-            digits.append(Digit(int(labels[originals[i]]), names[i], (top, left, top + side, left + side), int(originals[i]),
-                                relation))
-            masks.append(mask)
+    for name, side, (top, left), original, relation in zip(names, sides, place(rng, lines, CANVAS), originals, relations(lines)):
+        ink = enlarge(images[original], side)
+        mask = np.zeros((CANVAS, CANVAS), bool)
+        mask[top:top + side, left:left + side] = ink > INK
+        canvas[top:top + side, left:left + side] += ink
+        digits.append(Digit(int(labels[original]), name, (top, left, top + side, left + side), int(original), relation))
+        masks.append(mask)
     return Scene(np.round(255 * canvas).astype(np.uint8), tuple(digits), np.stack(masks), captions_of(tuple(digits)))
-
-
-def _spread(rng: np.random.Generator, lengths: list[int]) -> list[int]:
-    """Starts of pieces of the given lengths in a row on the canvas, with at least GAP between them, else at random."""
-    spare = CANVAS - sum(lengths) - GAP * (len(lengths) - 1)
-    cuts = np.sort(rng.integers(0, spare + 1, size=len(lengths)))   # how much of the spare room lies before each piece
-    return [int(cut) + sum(lengths[:i]) + GAP * i for i, cut in enumerate(cuts)]
 
 
 class DigitScenes(Dataset):

@@ -2,7 +2,8 @@
 
 import importlib
 
-LECTURES = {0: ("lecture_00", "Autograd"), 4: ("lecture_04", "ShowAttendAndTell")}   # number -> (module, Experiment)
+LECTURES = {0: ("lecture_00", "Autograd"), 2: ("lecture_02", "ShowAndTell"),
+            4: ("lecture_04", "ShowAttendAndTell")}   # number -> (module, Experiment)
 
 
 def find(number: int):

@@ -1,4 +1,4 @@
-"""The data of lecture 4: the digit scenes, or photographs with captions from a published dataset."""
+"""Captioned pictures of one part of the data: scenes of an embedded world, or photographs of a published dataset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from ..backend.random import Stream
 from ..data import CaptionDataset
-from ..data.digit_scenes import DigitScenes, Scene
 from ..text import Vocabulary, tokenize
 from .caption_datasets import open_captions
 
@@ -30,7 +29,7 @@ class Part:
 
     captions: Sequence[Sequence[Sequence[str]]]
     images: Callable[[Sequence[int]], np.ndarray]
-    scenes: Sequence[Scene] | None = None
+    scenes: Sequence | None = None
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -40,18 +39,18 @@ class Part:
         return (tokens for of_picture in self.captions for tokens in of_picture)
 
 
-def scene_parts(counts: dict[str, int], seed: int) -> dict[str, Part]:
-    """Digit scenes: part -> that many of them. No handwritten original is in two parts."""
-    parts = {}
-    for name, count in counts.items():
-        scenes = DigitScenes(name, count, seed)
-        pictures = scenes.images()
-        parts[name] = Part([[c.words for c in scene.captions] for scene in scenes.scenes],
-                           lambda rows, pictures=pictures: pictures[np.asarray(rows)], scenes.scenes)
-    return parts
+def scene_part(world) -> Part:
+    """The pictures and captions of a world of scenes, such as DigitScenes."""
+    pictures, captions = world.images(), [[c.words for c in scene.captions] for scene in world.scenes]
+    return Part(captions, lambda rows: pictures[np.asarray(rows)], world.scenes)
 
 
-def photo_parts(name: str, root: str, seed: int) -> dict[str, Part]:
+def alone(image: np.ndarray, words: Sequence[str]) -> Part:
+    """A part with one picture (C, H, W) and one sentence."""
+    return Part([[words]], lambda rows: image[None][np.asarray(rows)])
+
+
+def photo_parts(lecture: int, name: str, root: str, seed: int) -> dict[str, Part]:
     """Photographs: "train", "validation" and "test", by the dataset's splits; what it lacks is taken at random from its
     training pictures, an eighth of them each.
 
@@ -60,8 +59,8 @@ def photo_parts(name: str, root: str, seed: int) -> dict[str, Part]:
     """
     dataset = open_captions(name, root, PHOTO_SIZE)
     if len(dataset) < 3:
-        raise ValueError(f"lecture 4: {name} in {root} has {len(dataset)} captioned pictures; it takes at least 3, for training, "
-                         "validation and test")
+        raise ValueError(f"lecture {lecture}: {name} in {root} has {len(dataset)} captioned pictures; it takes at least 3, "
+                         "for training, validation and test")
     whole = "train" not in dataset.splits   # a dataset that says nothing of training is one heap of pictures
     rest = list((dataset if whole else dataset.split("train")).records)
     order = Stream("photographs", seed).generator.permutation(len(rest))

@@ -11,27 +11,27 @@ import dataclasses
 
 import numpy as np
 
-from .. import functional as F
-from .. import nn, optim
-from ..autograd import Tensor, no_grad
+from .. import nn
+from ..autograd import Tensor
 from ..backend.threads import blas_threads
-from ..data import DataLoader, TensorDataset
+from ..data.digit_scenes import CANVAS, DigitScenes
 from ..data.digit_windows import CLASSES, digit_windows
-from ..decode import Hypothesis, beam_search, greedy_search
-from ..models import attention_objective as objective
+from ..models import attention_objective
 from ..models.conv_encoder import ConvEncoder
 from ..models.show_attend_and_tell import ShowAttendTell
 from ..text import Vocabulary
 from ..train import Trainer
 from .caption_datasets import NAMES
 from .caption_pairs import CaptionPairs
+from .caption_parts import alone, photo_parts, scene_part, vocabulary_of
+from .caption_stage import BATCH, BLAS_THREADS, caption_stage
+from .captioner import Captioner
 from .claims import Claim
+from .classify_stage import classify_stage
 from .experiment import Experiment
-from .lecture_04_data import Part, photo_parts, scene_parts, vocabulary_of
 
-BATCH = 64
-BLAS_THREADS = 1     # the decoder's products are small
-CHUNK = 256          # pictures that are encoded or captioned at a time when nothing is trained
+
+WORLD = f"scenes of {CANVAS} x {CANVAS} pixels with handwritten digits of 10 to 18 pixels"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,43 +66,25 @@ class Objective:
 OBJECTIVES = {"soft": Objective(), "hard": Objective(hard=True), "doubly_stochastic": Objective(lam=1.0)}
 
 
-class Captioner(nn.Module):
-    """Encoder and decoder: all that captions a picture.
+def build(channels: int, vocabulary: int, hard: bool) -> Captioner:
+    """The untrained captioner.
 
     Args:
         channels: of the pictures, 1 or 3.
         vocabulary: K.
         hard: hard attention.
     """
+    encoder = ConvEncoder(channels)
+    return Captioner(encoder, ShowAttendTell(encoder.features, vocabulary, hard=hard, pad=Vocabulary.pad), Vocabulary.pad)
 
-    def __init__(self, channels: int, vocabulary: int, hard: bool):
-        super().__init__()
-        self.encoder = ConvEncoder(channels)
-        self.decoder = ShowAttendTell(self.encoder.features, vocabulary, hard=hard, pad=Vocabulary.pad)
 
-    def annotate(self, part: Part) -> np.ndarray:
-        """Annotation vectors (N, L, D) of all pictures of a part, for reading only; few pictures are in memory at a time."""
-        device, found = next(self.parameters()).device, []
-        self.encoder.eval()
-        with no_grad():
-            for i in range(0, len(part), CHUNK):
-                found.append(self.encoder(Tensor(part.images(range(i, min(i + CHUNK, len(part))))).to(device)).cpu().numpy())
-        return np.concatenate(found)
-
-    def search(self, a: np.ndarray, beam_size: int = 1, n_best: int = 1, max_length: int = 30) -> list[list[Hypothesis]]:
-        """Sentences for annotation vectors (N, L, D): greedy for ``beam_size`` 1, else by beam search, best first."""
-        device, found = next(self.parameters()).device, []
-        self.decoder.eval()
-        how = {"start": Vocabulary.pad, "end": Vocabulary.end, "max_length": max_length}
-        with no_grad():
-            for i in range(0, len(a), CHUNK):
-                part = Tensor(a[i:i + CHUNK]).to(device)
-                state = self.decoder.start(part)
-                if beam_size == 1:
-                    found += [[h] for h in greedy_search(self.decoder.step, state, len(part), **how)]
-                else:
-                    found += beam_search(self.decoder.step, state, len(part), beam_size=beam_size, n_best=n_best, **how)
-        return found
+def encoder_stage(encoder: ConvEncoder, windows: int, rounds: int, seed: int, device: str, **trainer) -> Trainer:
+    """Classify windows by their strongest features: the maximum over places, then one linear layer."""
+    model = nn.Sequential(encoder, nn.Linear(encoder.channels[-1], CLASSES)).to(device)
+    logits = lambda images: model[1](encoder.feature_map(images.float() / 255).amax((2, 3)))
+    train, held = ((images, classes[:, None]) for images, classes in
+                   (digit_windows("train", windows, seed), digit_windows("validation", 1000, seed)))
+    return classify_stage(model, logits, (CLASSES,), train, held, rounds, device=device, **trainer)
 
 
 class ShowAttendAndTell(Experiment):
@@ -112,6 +94,19 @@ class ShowAttendAndTell(Experiment):
     variants = {"soft": "soft attention", "hard": "hard attention, by REINFORCE",
                 "doubly_stochastic": "soft attention with the penalty, lambda = 1"}
     datasets = NAMES
+
+    @staticmethod
+    def restore(config: dict, vocabulary: int) -> Captioner:
+        """An untrained captioner of the kind that a checkpoint with this configuration belongs to."""
+        return build(config["channels"], vocabulary, OBJECTIVES[config["variant"]].hard)
+
+    @staticmethod
+    def explain(captioner: Captioner, vocabulary: Vocabulary, image: np.ndarray, words: list[str]):
+        """Where the model looks in a picture (C, H, W) at each word of a sentence: (what it is, a Figure)."""
+        from . import lecture_04_evaluation, lecture_04_figures
+
+        one, = lecture_04_evaluation.look(captioner, vocabulary, alone(image, words))
+        return "attention", lecture_04_figures.attention(image, one, captioner.encoder.grid(*image.shape[1:]))
 
     @property
     def config(self) -> dict:
@@ -123,10 +118,10 @@ class ShowAttendAndTell(Experiment):
     def prepare(self) -> None:
         self.size, self.objective = SCALES[self.scale], OBJECTIVES[self.variant]
         if self.data is None:
-            counts = {"train": self.size.train, "validation": self.size.validation, "test": self.size.test}
-            self.parts = scene_parts(counts, self.seed)
+            self.parts = {name: scene_part(DigitScenes(name, getattr(self.size, name), self.seed))
+                          for name in ("train", "validation", "test")}
         else:
-            self.parts = photo_parts(self.data, self.root, self.seed)
+            self.parts = photo_parts(self.number, self.data, self.root, self.seed)
         self.vocabulary = vocabulary_of(self.parts["train"])
         self.pairs = {name: CaptionPairs(part.captions, self.vocabulary, Vocabulary.pad) for name, part in self.parts.items()}
         picture = self.parts["train"].images([0])
@@ -138,67 +133,19 @@ class ShowAttendAndTell(Experiment):
         return self.captioner.encoder.grid(*self.picture_size)
 
     def stages(self, folder, progress):
-        self.captioner = Captioner(self.channels, len(self.vocabulary), self.objective.hard).to(self.device)
+        self.captioner = build(self.channels, len(self.vocabulary), self.objective.hard).to(self.device)
         if self.data is None:
-            yield self._encoder_stage(folder and folder / "encoder", progress)
-        yield self._caption_stage(folder and folder / "captioner", progress)
-
-    def _encoder_stage(self, folder, progress) -> Trainer:
-        """Classify windows by their strongest features: the maximum over places, then one linear layer."""
-        encoder = self.captioner.encoder
-        model = nn.Sequential(encoder, nn.Linear(encoder.channels[-1], CLASSES)).to(self.device)
-        classes_of = lambda images: model[1](encoder.feature_map(images).amax((2, 3)))
-        images, classes = digit_windows("train", self.size.windows, self.seed)
-        held, held_classes = digit_windows("validation", 1000, self.seed)
-        loader = DataLoader(TensorDataset(Tensor(images), Tensor(classes)), BATCH, shuffle=True, drop_last=True)
-        optimizer = optim.Adam(model.parameters(), lr=3e-3)
-        total = self.size.window_rounds * len(loader)
-
-        def step(batch):
-            windows, targets = (t.to(self.device) for t in batch)
-            return F.cross_entropy(classes_of(windows.float() / 255), targets)
-
-        def validate():
-            read = classes_of(Tensor(held.astype(np.float32) / 255).to(self.device)).argmax(-1).cpu().numpy()
-            return {"accuracy": float((read == held_classes).mean())}
-
-        self.encoder_trainer = Trainer(model, optimizer, loader, step, self.size.window_rounds, validate=validate, folder=folder,
-                                       scheduler=optim.lr_scheduler.WarmupCosineLR(optimizer, min(100, total // 4), total),
-                                       config=self.config, label="encoder" if progress else None)
-        return self.encoder_trainer
+            self.encoder_trainer = encoder_stage(
+                self.captioner.encoder, self.size.windows, self.size.window_rounds, self.seed, self.device, config=self.config,
+                folder=folder and folder / "encoder", label="encoder" if progress else None)
+            yield self.encoder_trainer
+        self.trainer = self._caption_stage(folder and folder / "captioner", progress)
+        yield self.trainer
 
     def _caption_stage(self, folder, progress) -> Trainer:
-        size, settings, decoder = self.size, self.objective, self.captioner.decoder
-        joint = self.data is not None
-        trained = self.captioner if joint else decoder
-        annotations = held = None
-        if not joint:   # the encoder does not change any more
-            annotations, held = (self.captioner.annotate(self.parts[name]) for name in ("train", "validation"))
-        epochs = self.epochs or (size.photo_epochs if joint else size.epochs)
-        pairs = self.pairs["train"]
-        loader = DataLoader(pairs, BATCH, shuffle=True, bucket=pairs.lengths, generator="captions")
-        optimizer = optim.Adam(trained.parameters(), lr=settings.lr)
-        total = epochs * len(loader)
-        baseline = objective.MovingAverage()
-
-        def step(batch):
-            pictures, y, targets = batch
-            if joint:
-                a = self.captioner.encoder(Tensor(self.parts["train"].images(pictures)).to(self.device))
-            else:
-                a = Tensor(annotations[pictures]).to(self.device)
-            y, targets = y.to(self.device), targets.to(self.device)
-            mask = targets != Vocabulary.pad
-            decoded = decoder(a, y)
-            words = float(mask.sum())
-            if settings.hard:
-                loss, log_p = objective.hard_objective(decoded, targets, mask, baseline.value, settings.lambda_r,
-                                                       settings.lambda_e)
-                baseline.update(float(log_p.mean()))
-                return loss, {"nats a word": -float(log_p.sum()) / words, "baseline": baseline.value}
-            loss = objective.soft_objective(decoded, targets, mask, settings.lam)
-            penalty = objective.doubly_stochastic_penalty(decoded.alpha.detach(), mask).mean() if settings.lam else 0.0
-            return loss, {"nats a word": float(loss.detach() - settings.lam * penalty) * targets.shape[1] / words}
+        joint = self.data is not None   # otherwise the encoder does not change any more
+        annotations, held = (None if joint else self.captioner.annotate(self.parts[name]) for name in ("train", "validation"))
+        self.baseline = attention_objective.MovingAverage()
 
         def validate():
             from . import lecture_04_evaluation as evaluation
@@ -209,14 +156,24 @@ class ShowAttendAndTell(Experiment):
                 found["pointing"] = evaluation.pointing(looks, self.parts["validation"].scenes, self.grid).accuracy
             return found
 
-        config = {**self.config, "epochs": epochs, "vocabulary": self.vocabulary.state_dict(), "channels": self.channels,
-                  "picture_size": list(self.picture_size)}
-        self.trainer = Trainer(self.captioner, optimizer, loader, step, epochs, validate=validate, folder=folder, max_norm=5.0,
-                               scheduler=optim.lr_scheduler.WarmupCosineLR(optimizer, min(100, total // 4), total),
-                               carried={"baseline": baseline}, config=config, label="captioner" if progress else None,
-                               blas_threads=BLAS_THREADS)
-        self.baseline = baseline
-        return self.trainer
+        config = {**self.config, "lecture": self.number, "vocabulary": self.vocabulary.state_dict(), "channels": self.channels,
+                  "picture_size": list(self.picture_size), "world": None if joint else WORLD}
+        return caption_stage(self.captioner, self.parts["train"], self.pairs["train"], self.loss, annotations=annotations,
+                             epochs=self.epochs or (self.size.photo_epochs if joint else self.size.epochs), lr=self.objective.lr,
+                             config=config, device=self.device, validate=validate, folder=folder,
+                             carried={"baseline": self.baseline}, label="captioner" if progress else None)
+
+    def loss(self, decoded, targets: Tensor, mask: Tensor):
+        """The variant's objective, and what to record of it."""
+        settings, words = self.objective, float(mask.sum())
+        if settings.hard:
+            loss, log_p = attention_objective.hard_objective(decoded, targets, mask, self.baseline.value, settings.lambda_r,
+                                                             settings.lambda_e)
+            self.baseline.update(float(log_p.mean()))
+            return loss, {"nats a word": -float(log_p.sum()) / words, "baseline": self.baseline.value}
+        loss = attention_objective.soft_objective(decoded, targets, mask, settings.lam)
+        penalty = (attention_objective.doubly_stochastic_penalty(decoded.alpha.detach(), mask).mean() if settings.lam else 0.0)
+        return loss, {"nats a word": float(loss.detach() - settings.lam * penalty) * targets.shape[1] / words}
 
     # ------------------------------------------------------------------ what came of it
 

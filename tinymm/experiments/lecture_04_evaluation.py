@@ -15,7 +15,7 @@ from ..metrics import caption_scores, leave_one_out
 from ..models import attention_objective as objective
 from ..text import Vocabulary
 from .caption_pairs import CaptionPairs
-from .lecture_04_data import Part
+from .caption_parts import Part
 
 CONTENT = frozenset([*DIGITS, *SIZES, "left", "above"])   # words that say something about the picture
 
