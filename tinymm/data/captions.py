@@ -103,8 +103,20 @@ class CaptionDataset(Dataset):
     @functools.cached_property
     def missing(self) -> tuple[CaptionedImage, ...]:
         """The records whose picture file is absent (each folder is listed once, at the first call)."""
-        there = {folder: _files(folder) for folder in {record.path.parent for record in self.records}}
-        return tuple(r for r in self.records if r.path.name not in there[r.path.parent] and not r.path.is_file())
+        listed: dict[str, tuple[set[str], set[str]]] = {}
+
+        def absent(path: pathlib.Path) -> bool:
+            folder, name = os.path.split(path)
+            if folder not in listed:
+                names = _files(pathlib.Path(folder))
+                listed[folder] = names, {name.casefold() for name in names}
+            names, folded = listed[folder]
+            if name in names:
+                return False
+            # a file system may know the file by other letters; only where that is possible is it asked, a million times is long
+            return not ((name.casefold() in folded or not name.isascii()) and os.path.isfile(path))
+
+        return tuple(record for record in self.records if absent(record.path))
 
     def missing_message(self) -> str:
         """A sentence about the absent picture files; empty where all are there."""
