@@ -117,13 +117,13 @@ def test_pretraining_scenes_are_training_scenes_without_captions_of_their_own():
 
 
 def test_answers_about_scenes():
-    part = scene_part(SpriteScenes("train", 60))
+    part = scene_part(SpriteScenes("train", 60).scenes)
     answers = sprite_answers(part)
     for scene, row in zip(part.scenes, answers):
         assert [list(SHAPES)[row[0]], list(COLOURS)[row[1]]] == [scene.sprites[0].shape, scene.sprites[0].colour]
         assert (row[3] == len(SHAPES)) == (len(scene.sprites) == 1) == (row[6] == 0)
     assert (answers < SPRITE_CLASSES).all() and (answers >= 0).all()
-    part = scene_part(DigitScenes("train", 60))
+    part = scene_part(DigitScenes("train", 60).scenes)
     answers = digit_answers(part)
     for scene, row in zip(part.scenes, answers):
         assert [d.label for d in scene.digits] == [x for x in row[[0, 2, 4]] if x < len(DIGITS)]
@@ -160,7 +160,7 @@ def test_the_entropy_of_words():
 
 def test_nats_are_those_of_the_search():
     manual_seed(3)
-    part = scene_part(SpriteScenes("train", 4))
+    part = scene_part(SpriteScenes("train", 4).scenes)
     vocabulary = Vocabulary.build(part.tokens())
     a = np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)
     captioner = Captioner(nn.Identity(), ShowTell(6, len(vocabulary), 8, 8), Vocabulary.start)

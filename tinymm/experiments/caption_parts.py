@@ -39,10 +39,16 @@ class Part:
         return (tokens for of_picture in self.captions for tokens in of_picture)
 
 
-def scene_part(world) -> Part:
-    """The pictures and captions of a world of scenes, such as DigitScenes."""
-    pictures, captions = world.images(), [[c.words for c in scene.captions] for scene in world.scenes]
-    return Part(captions, lambda rows: pictures[np.asarray(rows)], world.scenes)
+def scene_part(scenes: Sequence) -> Part:
+    """The pictures and captions of scenes of a world, such as those of DigitScenes; floats are made of pictures asked for."""
+    captions = [[c.words for c in scene.captions] for scene in scenes]
+    return Part(captions, lambda rows: pictures_of([scenes[i] for i in rows]), scenes)
+
+
+def pictures_of(scenes: Sequence) -> np.ndarray:
+    """Their pictures, (B, C, H, W) float32 in [0, 1]."""
+    pictures = np.stack([scene.image for scene in scenes])
+    return (pictures if pictures.ndim == 4 else pictures[:, None]).astype(np.float32) / 255
 
 
 def alone(image: np.ndarray, words: Sequence[str]) -> Part:

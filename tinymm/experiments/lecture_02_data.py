@@ -25,14 +25,12 @@ def sprite_parts(counts: dict[str, int], pretraining: int, seed: int) -> tuple[d
         pretraining: how many scenes the encoder learns from.
         seed: of all of them.
     """
-    world = SpriteScenes("train", pretraining + counts["train"], seed)
-    first, world.scenes = world.scenes[:pretraining], world.scenes[pretraining:]
-    parts = {"train": scene_part(world)}
+    scenes = SpriteScenes("train", pretraining + counts["train"], seed).scenes
+    parts = {"train": scene_part(scenes[pretraining:])}
     for name in ("validation", "test", "novel"):
-        parts[name] = scene_part(SpriteScenes(name, counts[name], seed))
-    parts["sketch"] = scene_part(SpriteScenes("test", counts["sketch"], seed, style="sketch"))
-    world.scenes = first
-    return parts, scene_part(world)
+        parts[name] = scene_part(SpriteScenes(name, counts[name], seed).scenes)
+    parts["sketch"] = scene_part(SpriteScenes("test", counts["sketch"], seed, style="sketch").scenes)
+    return parts, scene_part(scenes[:pretraining])
 
 
 def noisy_parts(count: int, test: int, seed: int) -> dict[str, Part]:
@@ -43,17 +41,17 @@ def noisy_parts(count: int, test: int, seed: int) -> dict[str, Part]:
     parts = {}
     for name, n in (("train", count), ("test", test)):
         world = SpriteScenes(name, n, seed)
-        people = scene_part(world)
+        people = scene_part(world.scenes)
         parts[name] = Part(noisy_captions(world, seed=seed), people.images, people.scenes)
     return {**parts, "test_people": people}
 
 
 def digit_parts(counts: dict[str, int], pretraining: int, seed: int) -> tuple[dict[str, Part], Part]:
     """The scenes of lecture 4, and others of the same training originals."""
-    parts = {name: scene_part(DigitScenes(name, count, seed)) for name, count in counts.items()}
-    world = DigitScenes("train", counts["train"] + pretraining, seed)
-    world.scenes = world.scenes[counts["train"]:]
-    return parts, scene_part(world)
+    scenes = DigitScenes("train", counts["train"] + pretraining, seed).scenes
+    parts = {name: scene_part(scenes[:count] if name == "train" else DigitScenes(name, count, seed).scenes)
+             for name, count in counts.items()}
+    return parts, scene_part(scenes[counts["train"]:])
 
 
 def sprite_answers(part: Part) -> np.ndarray:

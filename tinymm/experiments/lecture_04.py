@@ -118,7 +118,7 @@ class ShowAttendAndTell(Experiment):
     def prepare(self) -> None:
         self.size, self.objective = SCALES[self.scale], OBJECTIVES[self.variant]
         if self.data is None:
-            self.parts = {name: scene_part(DigitScenes(name, getattr(self.size, name), self.seed))
+            self.parts = {name: scene_part(DigitScenes(name, getattr(self.size, name), self.seed).scenes)
                           for name in ("train", "validation", "test")}
         else:
             self.parts = photo_parts(self.number, self.data, self.root, self.seed)
