@@ -13,7 +13,8 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError,
 """What Pillow's decoders raise on damaged files; SyntaxError is its word for a broken PNG or TIFF."""
 
 
-def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = None, channels: int = 3) -> np.ndarray:
+def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = None, channels: int = 3,
+                 resample: str = "bilinear") -> np.ndarray:
     """A picture file as an array.
 
     The orientation in its EXIF data is applied. Where it is transparent, it is laid over white, as on a page. Of an
@@ -21,9 +22,10 @@ def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = N
 
     Args:
         path: JPEG, PNG, GIF, BMP, TIFF, WebP or another format that Pillow reads.
-        size: ``S``, or ``(H, W)``: the picture is scaled (bilinear, with antialiasing) until it just covers this size, for
-            a square its shorter side, and the centre is cut out. None keeps the picture's own size.
+        size: ``S``, or ``(H, W)``: the picture is scaled (with antialiasing) until it just covers this size, for a square
+            its shorter side, and the centre is cut out. None keeps the picture's own size.
         channels: 3 for RGB, 1 for grey (luma .299 R + .587 G + .114 B).
+        resample: "bilinear" or "bicubic", how it is scaled.
 
     Returns:
         (channels, H, W) float32 in [0, 1].
@@ -36,6 +38,8 @@ def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = N
 
     if channels not in (1, 3):
         raise ValueError(f"read_picture: channels={channels} must be 1 (grey) or 3 (RGB)")
+    if resample not in ("bilinear", "bicubic"):
+        raise ValueError(f"read_picture: resample={resample!r}; choose 'bilinear' or 'bicubic'")
     height_width = _height_width(size)
     path = pathlib.Path(path)
     if not path.is_file():
@@ -54,7 +58,7 @@ def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = N
         reason = "no picture format that Pillow knows" if isinstance(error, Image.UnidentifiedImageError) else str(error)
         raise ValueError(f"read_picture: {path} is not a whole, readable picture ({reason})") from None
     if height_width is not None:
-        image = _cover(image, *height_width)
+        image = _cover(image, *height_width, resample)
     pixels = np.asarray(image, dtype=np.float32) / 255   # (H, W, 3) or (H, W)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -95,7 +99,7 @@ def _plain(image, mode: str):
     return image.convert(mode)
 
 
-def _cover(image, height: int, width: int):
+def _cover(image, height: int, width: int, resample: str):
     """Scale until the image just covers (height, width), and cut out its centre (torchvision's Resize and CenterCrop)."""
     from PIL import Image
 
@@ -105,6 +109,6 @@ def _cover(image, height: int, width: int):
     else:
         scaled = (width, width * h // w)
     if scaled != image.size:
-        image = image.resize(scaled, Image.Resampling.BILINEAR)
+        image = image.resize(scaled, Image.Resampling[resample.upper()])
     left, top = round((scaled[0] - width) / 2), round((scaled[1] - height) / 2)
     return image.crop((left, top, left + width, top + height))
