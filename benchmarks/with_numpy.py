@@ -20,12 +20,16 @@ def decoder(images, places, D, steps, words, m, n, A, da):
             + layer(context, n, m) + layer(context, D, m) + layer(context, m, words))          # deep output
 
 
+def convolution(columns, inner, width, dx=True):
+    """W x for the columns of all places, its gradient for W, and that for x."""
+    return [(1, width, inner, columns), (1, width, columns, inner)] + dx * [(1, inner, width, columns)]
+
+
 def stages(images, size, channels, before=1):
     """A training step of stages of a 3 x 3 convolution and a halving."""
     shapes = []
     for width in channels:
-        columns, inner = images * size * size, 9 * before
-        shapes += [(1, width, inner, columns), (1, width, columns, inner)] + (before > 1) * [(1, inner, width, columns)]
+        shapes += convolution(images * size * size, 9 * before, width, dx=before > 1)
         before, size = width, size // 2
     return shapes
 
@@ -34,6 +38,33 @@ def generator(images, steps, features, words, D, n):
     """A training step of Show and Tell: the picture and ``steps`` words."""
     return (layer(images, features, D, dx=False) + layer((steps + 1) * images, D, 4 * n)       # W_I; inputs of all gates
             + layer(images, n, 4 * n, steps + 1) + layer(steps * images, n, words))            # W_m; W_d
+
+
+def blocks(texts, length, D, heads, layers, causal=False, train=True):
+    """CLIP's blocks, a training step or the forward only; a causal query sees half of the keys, on average."""
+    keys, d = length // 2 if causal else length, D // heads
+    scores, means = (texts * heads, length, d, keys), (texts * heads, length, keys, d)
+    maps = [(texts * length, inner, columns) for inner, columns in ((D, 3 * D), (D, D), (D, 4 * D), (4 * D, D))]
+    if not train:
+        return layers * ([(1, *shape) for shape in maps] + [scores, means])
+    return layers * (sum((layer(*shape) for shape in maps), []) + 2 * [scores] + 4 * [means])
+
+
+def resnet(images, size, w, heads, E):
+    """A training step of CLIP's ResNet with one block a stage: stem, stages, attention pool."""
+    places = images * (size // 2)**2
+    shapes = convolution(places, 27, w // 2, dx=False)
+    shapes += convolution(places, 9 * w // 2, w // 2) + convolution(places, 9 * w // 2, w)
+    before, size = w, size // 4
+    for width in (w, 2 * w, 4 * w, 8 * w):
+        shapes += convolution(images * size**2, before, width) + convolution(images * size**2, 9 * width, width)
+        size //= 1 if width == w else 2
+        shapes += convolution(images * size**2, width, 4 * width) + convolution(images * size**2, before, 4 * width)
+        before = 4 * width
+    tokens = 1 + size**2
+    scores, means = (images * heads, 1, before // heads, tokens), (images * heads, 1, tokens, before // heads)
+    return (shapes + layer(images, before, before) + 2 * layer(images * tokens, before, before)    # query; keys and values
+            + 2 * [scores] + 4 * [means] + layer(images, before, E))
 
 
 DECODER = dict(images=64, places=36, D=66, steps=13, words=30, m=64, n=128, A=64)
@@ -51,6 +82,11 @@ PRODUCTS = {
     "attend_tell": decoder(**DECODER, da=False), "attend_tell_hard": decoder(**DECODER, da=False),
     "attend_tell_joint": stages(64, 48, (32, 64, 64)) + decoder(**DECODER, da=True),
     "show_tell": generator(64, 13, 256, 50, 128, 128), "show_tell_large": generator(32, 16, 1024, 10_000, 512, 512),
+    "clip_vit": layer(64 * 16, 192, 64, dx=False) + blocks(64, 17, 64, 4, 4) + layer(64, 64, 64)   # patches, blocks, projection
+                + blocks(64, 16, 64, 4, 2, causal=True) + layer(64, 64, 64) + layer(64, 64, 64),   # the text's; all logits
+    "clip_resnet": resnet(64, 32, 16, 8, 64) + blocks(64, 16, 64, 4, 2, causal=True) + layer(64, 64, 64) + layer(64, 64, 64),
+    "clip_b32": [(1, 4 * 49, 3072, 768), (1, 4, 768, 512), (1, 4, 512, 512), (1, 4, 512, 4)]
+                + blocks(4, 50, 768, 12, 12, train=False) + blocks(4, 77, 512, 8, 12, causal=True, train=False),
 }
 
 

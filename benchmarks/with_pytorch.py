@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, optim
 
+from clip_pytorch import CLIP, clip_loss, clip_temperature_
 from show_and_tell_pytorch import ShowTell, caption_loss
 from show_attend_and_tell_pytorch import ConvEncoder, ShowAttendTell, hard_objective, soft_objective
 
@@ -173,6 +174,47 @@ def _show_tell(B, T, features, vocabulary, width):
     return step
 
 
+LECTURE = dict(embed_dim=64, image_resolution=32, context_length=16, vocab_size=600, transformer_width=64, transformer_heads=4,
+               transformer_layers=2)
+B_32 = dict(embed_dim=512, image_resolution=224, vision_layers=12, vision_width=768, vision_patch_size=32, context_length=77,
+            vocab_size=49_408, transformer_width=512, transformer_heads=8, transformer_layers=12)
+
+
+def texts(B, L, K):
+    """(B, L): start, words, the end, which is the largest id, and zeros; the first text fills its row."""
+    ends = rng.integers(4, L, (B, 1))
+    ends[0] = L - 1
+    place = np.arange(L)
+    rows = np.where(place < ends, rng.integers(1, K - 2, (B, L)), np.where(place == ends, K - 1, 0))
+    rows[:, 0] = K - 2
+    return torch.tensor(rows)
+
+
+def _clip(layers, width, heads, patch=None):
+    model = CLIP(**LECTURE, vision_layers=layers, vision_width=width, vision_patch_size=patch, vision_heads=heads)
+    image, text = tensor(64, 3, 32, 32, grad=False), texts(64, 16, 600)
+    params = list(model.parameters())
+    optimiser = optim.AdamW([dict(params=[p for p in params if p.ndim > 1], weight_decay=0.2),
+                             dict(params=[p for p in params if p.ndim < 2], weight_decay=0.0)], lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        clip_loss(model(image, text)[0]).backward()
+        optimiser.step()
+        clip_temperature_(model.logit_scale)
+    return step
+
+
+def clip_b32():
+    model, image = CLIP(**B_32).eval(), tensor(4, 3, 224, 224, grad=False)
+    text = torch.tensor(np.concatenate([rng.integers(1, 49_406, (4, 76)), np.full((4, 1), 49_407)], 1))
+
+    def step():
+        with torch.no_grad():
+            model(image, text)
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -182,4 +224,5 @@ WORKS = {
     "attend_tell": _attend_tell, "attend_tell_hard": lambda: _attend_tell(hard=True),
     "attend_tell_joint": lambda: _attend_tell(size=48),
     "show_tell": lambda: _show_tell(64, 13, 256, 50, 128), "show_tell_large": lambda: _show_tell(32, 16, 1024, 10_000, 512),
+    "clip_vit": lambda: _clip(4, 64, 4, patch=8), "clip_resnet": lambda: _clip((1, 1, 1, 1), 16, 8), "clip_b32": clip_b32,
 }

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import tinymm
-from tinymm import Tensor, nn
+from tinymm import Tensor, nn, no_grad
 from tinymm import functional as F
 from tinymm.backend.jit import use_kernels
 from tinymm.bench.cli import TARGETS, folder_of_twins
 from tinymm.models.attention_objective import caption_log_prob, hard_objective, soft_objective
+from tinymm.models.clip import CLIP, clip_loss, clip_temperature_
 from tinymm.models.conv_encoder import ConvEncoder
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
@@ -64,16 +65,21 @@ def captions(rng):
     return np.concatenate([np.zeros((1, B), np.int64), targets[:-1]]), targets, targets != 0
 
 
-def train(ours, theirs, losses, inert=(), steps=3):
-    """Some clipped Adam steps on both sides, with equal losses, gradients, norms and weights.
+def adam(optim, params):
+    return optim.Adam(params, lr=0.01)
+
+
+def train(ours, theirs, losses, inert=(), steps=3, optimiser_of=adam):
+    """Some clipped steps on both sides, with equal losses, gradients, norms and weights.
 
     Args:
         losses: makes the two losses.
         inert: parameters that the loss does not depend on. Their gradients are rounding errors, which Adam would make steps
             of, so they stay as they are; the gradients of all others must not be zero.
+        optimiser_of: makes an optimiser from ``tinymm.optim`` or ``torch.optim`` and a list of parameters.
     """
-    optimiser = tinymm.optim.Adam([p for name, p in ours.named_parameters() if name not in inert], lr=0.01)
-    optimiser_twin = torch.optim.Adam([p for name, p in theirs.named_parameters() if name not in inert], lr=0.01)
+    optimiser = optimiser_of(tinymm.optim, [p for name, p in ours.named_parameters() if name not in inert])
+    optimiser_twin = optimiser_of(torch.optim, [p for name, p in theirs.named_parameters() if name not in inert])
     for _ in range(steps):
         ours.zero_grad(), theirs.zero_grad()
         loss, loss_twin = losses()
@@ -203,11 +209,49 @@ def test_encoder_and_decoder_together(twin, coordinates):
     train(ours, theirs, losses, inert=("0.layers.0.bias", "0.layers.4.bias"))
 
 
+TOWERS = {"Vision Transformer": dict(vision_layers=2, vision_width=12, vision_patch_size=16, vision_heads=3),
+          "ResNet": dict(vision_layers=(1, 2, 1, 1), vision_width=4, vision_patch_size=None, vision_heads=2)}
+TEXTS = np.array([[7, 1, 2, 8, 0, 0], [7, 3, 3, 4, 6, 8], [7, 8, 0, 0, 0, 0], [7, 5, 0, 2, 8, 1], [7, 6, 8, 0, 0, 0]])
+
+
+def adamw(optim, params):
+    """Weight decay for matrices only, as the bench has it."""
+    return optim.AdamW([dict(params=[p for p in params if p.ndim > 1], weight_decay=0.2),
+                        dict(params=[p for p in params if p.ndim < 2], weight_decay=0.0)], lr=0.01)
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("tower", TOWERS)
+def test_clip(tower, kernels):
+    """From a temperature beyond its bound, to which both come back before each step."""
+    twin, rng = load("clip_pytorch"), np.random.default_rng(9)
+    sizes = dict(embed_dim=6, image_resolution=32, context_length=6, vocab_size=9, transformer_width=8, transformer_heads=2,
+                 transformer_layers=2, **TOWERS[tower])
+    tinymm.manual_seed(9)
+    ours, image = CLIP(**sizes).double(), rng.normal(size=(B, 3, 32, 32))
+    with no_grad():
+        for p in ours.parameters():
+            p += Tensor(rng.normal(size=p.shape) * 0.2)   # gains of 0 would leave a branch without gradients
+        ours.logit_scale.fill_(4.7)
+    theirs = copied(ours, twin.CLIP(**sizes))
+
+    def losses():
+        t, t_twin = clip_temperature_(ours.logit_scale), twin.clip_temperature_(theirs.logit_scale)
+        assert t.item() == pytest.approx(t_twin.item(), rel=1e-12) and t.item() <= np.log(100)
+        both, both_twin = ours(Tensor(image), Tensor(TEXTS)), theirs(torch.tensor(image), torch.tensor(TEXTS))
+        for logits, logits_twin in zip(both, both_twin):
+            np.testing.assert_allclose(logits.detach().numpy(), logits_twin.detach().numpy(), rtol=1e-9, atol=1e-9)
+        return clip_loss(both[0]), twin.clip_loss(both_twin[0])
+
+    with use_kernels(kernels):   # a bias that all keys share changes no weight of the attention
+        train(ours, theirs, losses, inert=("visual.attnpool.k_proj.bias",), optimiser_of=adamw)
+
+
 def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
     monkeypatch.syspath_prepend(str(folder_of_twins()))
     sides = [load("with_tinymm"), load("with_pytorch")]
     assert [set(side.WORKS) for side in sides] == [set(TARGETS)] * 2
     for side in sides:
         side.wake()
-        for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard", "show_tell"):
+        for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard", "show_tell", "clip_vit", "clip_resnet"):
             side.WORKS[work]()()

@@ -1,9 +1,13 @@
-"""CLIP against implementations that none of us wrote: transformers' CLIPModel, and PyTorch's functions for the ResNet."""
+"""CLIP against transformers' CLIPModel, which none of us wrote; the ResNet and the bag of words against PyTorch's layers.
+
+The latter are in ``benchmarks/clip_pytorch.py``, written from the paper and the names of the published weights.
+"""
 
 import numpy as np
 import pytest
 
 import tinymm
+from tests.test_twins import copied, load
 from tinymm import Tensor, no_grad
 from tinymm.models.clip import CLIP, clip_loss
 from tinymm.weights import hugging_face_options, hugging_face_to_openai
@@ -121,52 +125,42 @@ def with_lively_statistics(model, seed=0):
     return model
 
 
-def as_torch(model):
-    """The state as leaves that collect gradients."""
-    return {name: torch.tensor(t.numpy().copy(), requires_grad=not name.rpartition(".")[2].startswith(("running", "num")))
-            for name, t in model.state_dict().items()}
-
-
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("text_encoder", ["transformer", "cbow"])
 def test_the_resnet_and_the_bag_of_words_are_pytorchs(text_encoder, training):
     """L8-C2: logits, loss, every gradient and the running statistics, in evaluation and in training."""
-    from tests.models.clip_in_torch import clip
-
+    twin = load("clip_pytorch")
     tinymm.manual_seed(3)
     ours = with_lively_statistics(CLIP(**RESNET, text_encoder=text_encoder).double()).train(training)
-    theirs = as_torch(ours)
+    theirs = copied(ours, twin.CLIP(**RESNET, text_encoder=text_encoder)).train(training)
     image, text = pictures(64), texts()
     logits = ours(Tensor(image), Tensor(text))[0]
-    logits_there = clip(theirs, torch.tensor(image), torch.tensor(text), 4, 2, training)
+    logits_there = theirs(torch.tensor(image), torch.tensor(text))[0]
     np.testing.assert_allclose(logits.detach().numpy(), logits_there.detach().numpy(), rtol=0, atol=1e-10)
-    loss, labels = clip_loss(logits), torch.arange(4)
-    cross_entropy = torch.nn.functional.cross_entropy
-    loss_there = (cross_entropy(logits_there, labels) + cross_entropy(logits_there.T, labels)) / 2
+    loss, loss_there = clip_loss(logits), twin.clip_loss(logits_there)
     assert float(loss) == pytest.approx(loss_there.item(), abs=1e-12)
     loss.backward(), loss_there.backward()
-    compare_gradients(ours, {name: p.grad.numpy() for name, p in theirs.items() if p.requires_grad})
+    compare_gradients(ours, {name: p.grad.numpy() for name, p in theirs.named_parameters()})
+    buffers = dict(theirs.named_buffers())
     for name, t in ours.named_buffers():
-        if "running" in name:
-            np.testing.assert_allclose(t.numpy(), theirs[name].numpy(), rtol=0, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(t.numpy(), buffers[name].numpy(), rtol=0, atol=1e-12, err_msg=name)
 
 
 @pytest.mark.slow
 def test_the_full_rn50_is_pytorchs(tmp_path):
     """L8-C2, through a file in OpenAI's layout that another library wrote."""
     from safetensors.torch import save_file
-    from tests.models.clip_in_torch import clip
 
     tinymm.manual_seed(4)
-    state = as_torch(with_lively_statistics(CLIP(1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 8, 12)))
-    with torch.no_grad():
-        save_file({name: t.contiguous() for name, t in state.items()}, tmp_path / "RN50.safetensors")
+    sizes = (1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 8, 12)
+    theirs = copied(with_lively_statistics(CLIP(*sizes)), load("clip_pytorch").CLIP(*sizes)).float().eval()
+    save_file(theirs.state_dict(), tmp_path / "RN50.safetensors")
     ours = CLIP.from_pretrained(tmp_path / "RN50.safetensors")
     assert sum(p.numel() for p in ours.parameters()) == 102_007_137
     image, text = pictures(224, 2, np.float32), np.random.default_rng(2).integers(1, 49406, (3, 77))
     text[:, 0], text[:, 60] = 49406, 49407
     with no_grad(), torch.no_grad():
         found = ours(Tensor(image), Tensor(text))[0].numpy()
-        wanted = clip(state, torch.tensor(image), torch.tensor(text), 32, 8).numpy()
+        wanted = theirs(torch.tensor(image), torch.tensor(text))[0].numpy()
     print(f"largest difference {np.abs(found - wanted).max():.2g} of logits up to {np.abs(wanted).max():.3g}")
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
