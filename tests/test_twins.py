@@ -209,8 +209,8 @@ def test_encoder_and_decoder_together(twin, coordinates):
     train(ours, theirs, losses, inert=("0.layers.0.bias", "0.layers.4.bias"))
 
 
-TOWERS = {"Vision Transformer": dict(vision_layers=2, vision_width=12, vision_patch_size=16, vision_heads=3),
-          "ResNet": dict(vision_layers=(1, 2, 1, 1), vision_width=4, vision_patch_size=None, vision_heads=2)}
+TOWERS = {"Vision Transformer": dict(image_resolution=32, vision_layers=2, vision_width=12, vision_patch_size=16, vision_heads=3),
+          "ResNet": dict(image_resolution=64, vision_layers=(1, 2, 1, 1), vision_width=4, vision_patch_size=None, vision_heads=2)}
 TEXTS = np.array([[7, 1, 2, 8, 0, 0], [7, 3, 3, 4, 6, 8], [7, 8, 0, 0, 0, 0], [7, 5, 0, 2, 8, 1], [7, 6, 8, 0, 0, 0]])
 
 
@@ -225,10 +225,10 @@ def adamw(optim, params):
 def test_clip(tower, kernels):
     """From a temperature beyond its bound, to which both come back before each step."""
     twin, rng = load("clip_pytorch"), np.random.default_rng(9)
-    sizes = dict(embed_dim=6, image_resolution=32, context_length=6, vocab_size=9, transformer_width=8, transformer_heads=2,
+    sizes = dict(embed_dim=6, context_length=6, vocab_size=9, transformer_width=8, transformer_heads=2,
                  transformer_layers=2, **TOWERS[tower])
     tinymm.manual_seed(9)
-    ours, image = CLIP(**sizes).double(), rng.normal(size=(B, 3, 32, 32))
+    ours, image = CLIP(**sizes).double(), rng.normal(size=(B, 3, *2 * [sizes["image_resolution"]]))
     with no_grad():
         for p in ours.parameters():
             p += Tensor(rng.normal(size=p.shape) * 0.2)   # gains of 0 would leave a branch without gradients

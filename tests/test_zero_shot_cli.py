@@ -1,5 +1,6 @@
 """The command zero-shot: both layouts of a model, its numbers, and what a user may get wrong."""
 
+import gzip
 import json
 
 import numpy as np
@@ -8,13 +9,15 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import tinymm
+from tests.text.test_clip_tokenizer import openai_lines
 from tests.weights.clip_layout import hugging_face_config, hugging_face_state
 from tinymm import Tensor, serialization
 from tinymm.cli import main
 from tinymm.data.clip_pictures import read_clip_picture
 from tinymm.models.clip import CLIP
-from tinymm.models.clip.zero_shot import ENSEMBLE
+from tinymm.models.clip.zero_shot import ENSEMBLE, zero_shot, zero_shot_weights
 from tinymm.text import CLIPTokenizer
+from tinymm.text.clip_files import OPENAI_FILE
 from tinymm.weights import hugging_face_to_openai
 
 LABELS = ["a dog", "two cats", "snow"]
@@ -40,11 +43,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-def probabilities(folder, name, *more):
-    out = folder / f"{name}.json"
-    arguments = ["zero-shot", str(folder / "a.png"), "--labels", *LABELS, "--model", str(folder / name), "--json", str(out), *more]
+def probabilities(folder, name, *more, picture=None):
+    out, picture = folder / "probabilities.json", picture or folder / "a.png"
+    arguments = ["zero-shot", str(picture), "--labels", *LABELS, "--model", str(folder / name), "--json", str(out), *more]
     assert main(arguments) == 0
-    return json.loads(out.read_text())[str(folder / "a.png")]
+    return json.loads(out.read_text())[str(picture)]
 
 
 def test_both_layouts_give_the_same_numbers_and_these_are_the_models(folder, capsys):
@@ -64,11 +67,25 @@ def test_prompts_and_files_of_labels(folder, capsys):
     assert ensemble != plain
     repeated = [part for template in ENSEMBLE for part in ("--template", template)]
     assert probabilities(folder, "hf", *repeated) == pytest.approx(ensemble, rel=1e-6)
-    (folder / "labels.txt").write_text("\n".join(LABELS) + "\n\n", encoding="utf-8")
+    (folder / "labels.txt").write_text("\n".join(LABELS) + "\n\n", encoding="utf-8-sig")
     capsys.readouterr()
     assert main(["zero-shot", str(folder / "a.png"), "--labels-file", str(folder / "labels.txt"), "--model", str(folder / "hf"),
                  "--top", "1"]) == 0
-    assert max(plain, key=plain.get) in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[1:] == [f"  {max(plain.values()):7.4f}  {max(plain, key=plain.get)}"]
+
+
+def test_the_files_that_openai_published(folder, tmp_path):
+    """The weights under a name of their own, with the list of merges beside them."""
+    (tmp_path / OPENAI_FILE).write_bytes(gzip.compress("\n".join(openai_lines()).encode(), 1))
+    tinymm.manual_seed(1)
+    model = CLIP(8, 16, 1, 64, 8, 20, 49_408, 64, 1, 1)
+    file = tmp_path / "ViT-tiny.safetensors"
+    serialization.save(model.state_dict(), file)
+    found = probabilities(tmp_path, ".", picture=folder / "a.png")
+    assert found == probabilities(tmp_path, file.name, picture=folder / "a.png")
+    logits, _ = model.eval()(Tensor(read_clip_picture(folder / "a.png", 16)[None]), Tensor(
+        CLIPTokenizer.from_pretrained(tmp_path, 20).tokenize([f"a photo of a {label}." for label in LABELS])))
+    assert list(found.values()) == pytest.approx(list(logits.softmax(-1).detach().numpy()[0]), rel=1e-5)
 
 
 @pytest.mark.parametrize("change, message", [
@@ -85,6 +102,14 @@ def test_wrong_files_are_explained(folder, tmp_path, capsys):
     (tmp_path / "text.png").write_text("no picture")
     assert main(["zero-shot", str(tmp_path / "text.png"), "--labels", *LABELS, "--model", str(folder / "hf")]) == 2
     assert "not a whole, readable picture" in capsys.readouterr().err
+    (tmp_path / "labels.txt").write_bytes(b"dog\ncaf\xe9\n")
+    assert main(["zero-shot", str(folder / "a.png"), "--labels-file", str(tmp_path / "labels.txt"), "--model",
+                 str(folder / "hf")]) == 2
+    assert "labels.txt is not UTF-8 (" in capsys.readouterr().err
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"")
+    assert main(["zero-shot", str(folder / "a.png"), "--labels", *LABELS, "--model", str(tmp_path)]) == 2
+    assert "model.safetensors does not exist; " in capsys.readouterr().err
     (tmp_path / "model.safetensors").write_bytes((folder / "openai" / "model.safetensors").read_bytes())
     assert main(["zero-shot", str(folder / "a.png"), "--labels", *LABELS, "--model", str(tmp_path)]) == 2
     assert "needs vocab.json and merges.txt" in capsys.readouterr().err
@@ -111,7 +136,13 @@ def test_the_same_as_transformers(folder, tmp_path):
     out = tmp_path / "p.json"
     assert main(["zero-shot", str(folder / "a.png"), "--labels", *LABELS, "--model", str(tmp_path), "--json", str(out)]) == 0
     found = list(json.loads(out.read_text()).values())[0]
-    ids = torch.tensor(tokenizer.tokenize([f"a photo of a {label}." for label in LABELS]))
+    texts = transformers.CLIPTokenizer.from_pretrained(tmp_path)([f"a photo of a {label}." for label in LABELS], padding=True,
+                                                                 return_tensors="pt")
+    picture = read_clip_picture(folder / "a.png", 16)[None]
     with torch.no_grad():
-        said = judge(input_ids=ids, pixel_values=torch.tensor(read_clip_picture(folder / "a.png", 16)[None]))
-    np.testing.assert_allclose(list(found.values()), said.logits_per_image.softmax(-1)[0].numpy(), rtol=0, atol=1e-5)
+        said = judge(**texts, pixel_values=torch.tensor(picture)).logits_per_image
+    np.testing.assert_allclose(list(found.values()), said.softmax(-1)[0].numpy(), rtol=0, atol=1e-5)
+    model = CLIP.from_pretrained(tmp_path)
+    logits = zero_shot(model, Tensor(picture), zero_shot_weights(model, tokenizer, LABELS)).numpy()
+    assert np.ptp(logits) > 1e-2   # or a comparison would say nothing
+    np.testing.assert_allclose(logits, said.numpy(), rtol=0, atol=1e-5)

@@ -12,8 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", nargs="+", default=[], metavar="LABEL", help="the classes, two or more")
     parser.add_argument("--labels-file", metavar="FILE", help="more classes, one a line")
     parser.add_argument("--model", required=True, metavar="FOLDER", help="a folder in Hugging Face's layout (config.json, "
-                        "model.safetensors, vocab.json, merges.txt), or one with OpenAI's weights in model.safetensors and the "
-                        "vocabulary's file beside them")
+                        "model.safetensors, vocab.json, merges.txt), or one with OpenAI's weights in a file .safetensors and the "
+                        "vocabulary's beside it (bpe_simple_vocab_16e6.txt.gz, or vocab.json and merges.txt); of several such "
+                        "files, the path of one")
     parser.add_argument("--template", action="append", metavar="TEXT", help="a prompt with {} for the class; may be repeated "
                         "(default: 'a photo of a {}.')")
     parser.add_argument("--ensemble", action="store_true", help="average over several prompts of our own")
@@ -36,11 +37,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         labels = list(args.labels)
         if args.labels_file:
-            lines = pathlib.Path(args.labels_file).read_text(encoding="utf-8").splitlines()
+            lines = _lines(args.labels_file)
             labels += [line.strip() for line in lines if line.strip()]
         if len(labels) < 2:
             return _refuse(f"there must be at least two labels to choose from, and there are {len(labels)}; give --labels A B ...")
-        model = CLIP.from_pretrained(args.model)
+        model = CLIP.from_pretrained(_weights(args.model))
         folder = pathlib.Path(args.model)
         tokenizer = CLIPTokenizer.from_pretrained(folder if folder.is_dir() else folder.parent, model.context_length)
         if tokenizer.vocab_size > model.vocab_size:
@@ -60,6 +61,20 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         return _refuse(error)
     return 0
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()   # some editors put a mark of UTF-8 first
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--labels-file {path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
+
+
+def _weights(path: str) -> pathlib.Path:
+    """The only file of weights of a folder without ``model.safetensors``; else the path itself."""
+    folder = pathlib.Path(path)
+    files = sorted(folder.glob("*.safetensors"))
+    return files[0] if len(files) == 1 else folder
 
 
 def _refuse(reason) -> int:

@@ -75,8 +75,8 @@ def load_captioner(run: str | os.PathLike) -> Captioning:
     folder = pathlib.Path(run)
     stage = folder / CHECKPOINTS / "captioner"
     if not stage.is_dir():
-        raise FileNotFoundError(f"{folder} holds no trained captioner; python -m tinymm lecture 4 --out {folder} trains "
-                                "one")
+        raise FileNotFoundError(f"{folder} holds no trained captioner; python -m tinymm lecture 4 --out {folder} "
+                                "(or lecture 2) trains one")
     model, _, state = load_checkpoint(stage)
     config = state.get("config") or {}
     missing = {"lecture", "variant", "vocabulary", "channels", "picture_size", "world"} - set(config)

@@ -169,6 +169,7 @@ def misbehaviour(task: Task, submission: Submission, case: Case, arguments: list
     return Problem(f"{text} (seen in {names})", likely, where, code, name=f"d{first.name}")
 
 
+@np.errstate(all="ignore")   # a variant overflows where its mistake does; the student's output is not the place to say so
 def explain(task: Task, case: Case, cotangents: list, found: list, right: list, problems: list[Problem]) -> None:
     """Find the usual mistake behind wrong gradients: the first that explains most of them, and spoils none that is right."""
     wrong = [p for p in problems if not np.isnan(p.error)]

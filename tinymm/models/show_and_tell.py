@@ -54,7 +54,7 @@ class ShowTell(nn.Module):
                  projection: bool = True, bias: bool = True, image: str = "once", normalize: bool = False, dropout: float = 0.0,
                  pad: int = 0):
         super().__init__()
-        hidden = hidden or (128 if projection else vocabulary)
+        hidden = (128 if projection else vocabulary) if hidden is None else hidden
         if not projection and hidden != vocabulary:
             raise ValueError(f"ShowTell: without a projection the LSTM's units are the words: hidden={hidden} must be "
                              f"vocabulary={vocabulary}")
