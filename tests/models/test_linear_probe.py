@@ -68,6 +68,20 @@ def test_coefficients_are_scikit_learns(C):
     np.testing.assert_allclose(b - b.mean(), judge.intercept_ - judge.intercept_.mean(), rtol=0, atol=1e-4)
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize("C", [0.05, 0.316, 10.0])
+def test_two_classes_are_scikit_learns_with_twice_the_C(C):
+    """1/2 (|w_0|^2 + |w_1|^2) with w_1 = -w_0 is 1/4 |w_1 - w_0|^2, half of what scikit-learn's one row pays."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    f, y = data(3)
+    y = y % 2
+    judge = linear_model.LogisticRegression(C=2 * C, tol=1e-10, max_iter=5000).fit(f, y)
+    probe = LinearProbe(D, 2, C).fit(f, y)
+    W, b = probe.weight.detach().numpy(), probe.bias.detach().numpy()
+    np.testing.assert_allclose(W[1] - W[0], judge.coef_[0], rtol=0, atol=1e-4)
+    assert b[1] - b[0] == pytest.approx(judge.intercept_[0], abs=1e-4)
+
+
 def test_the_search_takes_the_best_of_what_it_tried():
     train, held = data(4, n=60, noise=2.5), data(5, n=300, noise=2.5)
     probe, curve = sweep(train, held, K)

@@ -112,6 +112,58 @@ def test_gradients(kind, stochastic):
     assert gradcheck(loss, [phi, Tensor(model.e.detach().numpy().copy(), requires_grad=True)]).ok
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", ["naive", "jelinek_mercer"])
+@pytest.mark.parametrize("stochastic", [False, True])
+@pytest.mark.parametrize("order", [1, 2, 5])
+def test_losses_and_gradients_are_torchs(order, stochastic, kind):
+    """The formulas once more, with PyTorch's autograd, for sentences of random words, some of which are not in D."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(order)
+    draw = lambda words, longest: [list("abcdef"[i] for i in rng.integers(0, words, rng.integers(1, longest))) for _ in range(6)]
+    dictionary, comments = NGramDictionary.build(draw(5, 10), order), draw(6, 9)   # no sentence of the dictionary's has an f
+    assert dictionary.order == order
+    tinymm.manual_seed(0)
+    model, phi = VisualNGrams(d, dictionary, 0.3, stochastic).double(), Tensor(pictures(6), requires_grad=True)
+    loss = model.loss(phi, comments, kind)
+    loss.backward()
+
+    e = torch.tensor(model.e.detach().numpy().copy(), requires_grad=True)
+    x = torch.tensor(phi.detach().numpy().copy(), requires_grad=True)
+    ids = {phrase: i for i, phrase in enumerate(dictionary.phrases)}
+    in_batch = {tuple(words[i:i + n]) for words in comments for n in range(1, order + 1) for i in range(len(words) - n + 1)}
+    away = [i for phrase, i in ids.items() if stochastic and phrase not in in_batch]
+    logits = -(x @ e.T)
+    log_p = torch.log_softmax(logits.index_fill(1, torch.tensor(away, dtype=torch.int64), -torch.inf), 1)
+    total = 0.0
+    for b, words in enumerate(comments):
+        p = {phrase: log_p[b, i].exp() for phrase, i in ids.items()}
+        if kind == "naive":
+            total -= sum(log_p[b, ids[tuple(words[i:i + n])]] for n in range(1, order + 1) for i in range(len(words) - n + 1)
+                         if tuple(words[i:i + n]) in ids)
+        else:
+            total -= sum(torch.log(smoothed(p, words, i, min(i + 1, order), 0.3)) for i, w in enumerate(words) if (w,) in ids)
+    (total / 6).backward()
+    assert loss.item() == pytest.approx(total.item() / 6, rel=1e-12)
+    np.testing.assert_allclose(phi.grad.numpy(), x.grad.numpy(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(model.e.grad.numpy(), e.grad.numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("rare", [lambda p: p == ("market",), lambda p: len(p) == 1])
+def test_very_unlikely_words_give_finite_numbers_in_float32(rare):
+    """p_obs of e^-300 is 0 in float32, and a ratio by it infinite; their logarithms are not."""
+    model, phi = VisualNGrams(1, DICTIONARY), Tensor(np.ones((4, 1), dtype=np.float32), requires_grad=True)
+    with tinymm.no_grad():
+        model.e.copy_(Tensor(np.array([[300.0 * rare(p)] for p in DICTIONARY.phrases], dtype=np.float32)))
+    loss = model.loss(phi, COMMENTS)
+    loss.backward()
+    assert np.isfinite(loss.item()) and np.isfinite(phi.grad.numpy()).all() and np.isfinite(model.e.grad.numpy()).all()
+    phrases = [["market"], ["market", "street"], ["night", "market"]]
+    smooth, exact = model.score(phi, phrases), model.double().score(Tensor(np.ones((4, 1))), phrases)
+    np.testing.assert_allclose(smooth, exact, rtol=1e-5)
+    np.testing.assert_allclose(smooth[:, 0], model.score(phi, phrases[:1], "naive")[:, 0], rtol=1e-6)   # a word alone: p_obs
+
+
 def test_the_stochastic_softmax_has_the_phrases_of_the_batch_only():
     model, phi = build(stochastic=True), Tensor(pictures(1))
     words = ["street", "market"]

@@ -2,7 +2,8 @@
 
     minimise over W, b:   1/2 |W|^2 + C sum_i -ln softmax(W f_i + b)[y_i]
 
-scikit-learn's objective, with its C; the bias is not penalised. The features stay as they are, no pictures are augmented.
+scikit-learn's objective, with its C; the bias is not penalised. Of two classes scikit-learn has one row of weights, the difference
+of the two here: its C is twice this one. The features stay as they are, no pictures are augmented.
 """
 
 from __future__ import annotations

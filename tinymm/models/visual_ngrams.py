@@ -7,11 +7,14 @@
 
 p_obs of a word after others is the ratio of two phrases' p_obs, 0 where the longer one is not in D; for the word alone, p is
 p_obs itself. As all phrases share one softmax, a ratio can exceed 1: these are scores that behave like probabilities, as in
-the paper. A phrase that is not in D has no naive score, but a smoothed one, as long as each of its words is in D.
+the paper. For the same reason the smoothed loss has no lower bound: in "a b c" the ratios have p_obs(a b) p_obs(b c) / p_obs(b),
+which grows without end as p_obs(b) vanishes. Hence all is computed in logarithms, which do not overflow. A phrase that is not
+in D has no naive score, but a smoothed one, as long as each of its words is in D.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -88,21 +91,21 @@ class VisualNGrams(nn.Module):
             m, n = np.nonzero(rows >= 0)
             total = log_p[self._index(picture[m], rows[m, n])].sum()
         else:
-            total = self._smoothed(log_p, picture, rows, before).log().sum()
+            total = self._log_smoothed(log_p, picture, rows, before).sum()
         return -total / len(comments)
 
-    def _smoothed(self, log_p: Tensor, picture: np.ndarray, rows: np.ndarray, before: np.ndarray) -> Tensor:
-        """p of M words, each given the longest history it has; ``rows`` and ``before`` (M, order) as ``_before`` makes them."""
-        p = log_p[self._index(picture, rows[:, 0])].exp()                                   # (M,), the word alone
+    def _log_smoothed(self, log_p: Tensor, picture: np.ndarray, rows: np.ndarray, before: np.ndarray) -> Tensor:
+        """ln p of M words, each given the longest history it has; ``rows`` and ``before`` (M, order) as ``_before`` makes them."""
+        found = log_p[self._index(picture, rows[:, 0])]                                     # (M,), the word alone
         for n in range(1, rows.shape[1]):
             has_history = before[:, n] > -2                                                 # the sentence has n words before it
             seen = (rows[:, n] >= 0) & (before[:, n] >= 0)
             ratio = (log_p[self._index(picture, np.maximum(rows[:, n], 0))]
-                     - log_p[self._index(picture, np.maximum(before[:, n], 0))]).exp()
+                     - log_p[self._index(picture, np.maximum(before[:, n], 0))])
             mask = lambda x: Tensor(to_device(x, log_p.device))
-            longer = self.smoothing * F.where(mask(seen), ratio, Tensor(ratio._data * 0)) + (1 - self.smoothing) * p
-            p = F.where(mask(has_history), longer, p)
-        return p
+            found = F.where(mask(has_history), math.log(1 - self.smoothing) + found, found)
+            found = F.where(mask(seen), F.logaddexp(math.log(self.smoothing) + ratio, found), found)   # seen has a history
+        return found
 
     def _index(self, *arrays: np.ndarray) -> tuple[Tensor, ...]:
         return tuple(Tensor(to_device(a, self.e.device)) for a in arrays)
@@ -128,8 +131,8 @@ class VisualNGrams(nn.Module):
                 if (rows[:, 0] < 0).any() or not len(rows):
                     continue
                 B, T = phi.shape[0], len(rows)
-                p = self._smoothed(log_p, np.repeat(np.arange(B), T), np.tile(rows, (B, 1)), np.tile(_before(rows), (B, 1)))
-                found[:, k] = p.log().cpu().numpy().reshape(B, T).sum(1)
+                each = self._log_smoothed(log_p, np.repeat(np.arange(B), T), np.tile(rows, (B, 1)), np.tile(_before(rows), (B, 1)))
+                found[:, k] = each.cpu().numpy().reshape(B, T).sum(1)
         return found
 
 
