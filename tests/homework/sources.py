@@ -36,7 +36,9 @@ EXERCISES = {source.number: source for source in (
                                 "image_then_words_forward", "image_then_words_backward", "beam_step")),
     Source("04_show_attend_and_tell", ("soft_attention_forward", "soft_attention_backward", "doubly_stochastic_forward",
                                        "doubly_stochastic_backward", "hard_attention_forward", "hard_attention_backward",
-                                       "moving_average_baseline")))}
+                                       "moving_average_baseline")),
+    Source("08_clip", ("clip_loss_forward", "clip_loss_backward", "attention_pool_forward", "attention_pool_backward", "zero_shot",
+                       "bpe_merge")))}
 
 NAME, SOLUTION, STUDENT = EXERCISES["04"].name, EXERCISES["04"].solution, EXERCISES["04"].student
 FUNCTIONS = list(EXERCISES["04"].functions)

@@ -37,9 +37,13 @@ def as_value(task: Task, name: str, value, want: np.ndarray) -> tuple[np.ndarray
     if array.shape != want.shape:
         return None, [Problem(f"{name} has shape {array.shape} and should be {shape}", shape_guess(task, name, array, want),
                               name=name)]
+    whole = want.dtype.kind in "iu"
     if array.dtype.kind not in "fiu":
-        return None, [Problem(f"{name} holds {array.dtype} and should hold float64", name=name)]
-    if array.dtype != np.float64 and (array.dtype.kind == "f" or array.ndim):
+        return None, [Problem(f"{name} holds {array.dtype} and should hold {'integers' if whole else 'float64'}", name=name)]
+    if whole and array.dtype.kind == "f":
+        problems.append(Problem(f"{name} is {array.dtype} and should hold integers", "np.zeros and np.empty make float64 unless "
+                                "told dtype=int, and so does arithmetic with a float", name=name))
+    elif not whole and array.dtype != np.float64 and (array.dtype.kind == "f" or array.ndim):
         likely = "a step is done in float32: np.float32, astype, or dtype= somewhere" if array.dtype.kind == "f" else \
             "an array made of integers (np.zeros_like of an integer array, dtype=int) rounds what is written into it"
         problems.append(Problem(f"{name} is {array.dtype}, though every input is float64", likely, name=name))
@@ -53,15 +57,17 @@ def as_value(task: Task, name: str, value, want: np.ndarray) -> tuple[np.ndarray
 
 
 def mismatch(task: Task, name: str, got: np.ndarray, want: np.ndarray, rtol: float = RTOL) -> Problem | None:
-    """The worst element of a wrong value; None if it is right."""
+    """The worst element of a wrong value, of integers the first wrong one; None if it is right."""
     wrong = off(got, want, rtol)
     if not wrong.any():
         return None
-    error = np.abs(got - want)
-    at = tuple(int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
+    whole = want.dtype.kind in "iu"
+    at = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong if whole else np.abs(got - want))), wrong.shape))
     worst = relative_error(float(got[at]), float(want[at]))
-    how_many = f"; {int(wrong.sum())} of {wrong.size} elements are off" if wrong.size > 1 else ""
-    return Problem(f"{name}{_at(at)} is {got[at]:.6g} and should be {want[at]:.6g} (relative error {worst:.2g}{how_many})",
+    remarks = [] if whole else [f"relative error {worst:.2g}"]
+    remarks += [f"{int(wrong.sum())} of {wrong.size} elements are off"] if wrong.size > 1 else []
+    text = f"{name}{_at(at)} is {got[at]:.6g} and should be {want[at]:.6g}"
+    return Problem(f"{text} ({'; '.join(remarks)})" if remarks else text,
                    name=name, index=at, got=float(got[at]), expected=float(want[at]), error=worst)
 
 
@@ -72,6 +78,8 @@ def pattern(task: Task, name: str, got: np.ndarray, want: np.ndarray) -> str:
     """
     if not got.any():
         return f"{name} is zero everywhere"
+    if want.dtype.kind in "iu":   # a factor or a sign means nothing for numbers of classes or words
+        return ""
     unknown = np.full(want.shape, np.nan)
     text = guess(Evidence(got, want, unknown, np.zeros(1), np.zeros(1), None, {}, [], lambda i: np.zeros(0)))
     return "" if "gradient" in text or "backward" in text else name_axes(task, name, text)
