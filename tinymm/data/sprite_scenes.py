@@ -17,7 +17,7 @@ from ..backend.random import Stream
 from .dataset import Dataset
 from .placing import fits, place, relations
 from .scene_captions import Caption, sentence
-from .sprites import COLOURS, SHAPES, paint
+from .sprites import COLOURS, SHAPES, dark_ground, grainy, paint, shade
 
 SIZES = {"small": (9, 11), "large": (14, 17)}    # word -> least and greatest height and width in pixels
 LAYOUTS = ((1,), (2,), (1, 1))                   # sprites in each row, from the top
@@ -117,14 +117,16 @@ def draw_scene(rng: np.random.Generator, part: str, style: str, seed: int) -> Sp
             break
     sprites = tuple(dataclasses.replace(s, box=(top, left, top + side, left + side))
                     for s, side, (top, left) in zip(sprites, sides, place(rng, lines, CANVAS)))
-    sketch = style == "sketch"
+    if style == "filled":
+        picture = dark_ground(rng, CANVAS)
+        for s in sprites:
+            paint(picture, s.shape, shade(rng, s.colour), s.box)
+        return SpriteScene(grainy(rng, picture), sprites, captions_of(sprites, style))
     picture = np.empty((3, CANVAS, CANVAS))
-    picture[...] = rng.uniform(0, 0.15, (3, 1, 1)) if not sketch else rng.uniform(0.1, 0.3) + rng.uniform(0, 0.05, (3, 1, 1))
+    picture[...] = rng.uniform(0.1, 0.3) + rng.uniform(0, 0.05, (3, 1, 1))
     for s in sprites:
-        shade = np.clip(COLOURS[s.colour] + rng.normal(0, 0.08 if sketch else 0.04, 3), 0, 1)
-        paint(picture, s.shape, shade, s.box, sketch, int(rng.integers(-4, 5)) * 5 if sketch else 0)
-    picture += rng.normal(0, 0.03 if sketch else 0.02, picture.shape)
-    return SpriteScene(np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8), sprites, captions_of(sprites, style))
+        paint(picture, s.shape, shade(rng, s.colour, 0.08), s.box, True, int(rng.integers(-4, 5)) * 5)
+    return SpriteScene(grainy(rng, picture, 0.03), sprites, captions_of(sprites, style))
 
 
 class SpriteScenes(Dataset):

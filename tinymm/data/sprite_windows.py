@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend.random import Stream
 from .sprite_scenes import NOVEL, SIZES
-from .sprites import COLOURS, SHAPES, paint
+from .sprites import COLOURS, SHAPES, dark_ground, grainy, paint, shade
 
 WINDOW = 24                                         # pixels a side: room for the largest sprite, and to move it about
 CLASSES = (len(SHAPES), len(COLOURS), len(SIZES))   # three questions about each window
@@ -24,17 +24,16 @@ def sprite_windows(part: str, count: int, seed: int = 0) -> tuple[np.ndarray, np
         images (count, 3, 24, 24) uint8, and classes (count, 3) int64: which shape, which colour, which size.
     """
     rng = Stream(f"sprite windows {part}", seed).generator
-    kinds = [(shape, colour) for shape in range(len(SHAPES)) for colour in range(len(COLOURS))
-             if (list(COLOURS)[colour], list(SHAPES)[shape]) not in NOVEL]
-    shapes, colours, bounds = list(SHAPES), list(COLOURS.values()), list(SIZES.values())
+    shapes, colours, bounds = list(SHAPES), list(COLOURS), list(SIZES.values())
+    kinds = [(shape, colour) for shape in range(len(shapes)) for colour in range(len(colours))
+             if (colours[colour], shapes[shape]) not in NOVEL]
     chosen, sizes = rng.integers(len(kinds), size=count), rng.integers(len(bounds), size=count)
     classes = np.column_stack([np.array(kinds)[chosen], sizes])                # (count, 3)
     windows = np.empty((count, 3, WINDOW, WINDOW), np.uint8)
     for window, (shape, colour, size) in zip(windows, classes):
         side = int(rng.integers(bounds[size][0], bounds[size][1] + 1))
         top, left = rng.integers(0, WINDOW - side + 1, size=2)
-        picture = np.empty(window.shape)
-        picture[...] = rng.uniform(0, 0.15, (3, 1, 1))
-        paint(picture, shapes[shape], np.clip(colours[colour] + rng.normal(0, 0.04, 3), 0, 1), (top, left, top + side, left + side))
-        window[...] = np.round(255 * np.clip(picture + rng.normal(0, 0.02, picture.shape), 0, 1))
+        picture = dark_ground(rng, WINDOW)
+        paint(picture, shapes[shape], shade(rng, colours[colour]), (top, left, top + side, left + side))
+        window[...] = grainy(rng, picture)
     return windows, classes

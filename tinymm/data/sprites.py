@@ -56,6 +56,23 @@ def coverage(shape: str, side: int, sketch: bool = False, turn: int = 0) -> np.n
     return ink
 
 
+def dark_ground(rng: np.random.Generator, canvas: int) -> np.ndarray:
+    """An empty dark picture of any tint, (3, canvas, canvas) floats, without noise."""
+    picture = np.empty((3, canvas, canvas))
+    picture[...] = rng.uniform(0, 0.15, (3, 1, 1))
+    return picture
+
+
+def shade(rng: np.random.Generator, colour: str, spread: float = 0.04) -> np.ndarray:
+    """One of ``COLOURS`` as it may look, (3,) in [0, 1]; ``spread`` is the standard deviation."""
+    return np.clip(COLOURS[colour] + rng.normal(0, spread, 3), 0, 1)
+
+
+def grainy(rng: np.random.Generator, picture: np.ndarray, noise: float = 0.02) -> np.ndarray:
+    """A picture (3, H, W) of floats with noise in every pixel, as uint8; ``noise`` is the standard deviation."""
+    return np.round(255 * np.clip(picture + rng.normal(0, noise, picture.shape), 0, 1)).astype(np.uint8)
+
+
 def paint(picture: np.ndarray, shape: str, colour, box: tuple[int, int, int, int], sketch: bool = False, turn: int = 0) -> None:
     """Paint a shape over a picture, in place.
 

@@ -19,7 +19,7 @@ from .digit_scenes import DIGITS, enlarge
 from .digits import split_digits
 from .pixel_font import label_size, paste_label
 from .sprite_scenes import NOVEL
-from .sprites import COLOURS, SHAPES, paint
+from .sprites import COLOURS, SHAPES, dark_ground, grainy, paint, shade
 from .stick_figures import POSES, figure_ink
 from .web_texts import action_text, digit_text, sign_text, sprite_text
 
@@ -53,23 +53,11 @@ class WebPicture:
 
 # ---------------------------------------------------------------------- drawing
 
-def ground(rng: np.random.Generator) -> np.ndarray:
-    """An empty dark picture (3, 32, 32) of floats, without noise."""
-    picture = np.empty((3, CANVAS, CANVAS))
-    picture[...] = rng.uniform(0, 0.15, (3, 1, 1))
-    return picture
-
-
-def finished(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """With noise, as uint8."""
-    return np.round(255 * np.clip(picture + rng.normal(0, 0.02, picture.shape), 0, 1)).astype(np.uint8)
-
-
 def put_sprite(rng: np.random.Generator, picture: np.ndarray, colour: str, shape: str, size: str, rows: tuple[int, int]) -> None:
     """Paint a sprite somewhere in these rows of a picture, in place."""
     side = int(rng.integers(SIZES[size][0], SIZES[size][1] + 1))
     top, left = int(rng.integers(rows[0], rows[1] - side + 1)), int(rng.integers(0, CANVAS - side + 1))
-    paint(picture, shape, np.clip(COLOURS[colour] + rng.normal(0, 0.04, 3), 0, 1), (top, left, top + side, left + side))
+    paint(picture, shape, shade(rng, colour), (top, left, top + side, left + side))
 
 
 def label_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -79,9 +67,9 @@ def label_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 def draw_sprite(rng: np.random.Generator, colour: str, shape: str, size: str) -> np.ndarray:
     """One sprite without a label, (3, 32, 32) uint8."""
-    picture = ground(rng)
+    picture = dark_ground(rng, CANVAS)
     put_sprite(rng, picture, colour, shape, size, (0, CANVAS))
-    return finished(rng, picture)
+    return grainy(rng, picture)
 
 
 def draw_labelled_sprite(rng: np.random.Generator, colour: str, shape: str, size: str, words: Sequence[str | None],
@@ -92,7 +80,7 @@ def draw_labelled_sprite(rng: np.random.Generator, colour: str, shape: str, size
         words: on the labels; "" for a blank label as large as that of ``hidden``, None for no label.
         hidden: see ``words``; its label also decides how much room the sprite has.
     """
-    clean, height = ground(rng), label_size(hidden)[0]
+    clean, height = dark_ground(rng, CANVAS), label_size(hidden)[0]
     above = rng.random() < 0.5
     put_sprite(rng, clean, colour, shape, size, (height, CANVAS) if above else (0, CANVAS - height))
     (paper, ink), place, noise = label_colours(rng), rng.random(), rng.integers(2**31)
@@ -103,7 +91,7 @@ def draw_labelled_sprite(rng: np.random.Generator, colour: str, shape: str, size
             spare = CANVAS - label_size(word or hidden)[1]
             paste_label(picture, word or hidden, 0 if above else CANVAS - height, min(spare, 0) + int(place * (abs(spare) + 1)),
                         paper, ink, blank=not word)
-        pictures.append(finished(np.random.default_rng(noise), picture))
+        pictures.append(grainy(np.random.default_rng(noise), picture))
     return pictures
 
 
@@ -113,28 +101,28 @@ def draw_digit(rng: np.random.Generator, original: np.ndarray) -> np.ndarray:
     top, left = rng.integers(0, CANVAS - side + 1, 2)
     ink = np.zeros((CANVAS, CANVAS))
     ink[top:top + side, left:left + side] = enlarge(original, side)
-    paper, pen = ground(rng)[:, :1, :1], rng.uniform(0.7, 1) * np.ones((3, 1, 1))
+    paper, pen = dark_ground(rng, CANVAS)[:, :1, :1], rng.uniform(0.7, 1) * np.ones((3, 1, 1))
     if rng.random() < 0.3:
         paper, pen = pen, paper
-    return finished(rng, paper + ink * (pen - paper))
+    return grainy(rng, paper + ink * (pen - paper))
 
 
 def draw_action(rng: np.random.Generator, action: str) -> np.ndarray:
     """One person who does something, in any light colour."""
-    picture = ground(rng)
+    picture = dark_ground(rng, CANVAS)
     picture += figure_ink(rng, action, CANVAS, TORSO) * (rng.uniform(0.45, 1, (3, 1, 1)) - picture)
-    return finished(rng, picture)
+    return grainy(rng, picture)
 
 
 def draw_sign(rng: np.random.Generator, word: str) -> np.ndarray:
     """One label with a word."""
-    picture = ground(rng)
+    picture = dark_ground(rng, CANVAS)
     height, width = label_size(word)
     top = int(rng.integers(0, CANVAS - height + 1))
     spare = CANVAS - width
     left = int(rng.integers(min(spare, 0), max(spare, 0) + 1))   # the longest words lose a column of paper
     paste_label(picture, word, top, left, *label_colours(rng))
-    return finished(rng, picture)
+    return grainy(rng, picture)
 
 
 # ---------------------------------------------------------------------- the web
