@@ -1,5 +1,7 @@
 """Every exercise: its solution passes, and every planted mistake in it is found, named and placed."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,17 @@ def test_usual_mistakes_are_told_apart(source):
                 same = all(len(a) == len(b) and all(map(close, a, b)) for a, b in zip(answer, other))
                 assert not same, f"{task.name}: {mistake.text!r} looks like {text!r}"
             known.append((mistake.text, answer))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")   # they would be printed among the student's messages
+@pytest.mark.parametrize("number", ["02", "08"])   # a variant of 04 overflows; the checker keeps that to itself
+def test_references_and_mistakes_are_computed_without_warnings(number):
+    for task in find(number).tasks:
+        for case, mistake in itertools.product(task.cases_drawn(), task.mistakes):
+            cotangents = reference.cotangents(reference.values(task.reference, case))
+            reference.values(mistake.variant, case)
+            if task.backward:
+                reference.gradients(mistake.variant, task, case, cotangents)
 
 
 @pytest.mark.parametrize("number, function", [pytest.param(source.number, function, id=f"{source.number}-{function}")

@@ -155,6 +155,14 @@ def with_slope(value, path):
     return value.detach() + (path - path.detach())
 
 
+def sloped(function: Callable, slope: Callable) -> Callable:
+    """A function of one Tensor whose backward multiplies by ``slope(its value)`` in the place of its derivative."""
+    def spoilt(a):
+        value = function(a)
+        return with_slope(value, slope(value.detach()) * a)
+    return spoilt
+
+
 def words(*lengths: int) -> np.ndarray:
     """A mask (B, T) of captions of these lengths: True for a word."""
     return np.arange(max(lengths)) < np.array(lengths)[:, None]

@@ -9,7 +9,7 @@ import numpy as np
 from .. import functional as F
 from ..autograd import Tensor
 from ..autograd.registry import Draw
-from .exercise import Case, Exercise, Mistake, Task, with_slope
+from .exercise import Case, Exercise, Mistake, Task, sloped, with_slope
 
 # ---------------------------------------------------------------------- one step of the LSTM
 
@@ -25,14 +25,6 @@ def lstm_step(x, m, c, W_x, W_m, gate=F.sigmoid, squash=F.tanh, order="ifog", se
     i, f, o, g = gate(part["i"]), gate(part["f"]), gate(part["o"]), squash(part["g"])
     c_next = keep(f, c) + let_in(i, g)
     return show(o, c_next, c), told(c_next)
-
-
-def _slope(value, slope):
-    """A function of one Tensor whose backward multiplies by ``slope(its value)``."""
-    def function(a):
-        y = value(a)
-        return with_slope(y, slope(y.detach()) * a)
-    return function
 
 
 def _forget_bias(x, m, c, W_x, W_m):
@@ -73,13 +65,13 @@ LSTM_STEP = Task(
         Mistake("the output gate is missing on the way from m' to c': m' = o * c' gives dm' * o",
                 partial(lstm_step, show=lambda o, c_next, c: with_slope(o * c_next, o * c_next.detach() + c_next))),
         Mistake("the derivative of sigma, s (1 - s), is missing in the gates",
-                partial(lstm_step, gate=_slope(F.sigmoid, lambda s: 1.0))),
+                partial(lstm_step, gate=sloped(F.sigmoid, lambda s: 1.0))),
         Mistake("the derivative of tanh is used for the gates: that of sigma is s (1 - s), not 1 - s^2",
-                partial(lstm_step, gate=_slope(F.sigmoid, lambda s: 1 - s * s))),
+                partial(lstm_step, gate=sloped(F.sigmoid, lambda s: 1 - s * s))),
         Mistake("the derivative of the tanh, 1 - tanh^2, is missing in the new part",
-                partial(lstm_step, squash=_slope(F.tanh, lambda t: 1.0))),
+                partial(lstm_step, squash=sloped(F.tanh, lambda t: 1.0))),
         Mistake("the derivative of sigma is used for the new part: that of tanh is 1 - t^2, not t (1 - t)",
-                partial(lstm_step, squash=_slope(F.tanh, lambda t: t * (1 - t)))),
+                partial(lstm_step, squash=sloped(F.tanh, lambda t: t * (1 - t)))),
         Mistake("dc lacks the factor f: c' = f * c + ...",
                 partial(lstm_step, keep=lambda f, c: with_slope(f * c, f * c.detach() + c))),
         Mistake("the gradient of f has the factor c'; c' = f * c + ... gives it the old c", _new_memory),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .. import functional as F
 from ..autograd.registry import Draw
-from .exercise import Case, Exercise, Mistake, Task, with_slope, words
+from .exercise import Case, Exercise, Mistake, Task, sloped, with_slope, words
 
 # ---------------------------------------------------------------------- soft attention
 
@@ -20,10 +22,6 @@ def soft_attention(a, h, W_a, W_h, u, squash=F.tanh, weigh=lambda e: F.softmax(e
     return (share(alpha).unsqueeze(2) * seen(a)).sum(1), told(alpha)
 
 
-def _variant(function, **changes):
-    return lambda *args, **kwargs: function(*args, **kwargs, **changes)
-
-
 def _outer_state(a, h, W_a, W_h, u):
     alpha = F.softmax(((a @ W_a.T).tanh() + (h @ W_h.T).unsqueeze(1)) @ u, dim=1)
     return (alpha.unsqueeze(2) * a).sum(1), alpha
@@ -32,14 +30,6 @@ def _outer_state(a, h, W_a, W_h, u):
 def _mean_context(*args):
     z, alpha = soft_attention(*args)
     return z / alpha.shape[1], alpha
-
-
-def _softmax_as(slope):
-    """A softmax whose backward multiplies by ``slope(alpha)`` instead of by the Jacobian."""
-    def weigh(e):
-        alpha = F.softmax(e, dim=1)
-        return with_slope(alpha, slope(alpha.detach()) * e)
-    return weigh
 
 
 def soft_attention_cases(draw: Draw) -> list[Case]:
@@ -63,32 +53,32 @@ SOFT_ATTENTION = Task(
     {"a": "B L D", "h": "B H", "W_a": "K D", "W_h": "K H", "u": "K", "z": "B D", "alpha": "B L"},
     soft_attention, soft_attention_cases, (
         Mistake("the softmax is taken over the batch (axis 0); the weights of one image must sum to 1 over its locations (axis 1)",
-                _variant(soft_attention, weigh=lambda e: F.softmax(e, dim=0))),
+                partial(soft_attention, weigh=lambda e: F.softmax(e, dim=0))),
         Mistake("the softmax is taken over batch and locations at once; each image has its own",
-                _variant(soft_attention, weigh=lambda e: F.softmax(e.reshape(-1), dim=0).reshape(e.shape))),
+                partial(soft_attention, weigh=lambda e: F.softmax(e.reshape(-1), dim=0).reshape(e.shape))),
         Mistake("the weights are not normalised: exp(e) must be divided by its sum over the locations",
-                _variant(soft_attention, weigh=F.exp)),
-        Mistake("alpha is the scores themselves: the softmax is missing", _variant(soft_attention, weigh=lambda e: e)),
-        Mistake("the tanh is missing", _variant(soft_attention, squash=lambda x: x)),
+                partial(soft_attention, weigh=F.exp)),
+        Mistake("alpha is the scores themselves: the softmax is missing", partial(soft_attention, weigh=lambda e: e)),
+        Mistake("the tanh is missing", partial(soft_attention, squash=lambda x: x)),
         Mistake("W_h h stands outside the tanh", _outer_state),
         Mistake("z is divided by L: alpha sums to 1 already, so z is the sum over the locations, not the mean", _mean_context),
         Mistake("the Jacobian of the softmax is missing: from the gradient g of alpha, de = alpha * (g - sum_j alpha_j g_j)",
-                _variant(soft_attention, weigh=_softmax_as(lambda alpha: 1.0))),
+                partial(soft_attention, weigh=sloped(partial(F.softmax, dim=1), lambda alpha: 1.0))),
         Mistake("half of the Jacobian of the softmax is missing: de = alpha * (g - sum_j alpha_j g_j), and you have alpha * g",
-                _variant(soft_attention, weigh=_softmax_as(lambda alpha: alpha))),
+                partial(soft_attention, weigh=sloped(partial(F.softmax, dim=1), lambda alpha: alpha))),
         Mistake("only the diagonal of the Jacobian of the softmax is there, alpha (1 - alpha): every e_j moves every alpha_i, so "
                 "de = alpha * (g - sum_j alpha_j g_j)",
-                _variant(soft_attention, weigh=_softmax_as(lambda alpha: alpha * (1 - alpha)))),
+                partial(soft_attention, weigh=sloped(partial(F.softmax, dim=1), lambda alpha: alpha * (1 - alpha)))),
         Mistake("the derivative of the tanh, 1 - tanh^2, is missing",
-                _variant(soft_attention, squash=lambda x: with_slope(x.tanh(), x))),
+                partial(soft_attention, squash=lambda x: with_slope(x.tanh(), x))),
         Mistake("only the way through z is there: a also enters the scores, and both ways add up (`=` in place of `+=`?)",
-                _variant(soft_attention, scored=_no_slope)),
+                partial(soft_attention, scored=_no_slope)),
         Mistake("only the way through the scores is there: z = sum_i alpha_i a_i also holds a itself, and both ways add up "
-                "(`=` in place of `+=`?)", _variant(soft_attention, seen=_no_slope)),
+                "(`=` in place of `+=`?)", partial(soft_attention, seen=_no_slope)),
         Mistake("dalpha is not used: alpha is returned, too, and its gradient adds to the one through z",
-                _variant(soft_attention, told=_no_slope)),
+                partial(soft_attention, told=_no_slope)),
         Mistake("dz does not reach alpha: z = sum_i alpha_i a_i gives dz . a_i to alpha_i, which adds to dalpha",
-                _variant(soft_attention, share=_no_slope)),
+                partial(soft_attention, share=_no_slope)),
     ))
 
 
@@ -212,21 +202,21 @@ HARD_ATTENTION = Task(
         Mistake("the baseline b is not used: the reward is log_p - b", _with(b=lambda **_: 0.0)),
         Mistake("the baseline is added to log_p; it must be subtracted", _with(b=lambda b, **_: -b)),
         Mistake("the reward has the wrong sign: it is log_p - b, not b - log_p",
-                _variant(hard_attention, held=lambda reward: -reward.detach())),
+                partial(hard_attention, held=lambda reward: -reward.detach())),
         Mistake("lambda_r is not used", _with(lambda_r=lambda **_: 1.0)),
         Mistake("lambda_e is not used", _with(lambda_e=lambda **_: 1.0)),
         Mistake("the entropy has the wrong sign: H = -sum alpha log alpha", _with(lambda_e=lambda lambda_e, **_: -lambda_e)),
         Mistake("the entropy term is missing", _with(lambda_e=lambda **_: 0.0)),
         Mistake("the score-function term is missing", _with(lambda_r=lambda **_: 0.0)),
-        Mistake("the first term, log_p itself, is missing", _variant(hard_attention, first=0.0)),
+        Mistake("the first term, log_p itself, is missing", partial(hard_attention, first=0.0)),
         Mistake("lambda_r weighs the first term, too; it belongs to the score-function term alone",
                 lambda *args: hard_attention(*args, first=args[5])),
         Mistake("the mask is not used: padded steps are part of no path", _with(mask=lambda mask, **_: mask | ~mask)),
-        Mistake("the mask is missing in the sum of log alpha", _variant(hard_attention, score_mask=False)),
-        Mistake("the mask is missing in the sum of the entropies", _variant(hard_attention, bonus_mask=False)),
+        Mistake("the mask is missing in the sum of log alpha", partial(hard_attention, score_mask=False)),
+        Mistake("the mask is missing in the sum of the entropies", partial(hard_attention, bonus_mask=False)),
         Mistake("the score function uses alpha of the drawn locations; it is the gradient of their log alpha", _drawn_probability),
         Mistake("the reward is not held constant: in the surrogate no gradient flows through log_p - b, so log_p gets that of the "
-                "first term alone", _variant(hard_attention, held=lambda reward: reward)),
+                "first term alone", partial(hard_attention, held=lambda reward: reward)),
         Mistake("the derivative of log alpha_s with respect to the scores is one_hot(s) - alpha; the - alpha is missing",
                 _spoilt(score=lambda e, log_alpha, s: e)),
         Mistake("the derivative of log alpha_s with respect to the scores is one_hot(s) - alpha; the one_hot is missing",
@@ -240,7 +230,7 @@ HARD_ATTENTION = Task(
         Mistake("the gradient of the entropy is -alpha (log alpha + H); the H is missing",
                 _spoilt(entropy=lambda alpha, e: (-alpha.detach() * alpha.detach().log() * e).sum(2))),
         Mistake("the entropy is treated as a constant: it has a gradient with respect to the scores, -alpha (log alpha + H)",
-                _variant(hard_attention, slope=_no_slope)),
+                partial(hard_attention, slope=_no_slope)),
     ), stopped=("log_p",))
 
 
@@ -280,13 +270,13 @@ BASELINE = Task(
     "baseline", "moving_average_baseline", None, ("advantage", "b"), (), {"log_p": "M N", "advantage": "M N", "b": "M"},
     moving_average_baseline, baseline_cases, (
         Mistake("the baseline is updated before it is used: mini-batch k is centred by b_{k-1}, which has not seen it",
-                _variant(moving_average_baseline, ahead=True)),
+                partial(moving_average_baseline, ahead=True)),
         Mistake("every mini-batch is centred by the final baseline; mini-batch k is centred by b_{k-1}", _used_again),
         Mistake("b holds b_0 to b_{M-1}; it should hold what the baseline is after each mini-batch, b_1 to b_M", _shifted),
-        Mistake("0.9 and 0.1 are swapped: the old baseline keeps 0.9", _variant(moving_average_baseline, keep=0.1)),
+        Mistake("0.9 and 0.1 are swapped: the old baseline keeps 0.9", partial(moving_average_baseline, keep=0.1)),
         Mistake("log p is summed over the mini-batch; the update takes its mean",
-                _variant(moving_average_baseline, over=lambda rewards: rewards.sum())),
-        Mistake("the advantage has the wrong sign: it is log p - b", _variant(moving_average_baseline, sign=-1.0)),
+                partial(moving_average_baseline, over=lambda rewards: rewards.sum())),
+        Mistake("the advantage has the wrong sign: it is log p - b", partial(moving_average_baseline, sign=-1.0)),
         Mistake("the advantage is log p itself: b is not subtracted",
                 lambda log_p, b_0: (log_p, moving_average_baseline(log_p, b_0)[1])),
         Mistake("b_0 is not used: the baseline starts at b_0",

@@ -9,7 +9,7 @@ import numpy as np
 from .. import functional as F
 from ..autograd import Tensor
 from ..autograd.registry import Draw
-from .exercise import Case, Exercise, Mistake, Task, with_slope
+from .exercise import Case, Exercise, Mistake, Task, sloped, with_slope
 
 # ---------------------------------------------------------------------- the loss
 
@@ -197,14 +197,6 @@ def attention_pool(x, positions, W_q, W_k, W_v, heads, summary=_mean, order=lamb
     return join(alpha @ v)                                                         # (B, D)
 
 
-def _softmax_as(slope):
-    """A softmax whose backward multiplies by ``slope(alpha)`` instead of by the Jacobian."""
-    def weigh(e):
-        alpha = _softmax(e)
-        return with_slope(alpha, slope(alpha.detach()) * e)
-    return weigh
-
-
 def _no_first(s):
     """The first token gets no gradient."""
     return F.cat([s[:, :1].detach(), s[:, 1:]], dim=1)
@@ -302,9 +294,9 @@ ATTENTION_POOL = Task(
         Mistake("W_k and W_v are swapped: scores come from W_k s, answers from W_v s",
                 lambda x, p, W_q, W_k, W_v, heads: attention_pool(x, p, W_q, W_v, W_k, heads)),
         Mistake("the Jacobian of the softmax is missing: from the gradient g of alpha, de = alpha * (g - sum_j alpha_j g_j)",
-                partial(attention_pool, weigh=_softmax_as(lambda alpha: 1.0))),
+                partial(attention_pool, weigh=sloped(_softmax, lambda alpha: 1.0))),
         Mistake("half of the Jacobian of the softmax is missing: de = alpha * (g - sum_j alpha_j g_j), and you have alpha * g",
-                partial(attention_pool, weigh=_softmax_as(lambda alpha: alpha))),
+                partial(attention_pool, weigh=sloped(_softmax, lambda alpha: alpha))),
         Mistake("the division by sqrt(d) is missing in the backward",
                 partial(attention_pool, scale=lambda e, d, D: with_slope(e / d**0.5, e))),
         Mistake("the way through the mean is missing: the first token holds 1/L of each location, so its gradient reaches x, too",
