@@ -12,7 +12,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
+from .ids import checked_ids
 
 END_OF_WORD = "</w>"
 CACHED_WORDS = 65_536   # words whose ids are remembered; a text repeats most of its words
@@ -106,20 +106,8 @@ class BytePairEncoding:
             TypeError: not a sequence of integers.
             IndexError: an id outside the vocabulary.
         """
-        text = "".join(self.tokens[i] for i in self.checked("BytePairEncoding.decode", ids))
+        text = "".join(self.tokens[i] for i in checked_ids("BytePairEncoding.decode", ids, len(self), "text"))
         return bytes(BYTE_OF_SYMBOL[symbol] for symbol in text).decode(errors="replace").replace(END_OF_WORD, " ")
-
-    def checked(self, name: str, ids: Iterable[int]) -> list[int]:
-        """``ids`` as a list, every one of them in the vocabulary; ``name`` is the function that an error names."""
-        if isinstance(ids, str) or not hasattr(ids, "__iter__"):
-            raise TypeError(f"{name}: {ids!r} is not a sequence of ids")
-        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-        for i in ids:
-            if isinstance(i, bool) or not isinstance(i, (int, np.integer)):
-                raise TypeError(f"{name}: {i!r} is not an id but a {type(i).__name__}; ids are integers, one text at a time")
-            if not 0 <= i < len(self):
-                raise IndexError(f"{name}: id {i} is not in 0..{len(self) - 1}, the ids of this vocabulary")
-        return ids
 
     @classmethod
     def train(cls, words: Iterable[str] | Mapping[str, int], vocab_size: int, min_count: int = 1) -> BytePairEncoding:

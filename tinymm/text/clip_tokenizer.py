@@ -21,6 +21,7 @@ import numpy as np
 
 from .bpe import BytePairEncoding
 from .clip_files import END, START, read_clip_files, write_clip_files
+from .ids import checked_ids
 
 # Unicode's White_Space: what Python calls a space, without four separators of records.
 _SPACES = re.compile(r"[^\S\x1c-\x1f]+")
@@ -165,7 +166,7 @@ class CLIPTokenizer:
             TypeError: not a sequence of integers.
             IndexError: an id outside the vocabulary.
         """
-        ids = self.bpe.checked("CLIPTokenizer.decode", ids)
+        ids = checked_ids("CLIPTokenizer.decode", ids, len(self), "text")
         if skip_special_tokens:
             ids = [i for i in (ids[:ids.index(self.end)] if self.end in ids else ids) if i != self.start]
         return self.bpe.decode(ids)

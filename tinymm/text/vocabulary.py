@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from .ids import checked_ids
+
 SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")   # their ids are their places
 
 
@@ -107,7 +109,7 @@ class Vocabulary:
             IndexError: an id outside the vocabulary.
         """
         tokens = []
-        for i in self._checked("Vocabulary.decode", ids):
+        for i in checked_ids("Vocabulary.decode", ids, len(self), "caption"):
             if i == self.end:
                 break
             if i not in (self.pad, self.start):
@@ -126,24 +128,12 @@ class Vocabulary:
         Raises:
             IndexError: an id outside the vocabulary.
         """
-        rows = [self._checked("Vocabulary.batch", ids) for ids in captions]
+        rows = [checked_ids("Vocabulary.batch", ids, len(self), "caption") for ids in captions]
         lengths = np.array([len(ids) for ids in rows], dtype=np.int64)
         padded = np.full((len(rows), lengths.max(initial=0)), self.pad, dtype=np.int64)   # (B, T)
         for row, ids in zip(padded, rows):
             row[:len(ids)] = ids
         return padded, lengths
-
-    def _checked(self, name: str, ids: Iterable[int]) -> list[int]:
-        """``ids`` as a list, every one of them in the vocabulary."""
-        if isinstance(ids, str) or not hasattr(ids, "__iter__"):
-            raise TypeError(f"{name}: {ids!r} is not a sequence of ids")
-        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-        for i in ids:
-            if isinstance(i, bool) or not isinstance(i, (int, np.integer)):
-                raise TypeError(f"{name}: {i!r} is not an id but a {type(i).__name__}; ids are integers, one caption at a time")
-            if not 0 <= i < len(self):
-                raise IndexError(f"{name}: id {i} is not in 0..{len(self) - 1}, the ids of this vocabulary")
-        return ids
 
     def state_dict(self) -> dict:
         """Words and counts as plain lists, for a checkpoint."""
