@@ -26,6 +26,7 @@ from .. import nn
 from ..autograd import Tensor, no_grad
 from ..backend.arrays import to_device, xp_of
 from ..nn import init
+from .orthogonal_gates import orthogonal_gates_
 
 IMAGE = ("once", "every")
 
@@ -70,8 +71,7 @@ class ShowTell(nn.Module):
         with no_grad():
             init.uniform_(self.W_e.weight, -0.08, 0.08)
             self.W_e.weight[pad] = 0
-            for gate in range(4):
-                init.orthogonal_(Tensor(self.lstm.weight_hh._data[gate * hidden:(gate + 1) * hidden]))
+            orthogonal_gates_(self.lstm)
             if bias:
                 self.lstm.bias_ih[hidden:2 * hidden] += 1
 

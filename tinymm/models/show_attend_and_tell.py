@@ -25,6 +25,7 @@ from ..autograd import Tensor, get_default_dtype
 from ..backend.arrays import to_device, to_host, xp_of
 from ..backend.random import Stream, stream
 from ..nn import init
+from .orthogonal_gates import orthogonal_gates_
 
 
 @dataclasses.dataclass
@@ -87,8 +88,7 @@ class ShowAttendTell(nn.Module):
         self.dropout = nn.Dropout(dropout)
         bound = attention**-0.5
         init.uniform_(self.u, -bound, bound)
-        for gate in range(4):   # each recurrent matrix, as the authors'
-            init.orthogonal_(Tensor(self.lstm.weight_hh._data[gate * hidden:(gate + 1) * hidden]))
+        orthogonal_gates_(self.lstm)
 
     # ------------------------------------------------------------------ the equations
 
