@@ -23,7 +23,7 @@ from .autograd.shape import (broadcast_tensors, broadcast_to, clone, flatten, mo
 from .autograd.special import erf
 from .autograd.triangles import diag, diag_embed, diagonal, tril, triu
 from .autograd.tensor import Tensor
-from .ops.activation import gelu, silu, softplus
+from .ops.activation import gelu, quick_gelu, silu, softplus
 from .ops.additive_attention import additive_attention_score
 from .ops.adaptive_pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
                                    adaptive_max_pool2d)

@@ -141,6 +141,8 @@ def test_infinities():
     np.testing.assert_allclose(dx, [0, 0.5, 1, 1])
     assert gradients(tm.elu, [-800.0, 800.0])[0].tolist() == [-1, 800]
     assert gradients(tm.gelu, [-40.0, 40.0])[0].tolist() == [0, 40]
+    values, (dx,) = gradients(tm.functional.quick_gelu, [-800.0, 0.0, 800.0])
+    assert values.tolist() == [0, 0, 800] and dx.tolist() == [0, 0.5, 1]
 
 
 def test_erf_to_float64_precision():

@@ -1,7 +1,8 @@
-"""GELU, SiLU and softplus, each in one pass over the array.
+"""GELU, its quick stand-in, SiLU and softplus, each in one pass over the array.
 
     gelu(x)     = x Phi(x) = x/2 (1 + erf(x / sqrt 2))                        Hendrycks and Gimpel 2016, section 2
     its tanh form  x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))              the same
+    quick_gelu(x) = x / (1 + e^(-1.702 x))                                    the same; in the published CLIP models
     silu(x)     = x / (1 + e^-x)                                              the same, section 1; "swish"
     softplus(x) = log(1 + e^(beta x)) / beta                                  Dugas et al. 2001, equation 3
 
@@ -33,6 +34,7 @@ SQRT_HALF = math.sqrt(0.5)
 DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)    # of the normal distribution
 TANH_SCALE = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
+QUICK = 1.702                                # of the sigmoid that comes nearest to Phi
 THREADS = 256
 
 
@@ -184,6 +186,42 @@ def _silu_backward(g, x, dx):
         dx[i] = g[i] * (s * (one + x[i] * (one - s)))
 
 
+# ---------------------------------------------------------------------- quick gelu
+
+class QuickGelu(Activation):
+    """y = x s with s = sigmoid(1.702 x);  dy/dx = s (1 + 1.702 x (1 - s))."""
+
+    name = "quick_gelu"
+
+    @staticmethod
+    def definition(x):
+        return x * sigmoid(QUICK * x)
+
+    def forward_numpy(self, x):
+        self.x = x
+        return x * large.sigmoid(QUICK * x)
+
+    def backward_numpy(self, g):
+        s = large.sigmoid(QUICK * self.x)
+        return g * (s * (1 + QUICK * self.x * (1 - s)))
+
+
+@kernel(parallel=True)
+def _quick_gelu(x, y):
+    quick = x.dtype.type(QUICK)
+    for i in prange(x.size):
+        y[i] = x[i] * sigmoid_in_kernel(quick * x[i])
+
+
+@kernel(parallel=True)
+def _quick_gelu_backward(g, x, dx):
+    one, quick = x.dtype.type(1), x.dtype.type(QUICK)
+    for i in prange(x.size):
+        z = quick * x[i]
+        s = sigmoid_in_kernel(z)
+        dx[i] = g[i] * (s * (one + z * (one - s)))
+
+
 # ---------------------------------------------------------------------- softplus
 
 class Softplus(Activation):
@@ -250,6 +288,7 @@ template <typename T> __global__ void {name}_backward(const T* g, const T* x, {c
 
 
 _SIGMOID = "(T(1) / (T(1) + exp(-v)))"
+_QUICK_SIGMOID = f"(T(1) / (T(1) + exp(T(-{QUICK}) * v)))"
 _INNER = f"tanh(T({TANH_SCALE!r}) * v * (T(1) + T({CUBIC}) * v * v))"
 
 Gelu.kernels = _gelu, _gelu_backward
@@ -262,6 +301,9 @@ GeluTanh.cuda = _cuda("gelu_tanh", f"T(0.5) * v * (T(1) + {_INNER})",
                       f"* T({TANH_SCALE!r}) * (T(1) + T({3 * CUBIC}) * v * v))")
 Silu.kernels = _silu, _silu_backward
 Silu.cuda = _cuda("silu", f"v * {_SIGMOID}", f"g[i] * {_SIGMOID} * (T(1) + v * (T(1) - {_SIGMOID}))")
+QuickGelu.kernels = _quick_gelu, _quick_gelu_backward
+QuickGelu.cuda = _cuda("quick_gelu", f"v * {_QUICK_SIGMOID}",
+                       f"g[i] * {_QUICK_SIGMOID} * (T(1) + T({QUICK}) * v * (T(1) - {_QUICK_SIGMOID}))")
 Softplus.kernels = _softplus, _softplus_backward
 Softplus.cuda = _cuda("softplus", "v * beta > threshold ? v : log1p(exp(v * beta)) / beta",
                       "v * beta > threshold ? g[i] : g[i] / (T(1) + exp(-v * beta))", "T beta, T threshold, ")
@@ -300,6 +342,15 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     return Silu.apply(floating("silu", "input", input))
 
 
+def quick_gelu(input: Tensor) -> Tensor:
+    """input * sigmoid(1.702 * input), element by element: GELU with a sigmoid for Phi.
+
+    Raises:
+        TypeError: integer input.
+    """
+    return QuickGelu.apply(floating("quick_gelu", "input", input))
+
+
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e ** (beta * input)) / beta, a smooth ReLU; ``input`` itself where beta * input > threshold.
 
@@ -322,5 +373,6 @@ def _softplus_samples(draw):
 
 register("gelu", gelu, _shapes, torch="nn.functional.gelu", fused=Gelu)
 register("gelu:tanh", gelu, lambda draw: _shapes(draw, approximate="tanh"), torch="nn.functional.gelu", fused=GeluTanh)
+register("quick_gelu", quick_gelu, _shapes, fused=QuickGelu)
 register("silu", silu, _shapes, torch="nn.functional.silu", fused=Silu)
 register("softplus", softplus, _softplus_samples, torch="nn.functional.softplus", fused=Softplus)

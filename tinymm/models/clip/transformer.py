@@ -13,10 +13,10 @@ from ...autograd import Tensor
 
 
 class QuickGELU(nn.Module):
-    """x sigma(1.702 x), the sigmoid approximation of GELU (Hendrycks and Gimpel 2016, section 2)."""
+    """``F.quick_gelu``, the sigmoid approximation of GELU (Hendrycks and Gimpel 2016, section 2)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return input * F.sigmoid(1.702 * input)
+        return F.quick_gelu(input)
 
 
 ACTIVATIONS = {"quick_gelu": QuickGELU, "gelu": nn.GELU}   # by the names that published configurations use
