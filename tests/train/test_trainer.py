@@ -80,6 +80,27 @@ def test_validation_is_once_an_epoch_in_evaluation_mode(tmp_path):
     assert modes == [(False, False)] * 3 and history["accuracy"] == [0.5] * 3 and training.model.training
 
 
+def test_after_every_step_parameters_can_be_bounded(tmp_path):
+    """The bound holds at each step, when its gradient is taken, and at the end, in the checkpoint, too."""
+    def bound():
+        with tinymm.no_grad():
+            weight.copy_(weight.clamp(-0.05, 0.05))
+
+    training = trainer(tmp_path)
+    weight, step, largest = training.model[0].weight, training.step, []
+
+    def watched(batch):
+        largest.append(np.abs(weight.detach().numpy()).max())
+        return step(batch)
+
+    training.step, training.after = watched, bound
+    training.fit()
+    limit = np.float32(0.05)
+    assert len(largest) == 69 and largest[0] > limit >= max(largest[1:]) and np.abs(weight.detach().numpy()).max() == limit
+    saved, _, _ = load_checkpoint(tmp_path)
+    assert np.abs(saved["0.weight"]).max() == limit
+
+
 def kill_at_random(folder, moments, whole):
     """Kill -9 a training again and again, each time at another moment; then let it finish."""
     kills = 0

@@ -34,6 +34,7 @@ class Trainer:
         epochs: rounds through the loader.
         scheduler: stepped after every training step.
         max_norm: clip the joint norm of the gradients to this.
+        after: called after every step of the optimizer, to put parameters back within their bounds.
         validate: ``validate() -> {name: number}`` after each epoch, in evaluation mode without gradients.
         carried: name -> object with ``state_dict`` and ``load_state_dict`` that belongs to the checkpoint, such as a
             moving average.
@@ -50,15 +51,16 @@ class Trainer:
     """
 
     def __init__(self, model: nn.Module, optimizer: optim.Optimizer, loader, step: Callable, epochs: int, *, scheduler=None,
-                 max_norm: float | None = None, validate: Callable | None = None, carried: dict | None = None,
-                 folder: str | os.PathLike | None = None, every: float = 20.0, config: dict | None = None,
-                 label: str | None = "training", blas_threads: int | None = None):
+                 max_norm: float | None = None, after: Callable | None = None, validate: Callable | None = None,
+                 carried: dict | None = None, folder: str | os.PathLike | None = None, every: float = 20.0,
+                 config: dict | None = None, label: str | None = "training", blas_threads: int | None = None):
         if epochs < 1:
             raise ValueError(f"Trainer: epochs={epochs} must be at least 1")
         if not len(loader):
             raise ValueError("Trainer: the loader has no batches; is the dataset empty, or smaller than one batch with drop_last?")
         self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
-        self.scheduler, self.max_norm, self.validate, self.carried = scheduler, max_norm, validate, carried or {}
+        self.scheduler, self.max_norm, self.after = scheduler, max_norm, after
+        self.validate, self.carried = validate, carried or {}
         self.folder, self.every, self.config, self.label, self.blas_threads = folder, every, config, label, blas_threads
         self.epoch = self.batch = 0        # rounds that are over, and batches of the present one
         self.history: dict[str, list[float]] = {}
@@ -136,6 +138,8 @@ class Trainer:
         if self.max_norm is not None:
             optim.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], self.max_norm)
         self.optimizer.step()
+        if self.after is not None:
+            self.after()
         if self.scheduler is not None:
             self.scheduler.step()
         self._record({"loss": value, **more})
