@@ -3,7 +3,7 @@
 import importlib
 
 LECTURES = {0: ("lecture_00", "Autograd"), 2: ("lecture_02", "ShowAndTell"),
-            4: ("lecture_04", "ShowAttendAndTell")}   # number -> (module, Experiment)
+            4: ("lecture_04", "ShowAttendAndTell"), 8: ("lecture_08", "LearningFromText")}   # number -> (module, Experiment)
 
 
 def find(number: int):
