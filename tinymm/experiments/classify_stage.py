@@ -10,6 +10,7 @@ from .. import functional as F
 from .. import nn, optim
 from ..autograd import Tensor
 from ..data import DataLoader, TensorDataset
+from ..models.conv_encoder import ConvEncoder
 from ..train import Trainer
 
 BATCH = 64
@@ -44,3 +45,11 @@ def classify_stage(model: nn.Module, logits: Callable[[Tensor], Tensor], classes
 
     return Trainer(model, optimizer, loader, step, epochs, validate=validate,
                    scheduler=optim.lr_scheduler.WarmupCosineLR(optimizer, min(100, total // 4), total), **trainer)
+
+
+def window_stage(encoder: ConvEncoder, classes: Sequence[int], train: tuple, held: tuple, epochs: int, *, device: str = "cpu",
+                 **trainer) -> Trainer:
+    """``classify_stage`` for small windows, by their strongest features: the maximum over places, then one linear layer."""
+    model = nn.Sequential(encoder, nn.Linear(encoder.channels[-1], sum(classes))).to(device)
+    logits = lambda images: model[1](encoder.feature_map(images.float() / 255).amax((2, 3)))
+    return classify_stage(model, logits, classes, train, held, epochs, device=device, **trainer)

@@ -28,14 +28,15 @@ from . import lecture_04
 from .caption_datasets import NAMES
 from .caption_pairs import CaptionPairs
 from .caption_parts import Part, alone, photo_parts, vocabulary_of
-from .caption_stage import BATCH, BLAS_THREADS, caption_stage
+from .caption_stage import BATCH, BLAS_THREADS, caption_stage, captioner_config
 from .captioner import Captioner, in_chunks
 from .claims import Claim
-from .classify_stage import classify_stage
+from .classify_stage import classify_stage, window_stage
 from .experiment import Experiment
+from .lecture_02_claims import claims_of, comparisons
 from .lecture_02_data import DIGIT_CLASSES, SPRITE_CLASSES, digit_answers, digit_parts, noisy_parts, sprite_answers, sprite_parts
+from .lecture_02_evaluation import Evaluation, nats
 
-BEAM = 20            # k of the slide
 SPRITES = f"scenes of {CANVAS} x {CANVAS} pixels with one or two coloured sprites of 9 to 17 pixels"
 
 
@@ -199,12 +200,10 @@ class ShowAndTell(Experiment):
         return other
 
     def _windows(self, conv: ConvEncoder, trainer: dict) -> Trainer:
-        """Classify windows by their strongest features: the maximum over places, then one linear layer."""
-        model = nn.Sequential(conv, nn.Linear(conv.features, sum(CLASSES))).to(self.device)
-        logits = lambda images: model[1](conv.feature_map(images.float() / 255).amax((2, 3)))
-        return classify_stage(model, logits, CLASSES, sprite_windows("train", self.size.windows, self.seed),
-                              sprite_windows("validation", 1000, self.seed), self.size.window_rounds, device=self.device,
-                              config=self.config, **trainer)
+        """Classify windows with single sprites."""
+        return window_stage(conv, CLASSES, sprite_windows("train", self.size.windows, self.seed),
+                            sprite_windows("validation", 1000, self.seed), self.size.window_rounds, device=self.device,
+                            config=self.config, **trainer)
 
     def _scenes(self, encoder: PictureEncoder, classes, answers, trainer: dict) -> Trainer:
         """Answer questions about whole scenes, with the convolutional part as it is."""
@@ -216,8 +215,6 @@ class ShowAndTell(Experiment):
 
     def _captions(self, name: str, captioner: Captioner, part: Part, annotations: np.ndarray | None, epochs: int, at,
                   lr: float | None = None) -> Trainer:
-        from .lecture_02_evaluation import nats
-
         vocabulary = getattr(captioner, "vocabulary", self.vocabulary)
         if captioner.decoder.W_d is not None:
             captioner.decoder.unigram_(vocabulary.counts)
@@ -227,8 +224,7 @@ class ShowAndTell(Experiment):
         if main:
             spent, words = nats(captioner, vocabulary, self.parts["validation"], held)
             self.untrained = spent / words
-        config = {**self.config, "lecture": self.number, "vocabulary": vocabulary.state_dict(), "channels": self.channels,
-                  "picture_size": list(self.picture_size), "world": self.world}
+        config = captioner_config(self, vocabulary, self.world)
 
         def validate():
             spent, words = nats(captioner, vocabulary, self.parts["validation"], held)
@@ -249,21 +245,15 @@ class ShowAndTell(Experiment):
     # ------------------------------------------------------------------ what came of it
 
     def evaluate(self) -> dict:
-        from . import lecture_02_evaluation as evaluation
-
         with blas_threads(BLAS_THREADS):
-            self.measured = evaluation.Evaluation(self)
+            self.measured = Evaluation(self)
         return self.measured.metrics
 
     def claims(self, metrics: dict) -> list[Claim]:
-        from .lecture_02_claims import claims_of
-
         return claims_of(self, metrics)
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
-        from .lecture_02_claims import comparisons
-
         return comparisons(metrics)
 
     def figures(self, metrics: dict) -> dict:

@@ -16,6 +16,7 @@ from .caption_parts import Part
 from .captioner import Captioner
 from .sprite_truth import LEVELS, SHAPE_OF, level, says_novel
 
+BEAM = 20                # k of the slide
 BEAMS = (1, 2, 3, 5, 10, 20)
 N_BEST = 15              # sentences a picture in the paper's look at novelty
 NEIGHBOURS = 5           # of the slide's table
@@ -87,8 +88,6 @@ class Evaluation:
     """
 
     def __init__(self, experiment):
-        from .lecture_02 import BEAM
-
         self.beam, self.captioner, self.vocabulary = BEAM, experiment.captioner, experiment.vocabulary
         parts = {name: part for name, part in experiment.parts.items() if name not in ("train", "validation")}
         self.annotations = {name: self.captioner.annotate(part) for name, part in parts.items()}

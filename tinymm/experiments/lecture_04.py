@@ -11,7 +11,6 @@ import dataclasses
 
 import numpy as np
 
-from .. import nn
 from ..autograd import Tensor
 from ..backend.threads import blas_threads
 from ..data.digit_scenes import CANVAS, DigitScenes
@@ -24,10 +23,10 @@ from ..train import Trainer
 from .caption_datasets import NAMES
 from .caption_pairs import CaptionPairs
 from .caption_parts import alone, photo_parts, scene_part, vocabulary_of
-from .caption_stage import BATCH, BLAS_THREADS, caption_stage
+from .caption_stage import BATCH, BLAS_THREADS, caption_stage, captioner_config
 from .captioner import Captioner
 from .claims import Claim
-from .classify_stage import classify_stage
+from .classify_stage import window_stage
 from .experiment import Experiment
 
 
@@ -79,12 +78,10 @@ def build(channels: int, vocabulary: int, hard: bool) -> Captioner:
 
 
 def encoder_stage(encoder: ConvEncoder, windows: int, rounds: int, seed: int, device: str, **trainer) -> Trainer:
-    """Classify windows by their strongest features: the maximum over places, then one linear layer."""
-    model = nn.Sequential(encoder, nn.Linear(encoder.channels[-1], CLASSES)).to(device)
-    logits = lambda images: model[1](encoder.feature_map(images.float() / 255).amax((2, 3)))
+    """Classify windows with single digits."""
     train, held = ((images, classes[:, None]) for images, classes in
                    (digit_windows("train", windows, seed), digit_windows("validation", 1000, seed)))
-    return classify_stage(model, logits, (CLASSES,), train, held, rounds, device=device, **trainer)
+    return window_stage(encoder, (CLASSES,), train, held, rounds, device=device, **trainer)
 
 
 class ShowAttendAndTell(Experiment):
@@ -156,8 +153,7 @@ class ShowAttendAndTell(Experiment):
                 found["pointing"] = evaluation.pointing(looks, self.parts["validation"].scenes, self.grid).accuracy
             return found
 
-        config = {**self.config, "lecture": self.number, "vocabulary": self.vocabulary.state_dict(), "channels": self.channels,
-                  "picture_size": list(self.picture_size), "world": None if joint else WORLD}
+        config = captioner_config(self, self.vocabulary, None if joint else WORLD)
         return caption_stage(self.captioner, self.parts["train"], self.pairs["train"], self.loss, annotations=annotations,
                              epochs=self.epochs or (self.size.photo_epochs if joint else self.size.epochs), lr=self.objective.lr,
                              config=config, device=self.device, validate=validate, folder=folder,

@@ -24,7 +24,9 @@ from ..text.ngram_dictionary import NGramDictionary
 from ..train import Trainer
 from .claims import Claim
 from .experiment import Experiment
+from .lecture_08_claims import claims_of, comparisons
 from .lecture_08_data import CONTEXT, PicturesWithTexts, distinct_pairs, pictures, shuffled, train_tokenizer
+from .lecture_08_evaluation import Evaluation, accuracy, zero_shot_scores
 
 BATCH = 64
 LR, WEIGHT_DECAY = 2e-3, 0.2
@@ -183,8 +185,6 @@ class LearningFromText(Experiment):
             yield self.ngram_trainer
 
     def _clip(self, trainer: dict) -> Trainer:
-        from . import lecture_08_evaluation as evaluation
-
         model, train = self.model, self.web["train"]
         texts = shuffled(train.texts(), self.seed) if self.variant == "shuffled" else train.texts()
         loader = DataLoader(PicturesWithTexts(train.images(), self.tokenizer.tokenize(texts)), BATCH, shuffle=True, drop_last=True)
@@ -204,8 +204,8 @@ class LearningFromText(Experiment):
         def validate():
             self.snapshots.take()
             held = {name: parts["validation"] for name, parts in self.datasets_of.items()}
-            scores = {name: evaluation.zero_shot_scores(model, self.tokenizer, name, data) for name, data in held.items()}
-            return {f"zero-shot {name}": evaluation.accuracy(scores[name].argmax(1), held[name].labels) for name in held}
+            scores = {name: zero_shot_scores(model, self.tokenizer, name, data) for name, data in held.items()}
+            return {f"zero-shot {name}": accuracy(scores[name].argmax(1), held[name].labels) for name in held}
 
         return Trainer(model, optimizer, loader, step, self.rounds, scheduler=scheduler, max_norm=MAX_NORM, validate=validate,
                        after=lambda: clip_temperature_(model.logit_scale), carried={"snapshots": self.snapshots}, **trainer)
@@ -225,20 +225,14 @@ class LearningFromText(Experiment):
     # ------------------------------------------------------------------ what came of it
 
     def evaluate(self) -> dict:
-        from . import lecture_08_evaluation as evaluation
-
-        self.measured = evaluation.Evaluation(self)
+        self.measured = Evaluation(self)
         return self.measured.metrics
 
     def claims(self, metrics: dict) -> list[Claim]:
-        from .lecture_08_claims import claims_of
-
         return claims_of(self.variant, metrics)
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
-        from .lecture_08_claims import comparisons
-
         return comparisons(metrics)
 
     def figures(self, metrics: dict) -> dict:
