@@ -1,6 +1,9 @@
 """CLIP from files: what it wrote itself, OpenAI's layout and Hugging Face's, half precision, and files that do not fit."""
 
 import json
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -106,3 +109,33 @@ def test_a_file_that_does_not_fit_is_named_with_tensor_and_shapes(tmp_path):
     save_file(state, path)
     with pytest.raises(ValueError, match="(?s)openai.safetensors .*missing: transformer.resblocks.1.mlp.c_fc.bias"):
         CLIP.from_pretrained(path, **heads)
+
+
+MEMORY = """
+import sys
+from tinymm import functional as F
+from tinymm.models.clip import CLIP
+from tinymm import Tensor
+import numpy as np
+
+def own():   # KiB of memory that belongs to this process alone
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon"))
+
+F.layer_norm(Tensor(np.ones((2, 2), np.float32)), (2,))   # what the first operation loads
+before = own()
+model = CLIP.from_pretrained(sys.argv[1])
+print((own() - before) * 1024 / sum(p.numel() * 4 for p in model.parameters()))
+"""
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="reads the memory of a process from Linux's /proc")
+@pytest.mark.parametrize("layout", ["own", "hugging_face"])
+def test_loading_keeps_one_copy_of_the_weights(tmp_path, layout):
+    options = {**LAYOUT, "vocab_size": 20_000, "transformer_width": 512, "vision_width": 384, "transformer_layers": 6}   # 140 MB
+    if layout == "own":
+        CLIP(**options).save_pretrained(tmp_path / "model.safetensors")
+    else:
+        save_file(hugging_face_state(options, dtype=np.float32), tmp_path / "model.safetensors")
+        (tmp_path / "config.json").write_text(json.dumps(hugging_face_config(options, 2)))
+    found = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert 0.9 < float(found.stdout) < 1.2

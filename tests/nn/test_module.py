@@ -54,6 +54,47 @@ def test_loading_checks_everything_before_it_changes_anything():
     np.testing.assert_array_equal(other.first.weight.detach().numpy(), model.first.weight.detach().numpy())
 
 
+def test_assigned_arrays_are_shared_not_copied():
+    model, x = nn.Linear(3, 2).double(), np.ones((1, 3), np.float32)
+    weight, bias = np.arange(6, dtype=np.float32).reshape(3, 2).T, np.ones(2, np.float32)
+    bias.flags.writeable = False
+    model.weight.grad = Tensor(np.ones((2, 3)))
+    kept = model.weight
+    model.load_state_dict({"weight": np.ascontiguousarray(weight), "bias": bias}, assign=True)
+    assert model.weight is kept and kept.grad is None and kept.requires_grad and kept.dtype == np.float32   # the state's dtype
+    np.testing.assert_array_equal(model(Tensor(x)).detach().numpy(), x @ weight.T + 1)
+    own = np.ones((2, 3), np.float32)
+    model.load_state_dict({"weight": own, "bias": bias}, assign=True)
+    own[0, 0] = 7                                                     # it is the same memory
+    assert model.weight[0, 0].item() == 7
+    with tinymm.no_grad():
+        model.bias.mul_(2)                                            # a read-only array was copied
+    assert model.bias.detach().numpy().tolist() == [2, 2] and bias.tolist() == [1, 1]
+    other = nn.Linear(3, 2)
+    other.load_state_dict({"weight": weight, "bias": Tensor(np.zeros(2, np.float32))}, assign=True)
+    assert other.weight.detach().numpy().flags.c_contiguous
+    with pytest.raises(ValueError, match=r"weight has shape \(2, 3\) here but \(3, 2\)"):
+        other.load_state_dict({"weight": weight.T, "bias": bias}, assign=True)
+    with pytest.raises(ValueError, match="missing: bias"):
+        other.load_state_dict({"weight": own}, assign=True)
+    np.testing.assert_array_equal(other.weight.detach().numpy(), weight)
+
+
+def test_initialisation_can_be_skipped():
+    tinymm.manual_seed(3)
+    first = nn.Linear(4, 4)
+    tinymm.manual_seed(3)
+    skipped = nn.utils.skip_init(nn.Linear, 4, 4)
+    again = nn.Linear(4, 4)                                           # nothing was drawn for the other
+    np.testing.assert_array_equal(first.weight.detach().numpy(), again.weight.detach().numpy())
+    skipped.load_state_dict(first.state_dict())
+    np.testing.assert_array_equal(first.weight.detach().numpy(), skipped.weight.detach().numpy())
+    with pytest.raises(TypeError):
+        nn.utils.skip_init(nn.Linear, 4)
+    tinymm.manual_seed(3)
+    np.testing.assert_array_equal(first.weight.detach().numpy(), nn.Linear(4, 4).weight.detach().numpy())   # also after an error
+
+
 def test_forgetting_super_init_is_explained():
     class Bad(nn.Module):
         def __init__(self):

@@ -52,3 +52,10 @@ def _keep_memory() -> None:
     mallopt(M_MMAP_THRESHOLD, 1 << 30)
     mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
     mallopt(M_TOP_PAD, 64 << 20)
+
+
+def give_back() -> None:
+    """Return to the system what is freed but kept: after something that took much memory once, such as reading a large model."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)

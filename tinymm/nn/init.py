@@ -1,13 +1,41 @@
-"""Initialisers: fill a tensor in place, drawing from the random stream "init"."""
+"""Initialisers: fill a tensor in place, drawing from the random stream "init"; or not at all, while they are ``left_out``."""
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import functools
 import math
 
 import numpy as np
 
 from ..autograd import Tensor, no_grad
 from ..backend.random import stream
+
+_left_out = contextvars.ContextVar("left_out", default=False)
+
+
+@contextlib.contextmanager
+def left_out():
+    """Within it, initialisers do nothing: for a model whose weights are loaded in the next moment."""
+    token = _left_out.set(True)
+    try:
+        yield
+    finally:
+        _left_out.reset(token)
+
+
+def are_left_out() -> bool:
+    """Whether initialisers do nothing now."""
+    return _left_out.get()
+
+
+def _initialiser(function):
+    """An initialiser that can be left out."""
+    @functools.wraps(function)
+    def initialise(tensor, *args, **kwargs):
+        return tensor if are_left_out() else function(tensor, *args, **kwargs)
+    return initialise
 
 
 def _fill(tensor: Tensor, values) -> Tensor:
@@ -16,16 +44,19 @@ def _fill(tensor: Tensor, values) -> Tensor:
     return tensor
 
 
+@_initialiser
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator=None) -> Tensor:
     """Uniform numbers in [a, b)."""
     return _fill(tensor, stream(generator, "init").generator.uniform(a, b, tensor.shape))
 
 
+@_initialiser
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator=None) -> Tensor:
     """Normal numbers."""
     return _fill(tensor, stream(generator, "init").generator.normal(mean, std, tensor.shape))
 
 
+@_initialiser
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator=None) -> Tensor:
     """Normal numbers, drawn again where they fall outside [a, b]."""
     draw = stream(generator, "init").generator
@@ -37,21 +68,25 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
         values[outside] = draw.normal(mean, std, int(outside.sum()))
 
 
+@_initialiser
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One value everywhere."""
     return _fill(tensor, np.full(tensor.shape, val))
 
 
+@_initialiser
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros."""
     return constant_(tensor, 0.0)
 
 
+@_initialiser
 def ones_(tensor: Tensor) -> Tensor:
     """Ones."""
     return constant_(tensor, 1.0)
 
 
+@_initialiser
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix."""
     if tensor.ndim != 2:
@@ -76,12 +111,14 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return gains[nonlinearity]
 
 
+@_initialiser
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator=None) -> Tensor:
     """Uniform in +-gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, equation 16)."""
     bound = gain * math.sqrt(6 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_initialiser
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator=None) -> Tensor:
     """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out))."""
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
@@ -93,6 +130,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
     return calculate_gain(nonlinearity, a) / math.sqrt(fans(tensor)[mode == "fan_out"])
 
 
+@_initialiser
 def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
                      generator=None) -> Tensor:
     """Uniform with the variance gain^2 / fan (He et al. 2015, equation 14)."""
@@ -100,12 +138,14 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonline
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_initialiser
 def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
                     generator=None) -> Tensor:
     """Normal with the variance gain^2 / fan."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
+@_initialiser
 def orthogonal_(tensor: Tensor, gain: float = 1, generator=None) -> Tensor:
     """A (semi-)orthogonal matrix times ``gain``, uniform over all of them (Saxe et al. 2014); later axes are flattened."""
     if tensor.ndim < 2:

@@ -14,8 +14,8 @@ from .parameter import Parameter
 
 
 def empty(*shape: int, dtype=None) -> Parameter:
-    """A Parameter to be initialised."""
-    return Parameter(np.zeros(shape, dtype or get_default_dtype()))
+    """A Parameter to be initialised: zeros, or memory as it is where initialisers are left out."""
+    return Parameter((np.empty if init.are_left_out() else np.zeros)(shape, dtype or get_default_dtype()))
 
 
 class Identity(Module):

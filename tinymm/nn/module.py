@@ -307,12 +307,14 @@ class Module:
                     state[f"{path}.{name}" if path else name] = value.detach()
         return state
 
-    def load_state_dict(self, state_dict, strict: bool = True) -> "LoadResult":
+    def load_state_dict(self, state_dict, strict: bool = True, assign: bool = False) -> "LoadResult":
         """Copy values into the parameters and buffers of the same names.
 
         Args:
             state_dict: name -> Tensor or array.
             strict: raise if names are missing or left over.
+            assign: instead of copying, let parameters and buffers have the state's arrays, dtypes and devices, so that there are
+                not two copies of a large model in memory. An array that is read-only or not contiguous is copied.
 
         Returns:
             The missing and the unexpected names.
@@ -335,9 +337,23 @@ class Module:
             raise ValueError(f"{type(self).__name__}.load_state_dict:\n  " + "\n  ".join(complaints))
         with no_grad():
             for name, tensor in own.items():
-                if name in state_dict:
+                if name in state_dict and not assign:
                     tensor.copy_(state_dict[name])
+            if assign:
+                self._assign(state_dict)
         return LoadResult(missing, unexpected)
+
+    def _assign(self, state_dict) -> None:
+        for path, module in _all_paths(self):
+            for table in (module._parameters, module._buffers):
+                for name, value in table.items():
+                    key = f"{path}.{name}" if path else name
+                    if value is not None and name not in module._transient and key in state_dict:
+                        given = state_dict[key]
+                        data = given._data if isinstance(given, Tensor) else np.asarray(given)
+                        own = isinstance(data, np.ndarray) and not (data.flags.c_contiguous and data.flags.writeable)
+                        value._data = np.array(data, order="C") if own else data
+                        value.grad = None
 
     # ------------------------------------------------------------------ showing itself
 

@@ -9,11 +9,23 @@ from ..autograd import Tensor
 from ..backend.random import stream
 from ..functional import pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence, unpad_sequence
 from ..optim.clip import clip_grad_norm_, clip_grad_value_
+from . import init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["weight_norm", "spectral_norm", "clip_grad_norm_", "clip_grad_value_", "pack_padded_sequence", "pack_sequence",
-           "pad_packed_sequence", "pad_sequence", "unpad_sequence"]
+__all__ = ["skip_init", "weight_norm", "spectral_norm", "clip_grad_norm_", "clip_grad_value_", "pack_padded_sequence",
+           "pack_sequence", "pad_packed_sequence", "pad_sequence", "unpad_sequence"]
+
+
+def skip_init(module_cls: type[Module], *args, **kwargs) -> Module:
+    """A module whose parameters have no values yet, nor memory: load a state into all of them.
+
+    Args:
+        module_cls: its class.
+        *args, **kwargs: arguments of the class.
+    """
+    with init.left_out():
+        return module_cls(*args, **kwargs)
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:

@@ -16,6 +16,7 @@ from ... import functional as F
 from ... import nn, serialization
 from ...autograd import Tensor, get_default_dtype
 from ...backend.arrays import to_device, to_host
+from ...backend.tuning import give_back
 from ...nn.linear import empty
 from ...weights import read_clip
 from .cbow import mean_of_words
@@ -175,13 +176,15 @@ class CLIP(nn.Module):
                 file, the tensor and the shape.
         """
         file, found, state = read_clip(path)
-        model = cls(**{**found, **options})
-        if any(array.dtype == np.float64 for array in state.values()):
-            model.double()
+        model = nn.utils.skip_init(cls, **{**found, **options})
+        dtype = np.float64 if any(array.dtype == np.float64 for array in state.values()) else np.float32
+        state = {key: array.astype(dtype, copy=False) if array.dtype.kind == "f" else array for key, array in state.items()}
         try:
-            model.load_state_dict(state)
+            model.load_state_dict(state, assign=True)
         except ValueError as error:
             raise ValueError(f"CLIP.from_pretrained: {file} does not fit the model: {error}") from None
+        del state
+        give_back()   # the parts of joined tensors
         return model.eval()
 
     def save_pretrained(self, path: str | os.PathLike) -> None:
