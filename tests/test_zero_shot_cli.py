@@ -27,8 +27,8 @@ LABELS = ["a dog", "two cats", "snow"]
 def folder(tmp_path_factory):
     """Two models of the same weights, in Hugging Face's layout and in OpenAI's, and a picture."""
     folder = tmp_path_factory.mktemp("zero_shot")
-    tokenizer = CLIPTokenizer.train(["a photo of a dog.", "two cats in the snow"] * 3, 540, context_length=20)
-    options = dict(embed_dim=16, image_resolution=16, vision_layers=1, vision_width=64, vision_patch_size=8, context_length=20,
+    tokenizer = CLIPTokenizer.train(["a photo of a dog.", "two cats in the snow"] * 3, 540, context_length=32)
+    options = dict(embed_dim=16, image_resolution=16, vision_layers=1, vision_width=64, vision_patch_size=8, context_length=32,
                    vocab_size=tokenizer.vocab_size, transformer_width=64, transformer_heads=1, transformer_layers=1, vision_heads=1,
                    hidden_act="quick_gelu")
     state = hugging_face_state(options)
@@ -55,7 +55,7 @@ def test_both_layouts_give_the_same_numbers_and_these_are_the_models(folder, cap
     assert list(one) == LABELS and one == pytest.approx(other, rel=1e-6) and sum(one.values()) == pytest.approx(1, abs=1e-6)
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 8 and [line.split(maxsplit=1)[1] for line in printed[1:4]] == sorted(LABELS, key=lambda w: -one[w])
-    model, tokenizer = CLIP.from_pretrained(folder / "hf"), CLIPTokenizer.from_pretrained(folder / "hf", 20)
+    model, tokenizer = CLIP.from_pretrained(folder / "hf"), CLIPTokenizer.from_pretrained(folder / "hf", 32)
     logits, _ = model(Tensor(read_clip_picture(folder / "a.png", 16)[None]),
                       Tensor(tokenizer.tokenize([f"a photo of a {label}." for label in LABELS])))
     wanted = logits.softmax(-1).detach().numpy()[0]
@@ -90,7 +90,8 @@ def test_the_files_that_openai_published(folder, tmp_path):
 
 @pytest.mark.parametrize("change, message", [
     (["--labels", "a dog"], "there must be at least two labels"), (["--labels", "a", "a"], "the label 'a' is there twice"),
-    (["--template", "photo"], "has no {}"), (["--model", "nowhere"], "does not exist"), (["--top", "0"], "must be at least 1"),
+    (["--template", "photo"], "has no {}"), (["--template", "{} " + 30 * "a "], "more than context_length=32; shorten it"),
+    (["--model", "nowhere"], "does not exist"), (["--top", "0"], "must be at least 1"),
     (["--labels-file", "nowhere.txt"], "nowhere.txt"), (["--ensemble", "--template", "a {}"], "brings its own prompts")])
 def test_mistakes_are_explained(folder, change, message, capsys):
     arguments = ["zero-shot", str(folder / "a.png"), "--labels", *LABELS, "--model", str(folder / "hf")]

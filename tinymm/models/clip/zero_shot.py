@@ -41,19 +41,19 @@ def zero_shot_weights(model: CLIP, tokenizer, labels: Sequence[str], templates: 
 
     Args:
         model: CLIP, in evaluation.
-        tokenizer: with ``tokenize(texts, context_length, truncate)`` -> (N, L) integers.
+        tokenizer: with ``tokenize(texts, context_length)`` -> (N, L) integers.
         labels: the C classes' names.
         templates: prompts, with ``{}`` where a name stands.
 
     Raises:
-        ValueError: no label, a label twice, or a template without ``{}``.
+        ValueError: no label, a label twice, a template without ``{}``, or a label too long for the context.
     """
     labels = list(labels)
     if not labels or len(set(labels)) < len(labels):
         raise ValueError("zero_shot: there is no label" if not labels else
                          f"zero_shot: the label {next(w for w in labels if labels.count(w) > 1)!r} is there twice")
     texts = [prompt for label in labels for prompt in prompts_of(label, templates)]
-    ids = np.asarray(tokenizer.tokenize(texts, model.context_length, True))
+    ids = np.asarray(tokenizer.tokenize(texts, model.context_length))
     with no_grad():
         T_e = F.normalize(model.encode_text(Tensor(to_device(ids, model.logit_scale.device))), dim=1)   # (C P, E)
         return F.normalize(T_e.reshape(len(labels), len(templates), -1).mean(1), dim=1)                 # (C, E)
