@@ -261,6 +261,10 @@ def test_claims_can_fail():
                          "loss": {"first": 5.2, "expected first": 4.8}})
     failed = [c.statement for c in claims_of(DEFAULT, weak) if not c.holds]
     assert len(failed) == 4 and any("Visual N-Grams" in s for s in failed) and any("linear probe" in s for s in failed)
+    equal = {c: 0.1 * i for i, c in enumerate(metrics_of()["zero-shot"]["ensemble"], 1)}
+    nearly = {c: value * (1 + 2e-16) for c, value in equal.items()}   # equal but for rounding
+    tie = metrics_of(**{"zero-shot": {"name alone": nearly, "one prompt": nearly, "ensemble": equal}})
+    assert all(c.holds for c in claims_of("cbow", tie) if "prompt is no worse" in c.statement or "of prompts" in c.statement)
     assert len(claims_of("shuffled", metrics_of())) == 3 and not claims_of("shuffled", metrics_of())[2].holds
 
 
