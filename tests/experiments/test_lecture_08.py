@@ -44,7 +44,7 @@ def test_the_report_and_the_pictures(finished):
     assert {"lecture": 8, "variant": DEFAULT, "scale": "smoke", "seed": 0}.items() <= report.items()
     verdicts = {claim["statement"].split(",")[0]: claim["verdict"] for claim in report["claims"]}
     assert verdicts["the first loss is within 0.3 of that of unrelated pictures and texts"] == "holds"
-    assert verdicts["1 / temperature is never above 100"] == "holds" and len(report["claims"]) == 11
+    assert verdicts["1 / temperature is never above 100"] == "holds" and len(report["claims"]) == 14
     metrics = report["metrics"]
     assert set(metrics["zero-shot"]) == {"name alone", "one prompt", "ensemble"} and set(metrics["attack"]) == set(ATTACKS)
     columns = {"sprites", "seen pairs", "unseen pairs", "unseen among themselves", "digits", "actions"}
@@ -250,17 +250,19 @@ def metrics_of(**changes):
              "linear probe": {"accuracy": {name: 0.95 for name in CLASSES}},
              "attack": {kind: {"accuracy": a, "answered with the wrong word": b} for kind, a, b in
                         zip(ATTACKS, (0.9, 0.8, 0.9, 0.5), (0.02, 0.04, 0.02, 0.4))},
+             "reading": {"accuracy": 0.9, "words": 34},
              "visual n-grams": {c: value / 2 for c, value in columns.items()}}
     return {**found, **changes}
 
 
 def test_claims_can_fail():
     assert all(c.holds for c in claims_of(DEFAULT, metrics_of()))
-    weak = metrics_of(**{"visual n-grams": {c: 0.99 for c in metrics_of()["visual n-grams"]},
+    weak = metrics_of(**{"reading": {"accuracy": 0.5, "words": 34},
+                         "visual n-grams": {c: 0.99 for c in metrics_of()["visual n-grams"]},
                          "linear probe": {"accuracy": {name: 0.5 for name in CLASSES}},
                          "loss": {"first": 5.2, "expected first": 4.8}})
     failed = [c.statement for c in claims_of(DEFAULT, weak) if not c.holds]
-    assert len(failed) == 4 and any("Visual N-Grams" in s for s in failed) and any("linear probe" in s for s in failed)
+    assert len(failed) == 5 and any("Visual N-Grams" in s for s in failed) and any("linear probe" in s for s in failed)
     equal = {c: 0.1 * i for i, c in enumerate(metrics_of()["zero-shot"]["ensemble"], 1)}
     nearly = {c: value * (1 + 2e-16) for c, value in equal.items()}   # equal but for rounding
     tie = metrics_of(**{"zero-shot": {"name alone": nearly, "one prompt": nearly, "ensemble": equal}})
