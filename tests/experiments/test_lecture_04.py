@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-
+from tests.experiments.coco_folder import write_coco
 from tinymm.cli import main
 from tinymm.data.digit_scenes import DigitScenes
 from tinymm.data.digit_windows import WINDOW, digit_windows
@@ -189,18 +189,7 @@ def test_the_baseline_lowers_the_measured_variance(finished):
 @pytest.mark.slow
 def test_photographs_in_the_layout_of_coco(tmp_path):
     """Twelve coloured pictures with captions, in the format of COCO's release, through the whole command."""
-    (tmp_path / "images").mkdir(), (tmp_path / "annotations").mkdir()
-    rng = np.random.default_rng(0)
-    colours = {"red": (200, 30, 30), "blue": (30, 30, 200)}
-    images, annotations = [], []
-    for i in range(12):
-        name = list(colours)[i % 2]
-        Image.fromarray((np.array(colours[name]) + rng.integers(0, 30, (50, 70, 3))).astype(np.uint8)).save(
-            tmp_path / "images" / f"{i}.jpg")
-        images.append({"id": i, "file_name": f"{i}.jpg"})
-        annotations += [{"id": 2 * i + k, "image_id": i, "caption": text} for k, text in
-                        enumerate((f"A {name} picture .", f"everything is {name}"))]
-    (tmp_path / "annotations" / "captions_small.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    write_coco(tmp_path)
     out = tmp_path / "out"
     assert main(["lecture", "4", "--scale", "smoke", "--data", "coco", "--root", str(tmp_path), "--out", str(out)]) == 0
     report = json.loads((out / "report.json").read_text())

@@ -2,10 +2,13 @@
 
 import json
 import math
+import os
+import pathlib
 
 import numpy as np
 import pytest
 
+from tests.experiments.coco_folder import write_coco
 from tinymm import Tensor, no_grad
 from tinymm import functional as F
 from tinymm.backend.random import manual_seed
@@ -16,6 +19,7 @@ from tinymm.data.web_pictures import ATTACKS, CLASSES, WebPictures, is_novel, la
 from tinymm.data.web_texts import FRAMES
 from tinymm.experiments import lecture_08
 from tinymm.experiments import lecture_08_evaluation as evaluation
+from tinymm.experiments.caption_parts import Part
 from tinymm.experiments.lecture_08 import MATRIX, LearningFromText, Snapshots, adamw, build, unrelated
 from tinymm.experiments.lecture_08_claims import claims_of, comparisons
 from tinymm.experiments.lecture_08_data import (CONTEXT, PROMPTS, PicturesWithTexts, distinct_pairs, pictures, shuffled,
@@ -88,6 +92,45 @@ def test_the_other_variants_run(variant, tmp_path):
     report = json.loads((tmp_path / "report.json").read_text())
     assert [c["verdict"] for c in report["claims"]][:2] == ["holds", "holds"] and "visual n-grams" not in report["metrics"]
     assert ("linear probe" in report["metrics"]) == (variant != "shuffled") and len(report["pictures"]) == 11
+
+
+def test_photographs_in_the_layout_of_coco(tmp_path):
+    """Also with fewer pictures than a batch has; every picture is read when it is needed."""
+    write_coco(tmp_path)
+    out = tmp_path / "out"
+    assert main(["lecture", "8", "--scale", "smoke", "--data", "coco", "--root", str(tmp_path), "--out", str(out)]) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert len(report["claims"]) == 2 and report["data"] == "coco" and report["metrics"]["retrieval"]["pairs"] == 1
+    assert {p.name for p in out.glob("*.png")} == {"loss.png", "temperature.png", "similarity.png", "found.png"}
+
+
+def test_retrieval_by_hand(web):
+    """Each picture among all texts, and each text among all pictures, in chunks or not."""
+    manual_seed(2)
+    texts = web.texts()[:30]
+    tokenizer = train_tokenizer(web.texts())
+    model = build("vit", len(tokenizer)).eval()
+    part = Part([[text.split()] for text in texts], lambda rows: web.images()[np.asarray(rows)].astype(np.float32) / 255)
+    found = evaluation.retrieval(model, part, tokenizer.tokenize)
+    with no_grad():
+        scores, _ = model(pictures(web.images()[:30]), Tensor(tokenizer.tokenize(texts)))
+    for way, s in zip(evaluation.WAYS, (scores.numpy(), scores.numpy().T)):
+        rank = np.array([(s[i] > s[i, i]).sum() for i in range(30)])
+        assert found[way] == pytest.approx({"R@1": (rank < 1).mean(), "R@5": (rank < 5).mean()})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "CHUNK", 7)
+        assert evaluation.retrieval(model, part, tokenizer.tokenize) == found
+    assert 0 < found[evaluation.WAYS[0]]["R@5"] < 1 and found["pairs"] == 30
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.skipif("TINYMM_REAL_DATA" not in os.environ, reason="TINYMM_REAL_DATA names no folder")
+def test_the_real_photographs(tmp_path):
+    root = pathlib.Path(os.environ["TINYMM_REAL_DATA"]) / "coco_val_subset"
+    assert main(["lecture", "8", "--scale", "smoke", "--data", "coco", "--root", str(root), "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["metrics"]["tokens"] > 600 and report["metrics"]["retrieval"]["pairs"] == 3
 
 
 # ---------------------------------------------------------------------- training

@@ -4,6 +4,8 @@ A picture tower and a text tower learn which text belongs to which picture of a 
 become a classifier. Beside it a model learns from the same pictures and texts as Visual N-Grams did: the same kind of picture
 tower, from its own start, that predicts phrases of a dictionary; so what differs is what the texts are used for. The ResNet
 comes first, since it is born with what the Vision Transformer has to learn: that a thing is the same thing elsewhere.
+Photographs with captions take the place of that web with ``--data``; what is measured then is whether pictures and captions
+find each other.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from ..models.clip import CLIP, ModifiedResNet, clip_loss, clip_temperature_
 from ..models.visual_ngrams import VisualNGrams
 from ..text.ngram_dictionary import NGramDictionary
 from ..train import Trainer
+from .caption_datasets import NAMES
+from .caption_parts import PHOTO_SIZE, photo_parts
 from .claims import Claim
 from .experiment import Experiment
 from .lecture_08_claims import claims_of, comparisons
-from .lecture_08_data import CONTEXT, PicturesWithTexts, distinct_pairs, pictures, shuffled, train_tokenizer
-from .lecture_08_evaluation import Evaluation, accuracy, zero_shot_scores
+from .lecture_08_data import (CONTEXT, PHOTO_CONTEXT, PicturesWithTexts, captions_of, distinct_pairs, pictures, shuffled,
+                              train_tokenizer)
+from .lecture_08_evaluation import WAYS, Evaluation, accuracy, retrieval, training, zero_shot_scores
 
 BATCH = 64
 LR, WEIGHT_DECAY = 2e-3, 0.2
@@ -34,7 +39,8 @@ BETA2, EPS = {"vit": 0.98, "resnet": 0.999}, {"vit": 1e-6, "resnet": 1e-8}   # t
 MAX_NORM = 1.0
 MATRIX = 16          # pictures and texts of the similarity matrix
 EMBEDDING = 64
-VIT = {"vision_layers": 3, "vision_width": 64, "vision_patch_size": 4, "vision_heads": 2}
+PATCHES = 8          # in a row of a Vision Transformer's picture
+VIT = {"vision_layers": 3, "vision_width": 64, "vision_heads": 2}
 RESNET = {"vision_layers": [1, 1, 1, 1], "vision_width": 16, "vision_patch_size": None, "vision_heads": 8}
 TEXT = {"width": 64, "heads": 2, "layers": 2}
 ORDER, MIN_COUNT = 3, 5   # of the dictionary of n-grams: words of the longest, and how often a phrase is there at least
@@ -51,16 +57,25 @@ class Scale:
     signs: int          # pictures of the web among which signs are read
     epochs: int
     vit_epochs: int
+    photo_epochs: int
 
 
-SCALES = {"lecture": Scale(16_000, 360, 720, 1440, 1000, 6, 12), "smoke": Scale(1024, 72, 72, 144, 60, 1, 1)}
+SCALES = {"lecture": Scale(16_000, 360, 720, 1440, 1000, 6, 12, 40), "smoke": Scale(1024, 72, 72, 144, 60, 1, 1, 2)}
 
 
-def build(variant: str, vocabulary: int) -> CLIP:
-    """The untrained model of a variant; ``vocabulary`` is the number of tokens."""
-    return CLIP(EMBEDDING, CANVAS, context_length=CONTEXT, vocab_size=vocabulary, transformer_width=TEXT["width"],
+def build(variant: str, vocabulary: int, resolution: int = CANVAS, context: int = CONTEXT) -> CLIP:
+    """The untrained model of a variant.
+
+    Args:
+        variant: of the lecture.
+        vocabulary: number of tokens.
+        resolution: pixels a side of a picture; a Vision Transformer has 8 x 8 patches of it.
+        context: the longest text, with its start and end.
+    """
+    tower = {**VIT, "vision_patch_size": resolution // PATCHES} if variant == "vit" else RESNET
+    return CLIP(EMBEDDING, resolution, context_length=context, vocab_size=vocabulary, transformer_width=TEXT["width"],
                 transformer_heads=TEXT["heads"], transformer_layers=TEXT["layers"],
-                text_encoder="cbow" if variant == "cbow" else "transformer", **(VIT if variant == "vit" else RESNET))
+                text_encoder="cbow" if variant == "cbow" else "transformer", **tower)
 
 
 class NGramPictures(nn.Module):
@@ -89,7 +104,7 @@ class Snapshots:
 
     Args:
         model: CLIP.
-        images: (n, 3, R, R) uint8.
+        images: (n, 3, R, R) uint8, or floats in [0, 1].
         ids: (n, L), their texts.
 
     Attributes:
@@ -143,6 +158,7 @@ class LearningFromText(Experiment):
     variants = {"resnet": "ResNet and text Transformer, beside Visual N-Grams",
                 "vit": "Vision Transformer and text Transformer", "cbow": "ResNet and a bag of words",
                 "shuffled": "the control: every picture with the text of another"}
+    datasets = NAMES
 
     @property
     def config(self) -> dict:
@@ -153,12 +169,18 @@ class LearningFromText(Experiment):
     @property
     def rounds(self) -> int:
         """Of the training, through all pictures."""
+        if self.data is not None:
+            return self.epochs or self.size.photo_epochs
         return self.epochs or (self.size.vit_epochs if self.variant == "vit" else self.size.epochs)
 
     # ------------------------------------------------------------------ data and models
 
     def prepare(self) -> None:
         self.size = SCALES[self.scale]
+        if self.data is not None:
+            self._photographs()
+            return
+        self.resolution = CANVAS
         self.web = {part: WebPictures(part, count, self.seed) for part, count in
                     (("train", self.size.train), ("validation", self.size.validation), ("test", self.size.signs))}
         self.tokenizer = train_tokenizer(self.web["train"].texts())
@@ -166,7 +188,25 @@ class LearningFromText(Experiment):
                                    (("train", self.size.probe), ("validation", self.size.validation), ("test", self.size.test))}
                             for name in CLASSES}
         self.attacked: Attacked = attacked(self.size.test, self.seed)
-        self.shown = distinct_pairs(self.web["validation"], MATRIX)
+        shown = [self.web["validation"][i] for i in distinct_pairs(self.web["validation"], MATRIX)]
+        self.shown = np.stack([p.image for p in shown]), [p.text for p in shown]
+        self.pairs = self.web["train"].images(), self.web["train"].texts()
+
+    def _photographs(self) -> None:
+        """Photographs, each with the first of its captions; pictures are read when they are needed."""
+        self.resolution, self.photos = PHOTO_SIZE, photo_parts(self.number, self.data, self.root, self.seed)
+        self.tokenizer = train_tokenizer([" ".join(words) for words in self.photos["train"].tokens()], PHOTO_CONTEXT)
+        held = self.photos["validation"]
+        rows = range(min(MATRIX, len(held)))
+        self.shown = held.images(rows), captions_of(held)[:len(rows)]
+        self.pairs = self.photos["train"].images, captions_of(self.photos["train"])
+        cut = sum(len(self.tokenizer.encode(text)) + 2 > PHOTO_CONTEXT for text in self.pairs[1])
+        if cut:
+            print(f"{cut} captions have more than {PHOTO_CONTEXT} tokens and are cut, as in the paper")
+
+    def ids(self, texts: list[str]) -> np.ndarray:
+        """(N, L) int64. Captions of photographs are cut where they are too long, as in the paper; nothing else is."""
+        return self.tokenizer.tokenize(texts, truncate=self.data is not None)
 
     def test_set(self, name: str) -> Labelled:
         """The test part of one of the datasets of the table."""
@@ -174,23 +214,22 @@ class LearningFromText(Experiment):
 
     def stages(self, folder, progress):
         at = lambda name: {"folder": folder and folder / name, "label": name if progress else None, "config": self.config}
-        self.model = build(self.variant, len(self.tokenizer)).to(self.device)
+        self.model = build(self.variant, len(self.tokenizer), self.resolution, self.tokenizer.context_length).to(self.device)
         self.ngrams = None
         self.trainer = self._clip(at("clip"))
         yield self.trainer
-        if self.variant == "resnet":
+        if self.variant == "resnet" and self.data is None:
             self.ngrams = NGramPictures(NGramDictionary.build([text.split() for text in self.web["train"].texts()], ORDER,
                                                               MIN_COUNT)).to(self.device)
             self.ngram_trainer = self._ngrams(at("ngrams"))
             yield self.ngram_trainer
 
     def _clip(self, trainer: dict) -> Trainer:
-        model, train = self.model, self.web["train"]
-        texts = shuffled(train.texts(), self.seed) if self.variant == "shuffled" else train.texts()
-        loader = DataLoader(PicturesWithTexts(train.images(), self.tokenizer.tokenize(texts)), BATCH, shuffle=True, drop_last=True)
+        model, (images, texts) = self.model, self.pairs
+        texts = shuffled(texts, self.seed) if self.variant == "shuffled" else texts
+        loader = DataLoader(PicturesWithTexts(images, self.ids(texts)), min(BATCH, len(texts)), shuffle=True, drop_last=True)
         optimizer, scheduler = adamw(model, self.rounds * len(loader), "vit" if self.variant == "vit" else "resnet")
-        shown = [self.web["validation"][i] for i in self.shown]
-        self.snapshots = Snapshots(model, np.stack([p.image for p in shown]), self.tokenizer.tokenize([p.text for p in shown]))
+        self.snapshots = Snapshots(model, self.shown[0], self.ids(self.shown[1]))
         self.snapshots.take()   # before the first step
 
         def step(batch):
@@ -203,6 +242,9 @@ class LearningFromText(Experiment):
 
         def validate():
             self.snapshots.take()
+            if self.data is not None:
+                found = retrieval(model, self.photos["validation"], self.ids)
+                return {f"{way}, R@1": found[way]["R@1"] for way in WAYS}
             held = {name: parts["validation"] for name, parts in self.datasets_of.items()}
             scores = {name: zero_shot_scores(model, self.tokenizer, name, data) for name, data in held.items()}
             return {f"zero-shot {name}": accuracy(scores[name].argmax(1), held[name].labels) for name in held}
@@ -225,6 +267,9 @@ class LearningFromText(Experiment):
     # ------------------------------------------------------------------ what came of it
 
     def evaluate(self) -> dict:
+        if self.data is not None:
+            self.model.eval()
+            return {**training(self), "retrieval": retrieval(self.model, self.photos["test"], self.ids)}
         self.measured = Evaluation(self)
         return self.measured.metrics
 
@@ -238,4 +283,4 @@ class LearningFromText(Experiment):
     def figures(self, metrics: dict) -> dict:
         from . import lecture_08_figures as figures
 
-        return figures.all_figures(self, metrics)
+        return (figures.all_figures if self.data is None else figures.photo_figures)(self, metrics)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from ..data.clip_pictures import normalize_picture
 from ..data.web_pictures import WebPictures
 from ..data.web_texts import FRAMES
 from ..text.clip_tokenizer import CLIPTokenizer
+from .caption_parts import Part
 
 CONTEXT = 16         # ids of a text, with start and end
+PHOTO_CONTEXT = 77   # as in the published models
 VOCABULARY = 800     # tokens at most
 
 THINGS = {"sprites": ("a {}",), "digits": ("the number {}", "the digit {}", "a handwritten {}"),
@@ -27,13 +29,18 @@ SHAPE_PROMPT = PROMPTS["sprites"]["one prompt"]
 
 
 def pictures(images: np.ndarray) -> Tensor:
-    """uint8 pictures (N, 3, H, W) as CLIP takes them, float32."""
-    return Tensor(normalize_picture(images.astype(np.float32) / 255))
+    """Pictures (N, 3, H, W), uint8 or floats in [0, 1], as CLIP takes them, float32."""
+    return Tensor(normalize_picture(images.astype(np.float32) / 255 if images.dtype == np.uint8 else images))
 
 
-def train_tokenizer(texts: Sequence[str]) -> CLIPTokenizer:
+def train_tokenizer(texts: Sequence[str], context: int = CONTEXT) -> CLIPTokenizer:
     """A vocabulary of byte pairs of these texts."""
-    return CLIPTokenizer.train(texts, VOCABULARY, context_length=CONTEXT)
+    return CLIPTokenizer.train(texts, VOCABULARY, context_length=context)
+
+
+def captions_of(part: Part) -> list[str]:
+    """The first caption of each picture."""
+    return [" ".join(of_picture[0]) for of_picture in part.captions]
 
 
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:
@@ -46,25 +53,25 @@ class PicturesWithTexts(Dataset):
     """Pictures and their texts, as batches.
 
     Args:
-        images: (N, 3, R, R) uint8.
+        images: (N, 3, R, R) uint8; or ``images(rows)``, which reads some of them, (B, 3, R, R) float32 in [0, 1].
         texts: N things that belong to them; an array gives a Tensor, a list gives a list.
     """
 
-    def __init__(self, images: np.ndarray, texts):
-        if len(images) != len(texts):
+    def __init__(self, images: np.ndarray | Callable, texts):
+        if not callable(images) and len(images) != len(texts):
             raise ValueError(f"PicturesWithTexts: there are {len(images)} pictures and {len(texts)} texts")
-        self.images, self.texts = images, texts
+        self.images, self.texts = images if callable(images) else images.__getitem__, texts
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.texts)
 
     def __getitem__(self, index: int):
-        return self.images[index], self.texts[index]
+        return self.images([index])[0], self.texts[index]
 
     def batch(self, rows: Sequence[int]) -> tuple:
         """(B, 3, R, R) normalised, and their texts."""
         texts = Tensor(self.texts[rows]) if isinstance(self.texts, np.ndarray) else [self.texts[i] for i in rows]
-        return pictures(self.images[rows]), texts
+        return pictures(self.images(rows)), texts
 
 
 def distinct_pairs(world: WebPictures, count: int) -> list[int]:

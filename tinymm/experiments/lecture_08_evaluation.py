@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .. import functional as F
 from ..autograd import Tensor, no_grad
 from ..data.sprites import SHAPES
 from ..data.web_pictures import ATTACKS, CLASSES, WORDS, Labelled, is_novel
-from ..models.clip import CLIP, zero_shot, zero_shot_weights
+from ..models.clip import CLIP, top_k_accuracy, zero_shot, zero_shot_weights
 from ..models.linear_probe import sweep
-from .lecture_08_data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, pictures
+from .caption_parts import Part
+from .lecture_08_data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, captions_of, pictures
 
 CHUNK = 256               # pictures at a time
+WAYS = ("text for a picture", "picture for a text")
 PROBE_ITERATIONS = 200    # of L-BFGS, for each C of the search
 
 
@@ -59,6 +62,34 @@ def by_column(name: str, scores: np.ndarray, labels: np.ndarray) -> dict[str, fl
     return found
 
 
+def retrieval(model: CLIP, part: Part, ids: Callable[[list[str]], np.ndarray]) -> dict:
+    """Whether pictures and captions find each other among all of a part: the share whose own is the best (R@1), or among 5.
+
+    Args:
+        model: CLIP, in evaluation.
+        part: pictures with captions, the first of which counts.
+        ids: texts -> (N, L) integers.
+    """
+    device, n = model.logit_scale.device, len(part)
+    chunks, texts = [range(i, min(i + CHUNK, n)) for i in range(0, n, CHUNK)], ids(captions_of(part))
+    with no_grad():
+        I_e = F.cat([F.normalize(model.encode_image(pictures(part.images(rows)).to(device)), dim=1) for rows in chunks])
+        T_e = F.cat([F.normalize(model.encode_text(Tensor(texts[list(rows)]).to(device)), dim=1) for rows in chunks])
+        cosines = I_e @ T_e.T                                                # (n, n)
+    return {"pairs": n, **{way: {f"R@{k}": top_k_accuracy(c, np.arange(n), min(k, n)) for k in (1, 5)}
+                           for way, c in zip(WAYS, (cosines, cosines.T))}}
+
+
+def training(experiment) -> dict:
+    """What the training of CLIP says of itself."""
+    history = experiment.trainer.history
+    return {"loss": {"first": history["loss"][0], "expected first": history["first loss, if unrelated"][0],
+                     "last": float(np.mean(history["loss"][-50:]))},
+            "1 / temperature": {"first": history["1 / temperature"][0], "last": history["1 / temperature"][-1],
+                                "largest": max(history["1 / temperature"])},
+            "parameters": sum(p.numel() for p in experiment.model.parameters()), "tokens": len(experiment.tokenizer)}
+
+
 def confusion(rows: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     """(classes, classes): for each row's class the shares of the answers."""
     counts = np.zeros((classes, classes))
@@ -77,14 +108,8 @@ class Evaluation:
     def __init__(self, experiment):
         self.experiment, self.model, self.tokenizer = experiment, experiment.model, experiment.tokenizer
         self.model.eval()
-        history = experiment.trainer.history
         self.metrics = {
-            "loss": {"first": history["loss"][0], "expected first": history["first loss, if unrelated"][0],
-                     "last": float(np.mean(history["loss"][-50:]))},
-            "1 / temperature": {"first": history["1 / temperature"][0], "last": history["1 / temperature"][-1],
-                                "largest": max(history["1 / temperature"])},
-            "parameters": sum(p.numel() for p in self.model.parameters()), "tokens": len(self.tokenizer),
-            "zero-shot": self._zero_shot(), "attack": self._attack(), "reading": self._reading()}
+            **training(experiment), "zero-shot": self._zero_shot(), "attack": self._attack(), "reading": self._reading()}
         if experiment.variant != "shuffled":
             self.metrics["linear probe"] = self._probes()
         if experiment.ngrams is not None:

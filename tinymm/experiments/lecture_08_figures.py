@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from .. import plot
+from ..autograd import Tensor, no_grad
 from ..data.sprites import COLOURS, SHAPES
 from ..data.web_pictures import ATTACKS, CLASSES
 from ..models.clip import zero_shot, zero_shot_weights
 from . import lecture_08_evaluation as evaluation
-from .lecture_08_data import PROMPTS, SHAPE_PROMPT, pictures
+from .lecture_08_data import PROMPTS, SHAPE_PROMPT, captions_of, pictures
 
 TABLE = {"sprites": "sprites", "digits": "digits", "actions": "actions", "seen pairs": "pairs seen",
          "unseen pairs": "pairs unseen", "unseen among themselves": "of the 6 unseen"}   # columns
@@ -40,7 +41,7 @@ def progress(trainer):
 
 def similarity(experiment):
     """Cosines of texts and pictures before, early in and after the training; what belongs together is on the diagonal."""
-    taken, texts = experiment.snapshots.taken, [experiment.web["validation"][i].text for i in experiment.shown]
+    taken, texts = experiment.snapshots.taken, experiment.shown[1]
     rounds = len(taken) - 1
     chosen = dict.fromkeys([0, min(1, rounds), rounds])
     panels = {"before training" if i == 0 else f"after {i} of {rounds} rounds": np.array(taken[i]).T for i in chosen}
@@ -118,6 +119,25 @@ def ways(metrics: dict):
     kinds = {kind: found for kind, found in kinds.items() if found is not None}
     values = {f"{name}, {kind}": found[name] for name in CLASSES for kind, found in kinds.items()}
     return plot.bars(values, ylabel="accuracy", colors=[plot.COLORS[i] for _ in CLASSES for i in range(len(kinds))])
+
+
+def found_texts(experiment, count: int = 12):
+    """Test photographs with the text that fits best among all test texts; below, their own."""
+    part, model = experiment.photos["test"], experiment.model
+    count, texts = min(count, len(part)), captions_of(part)
+    images = part.images(range(count))
+    with no_grad():
+        logits, _ = model(pictures(images).to(experiment.device), Tensor(experiment.ids(texts)).to(experiment.device))
+    best = logits.cpu().numpy().argmax(1)
+    return plot.caption_grid(list(images), [texts[i] for i in best], texts[:count], list(best == np.arange(count)),
+                             title=f"The best of {len(texts)} texts for photographs it has never seen; below, their own")
+
+
+def photo_figures(experiment, metrics: dict) -> dict:
+    """File name -> Figure, for a training on photographs."""
+    trainer = experiment.trainer
+    return {"loss.png": loss(trainer), "temperature.png": temperature(trainer), "similarity.png": similarity(experiment),
+            "found.png": found_texts(experiment)}
 
 
 def all_figures(experiment, metrics: dict) -> dict:
