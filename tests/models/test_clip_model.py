@@ -266,6 +266,9 @@ def test_what_is_refused():
             model.encode_text(wrong)
     with pytest.raises(TypeError, match="texts of float64"):
         model.encode_text(Tensor(TEXTS * 1.0))
+    for function, given in ((model.encode_text, TEXTS), (model.encode_image, pictures()), (clip_loss, np.zeros((2, 2)))):
+        with pytest.raises(TypeError, match=r"(CLIP.encode|clip_loss).* is a ndarray, not a Tensor; wrap it in tinymm.tensor"):
+            function(given)
     with pytest.raises(ValueError, match="text_encoder='bag'; choose from"):
         CLIP(**{**VIT, "text_encoder": "bag"})
     with pytest.raises(ValueError, match="hidden_act='relu'; choose from"):

@@ -18,6 +18,7 @@ from ...autograd import Tensor, get_default_dtype
 from ...backend.arrays import to_device, to_host
 from ...backend.tuning import give_back
 from ...nn.linear import empty
+from ...ops.checks import as_tensor
 from ...weights import read_clip
 from .cbow import mean_of_words
 from .contrastive_loss import INITIAL_T
@@ -104,8 +105,10 @@ class CLIP(nn.Module):
 
         Raises:
             ValueError: pictures of another shape.
+            TypeError: no Tensor.
         """
         side = self.visual.input_resolution
+        as_tensor("CLIP.encode_image", "image", image)
         if image.ndim != 4 or image.shape[1:] != (3, side, side):
             raise ValueError(f"CLIP.encode_image: pictures of shape {image.shape}; it takes (N, 3, {side}, {side}), pictures "
                              "resized and cropped to that")
@@ -119,8 +122,9 @@ class CLIP(nn.Module):
 
         Raises:
             ValueError: texts of another shape, or too long.
-            TypeError: not integers.
+            TypeError: no Tensor, or not integers.
         """
+        as_tensor("CLIP.encode_text", "text", text)
         if text.ndim != 2 or not 0 < text.shape[1] <= self.context_length:
             raise ValueError(f"CLIP.encode_text: texts of shape {text.shape}; it takes (N, L) with L from 1 to context_length="
                              f"{self.context_length}; cut longer texts")

@@ -20,6 +20,7 @@ import numpy as np
 from ... import functional as F
 from ...autograd import Tensor, no_grad
 from ...backend.arrays import xp_of
+from ...ops.checks import as_tensor
 
 INITIAL_T = math.log(1 / 0.07)
 LARGEST_T = math.log(100)
@@ -59,8 +60,9 @@ def clip_loss(logits_per_image: Tensor) -> Tensor:
 
     Raises:
         ValueError: not a square matrix.
+        TypeError: no Tensor.
     """
-    logits = logits_per_image
+    logits = as_tensor("clip_loss", "logits_per_image", logits_per_image)
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1] or not logits.shape[0]:
         raise ValueError(f"clip_loss: logits of shape {logits.shape}; it takes (n, n), a row a picture and a column a text")
     n = logits.shape[0]
