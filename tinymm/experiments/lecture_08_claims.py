@@ -8,7 +8,7 @@ from .claims import Claim
 
 def gain(better: float, worse: float) -> float:
     """The difference of two accuracies; means that are equal but for rounding have none."""
-    return round(better - worse, 9)
+    return round(better - worse, 9) + 0.0   # and no -0
 
 
 def mean(found: dict[str, float]) -> float:
