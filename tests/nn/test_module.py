@@ -7,6 +7,7 @@ import pytest
 
 import tinymm
 from tinymm import Tensor, nn
+from tinymm.backend.random import stream
 
 
 class Two(nn.Module):
@@ -93,6 +94,17 @@ def test_initialisation_can_be_skipped():
         nn.utils.skip_init(nn.Linear, 4)
     tinymm.manual_seed(3)
     np.testing.assert_array_equal(first.weight.detach().numpy(), nn.Linear(4, 4).weight.detach().numpy())   # also after an error
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 1 << 20])
+def test_numbers_do_not_depend_on_how_many_are_drawn_at_a_time(block, monkeypatch):
+    monkeypatch.setattr(nn.init, "BLOCK", block)
+    for fill, draw in ((nn.init.normal_, lambda g: g.normal(0.5, 2.0, (9, 7))),
+                       (nn.init.uniform_, lambda g: g.uniform(0.5, 2.0, (9, 7)))):
+        tinymm.manual_seed(4)
+        found = fill(Tensor(np.zeros((9, 7), np.float32)), 0.5, 2.0).numpy()
+        tinymm.manual_seed(4)
+        np.testing.assert_array_equal(found, draw(stream(None, "init").generator).astype(np.float32))
 
 
 def test_forgetting_super_init_is_explained():

@@ -12,6 +12,7 @@ import numpy as np
 from ..autograd import Tensor, no_grad
 from ..backend.random import stream
 
+BLOCK = 1 << 20   # numbers drawn at a time
 _left_out = contextvars.ContextVar("left_out", default=False)
 
 
@@ -44,16 +45,28 @@ def _fill(tensor: Tensor, values) -> Tensor:
     return tensor
 
 
+def _fill_drawn(tensor: Tensor, draw) -> Tensor:
+    """Fill with ``draw(count)`` -> float64 numbers, some at a time: a large matrix is not in memory in double precision, too."""
+    values = np.empty(tensor.shape, tensor.dtype)
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, BLOCK):
+        part = flat[start:start + BLOCK]
+        part[:] = draw(part.size)
+    return _fill(tensor, values)
+
+
 @_initialiser
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator=None) -> Tensor:
     """Uniform numbers in [a, b)."""
-    return _fill(tensor, stream(generator, "init").generator.uniform(a, b, tensor.shape))
+    draw = stream(generator, "init").generator
+    return _fill_drawn(tensor, lambda count: draw.uniform(a, b, count))
 
 
 @_initialiser
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator=None) -> Tensor:
     """Normal numbers."""
-    return _fill(tensor, stream(generator, "init").generator.normal(mean, std, tensor.shape))
+    draw = stream(generator, "init").generator
+    return _fill_drawn(tensor, lambda count: draw.normal(mean, std, count))
 
 
 @_initialiser
