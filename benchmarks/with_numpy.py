@@ -74,8 +74,8 @@ PRODUCTS = {
     "lstm": [(1, 640, 256, 1024)] + 20 * [(1, 32, 256, 1024)]                          # x W_ih^T; h W_hh^T for each step
             + 20 * [(1, 32, 1024, 256)] + [(1, 640, 1024, 256)] + 2 * [(1, 1024, 640, 256)],   # dh, dx, dW_hh and dW_ih
     "layer_norm": [], "cross_entropy": [], "norm_relu_pool": [], "chain": [], "adam": [],
-    "attention": 2 * [(32, 128, 32, 128)] + 3 * [(32, 128, 128, 32)],
-    "attention_causal": 2 * [(32, 512, 32, 256)] + 3 * [(32, 512, 256, 32)],           # half of the keys, on average
+    "attention": 2 * [(32, 128, 32, 128)] + 4 * [(32, 128, 128, 32)],
+    "attention_causal": 2 * [(32, 512, 32, 256)] + 4 * [(32, 512, 256, 32)],           # half of the keys, on average
     "conv2d_3": [(1, 32, 27, 65536), (1, 27, 32, 65536), (1, 32, 65536, 27)],          # forward, dx, dw
     "conv2d_64": [(1, 64, 576, 16384), (1, 576, 64, 16384), (1, 64, 16384, 576)],
     "additive_score": [], "conv_encoder": stages(64, 24, (32, 64, 64)) + layer(64, 64, 20),
