@@ -183,3 +183,25 @@ def test_nan_is_found_where_pytorch_finds_it(mode, geometry):
     want, where = torch.nn.functional.adaptive_max_pool2d(torch.tensor(x), 4, return_indices=True)
     np.testing.assert_array_equal(y.numpy(), want.numpy())
     np.testing.assert_array_equal(index.numpy(), where.numpy())
+
+
+@pytest.mark.parametrize("shape, kernel, stride", [
+    ((3, 4, 8, 6), 2, None), ((2, 3, 6, 4), (3, 2), None), ((2, 3, 6, 4), (1, 4), None), ((2, 3, 5, 4), 2, None),
+    ((2, 3, 6, 6), 2, 3), ((2, 3, 6, 6), 3, 1), ((1, 1, 2, 2), 2, None), ((70, 9, 32, 32), 2, None)])
+def test_tiles_and_other_windows_are_means(shape, kernel, stride):
+    """Windows side by side have a kernel of their own; both it and the general one against sums by hand."""
+    rng = np.random.default_rng(0)
+    x, (kh, kw) = rng.normal(size=shape), (kernel if isinstance(kernel, tuple) else (kernel, kernel))
+    sh, sw = (stride, stride) if stride else (kh, kw)
+    rows, columns = (shape[2] - kh) // sh + 1, (shape[3] - kw) // sw + 1
+    t = Tensor(x, requires_grad=True)
+    y = avg_pool2d(t, kernel, stride)
+    g, dx = rng.normal(size=y.shape), np.zeros(shape)
+    y.backward(Tensor(g))
+    for i in range(rows):
+        for j in range(columns):
+            window = (slice(None), slice(None), slice(i * sh, i * sh + kh), slice(j * sw, j * sw + kw))
+            np.testing.assert_allclose(y.detach().numpy()[:, :, i, j], x[window].mean((2, 3)), rtol=0, atol=1e-15)
+            dx[window] += g[:, :, i, j][:, :, None, None] / (kh * kw)
+    assert y.shape == (*shape[:2], rows, columns)
+    np.testing.assert_allclose(t.grad.numpy(), dx, rtol=0, atol=1e-15)

@@ -37,6 +37,14 @@ class Spans:
     def __len__(self) -> int:
         return len(self.start)
 
+    def tile(self, size: int) -> int:
+        """The windows' length if they lie side by side, with one weight, and cover an axis of this size; else 0."""
+        length = size // len(self) if len(self) else 0
+        start = np.arange(0, size, length) if length else ()
+        fits = len(start) == len(self) and length * len(self) == size and bool(
+            (self.start == start).all() and (self.stop == start + length).all() and (self.weight == self.weight[0]).all())
+        return length if fits else 0
+
 
 ALL_OF_ONE = Spans(np.zeros(1, np.int64), np.ones(1, np.int64), np.ones(1))   # a missing axis, as one of length 1
 
@@ -87,6 +95,10 @@ class AveragePool(Fused):
         self.spans, self.shape = spans, x.shape
         rows, columns = (ALL_OF_ONE, *spans)[-2:]
         y = np.empty(x.shape[:x.ndim - len(spans)] + tuple(map(len, spans)), x.dtype)
+        self.tiles = tuple(windows.tile(n) for windows, n in zip((rows, columns), self._space()))
+        if all(self.tiles):
+            _forward_tiles(x.reshape(-1, x.shape[-1]), y.reshape(-1, len(columns)), *self.tiles, self._weight(x.dtype), work=x.size)
+            return y
         _forward(x.reshape(-1, *self._space()), y.reshape(-1, len(rows), len(columns)), rows.start, rows.stop,
                  rows.weight.astype(x.dtype), columns.start, columns.stop, columns.weight.astype(x.dtype), work=x.size)
         return y
@@ -94,10 +106,19 @@ class AveragePool(Fused):
     def backward_numba(self, g):
         rows, columns = (ALL_OF_ONE, *self.spans)[-2:]
         dx = np.empty(self.shape, g.dtype)
+        if all(self.tiles):
+            _backward_tiles(g.reshape(-1, len(columns)), dx.reshape(-1, dx.shape[-1]), *self.tiles, self._weight(g.dtype),
+                            work=dx.size)
+            return dx
         _backward(g.reshape(-1, len(rows), len(columns)), dx.reshape(-1, *self._space()), rows.start, rows.stop,
                   rows.weight.astype(g.dtype), columns.start, columns.stop, columns.weight.astype(g.dtype),
                   work=dx.size)
         return dx
+
+    def _weight(self, dtype):
+        """That of all windows, where they are tiles."""
+        rows, columns = (ALL_OF_ONE, *self.spans)[-2:]
+        return dtype.type(rows.weight[0]) * dtype.type(columns.weight[0])
 
     def _space(self) -> tuple[int, int]:
         return (1, *self.shape[-len(self.spans):])[-2:]
@@ -170,6 +191,40 @@ def _backward(g, dx, top, bottom, alpha, left, right, beta):
             for h in range(top[i], bottom[i]):
                 for w in range(width):
                     dx[p, h, w] += column[w]
+
+
+@kernel(parallel=True)
+def _forward_tiles(x, y, height, width, weight):   # x (P H, W), y (P OH, OW): rows of tiles follow each other through all planes
+    for r in prange(y.shape[0]):
+        if height == width == 2:   # the usual case, unrolled
+            above, below = x[2 * r], x[2 * r + 1]
+            for j in range(y.shape[1]):
+                y[r, j] = ((above[2 * j] + below[2 * j]) + (above[2 * j + 1] + below[2 * j + 1])) * weight
+            continue
+        for j in range(y.shape[1]):
+            total = x.dtype.type(0)
+            for w in range(j * width, (j + 1) * width):
+                column = x.dtype.type(0)
+                for h in range(r * height, (r + 1) * height):
+                    column += x[h, w]
+                total += column
+            y[r, j] = total * weight
+
+
+@kernel(parallel=True)
+def _backward_tiles(g, dx, height, width, weight):
+    for r in prange(g.shape[0]):
+        if height == width == 2:
+            above, below = dx[2 * r], dx[2 * r + 1]
+            for j in range(g.shape[1]):
+                share = g[r, j] * weight
+                above[2 * j] = above[2 * j + 1] = below[2 * j] = below[2 * j + 1] = share
+            continue
+        for h in range(r * height, (r + 1) * height):
+            for j in range(g.shape[1]):
+                share = g[r, j] * weight
+                for w in range(j * width, (j + 1) * width):
+                    dx[h, w] = share
 
 
 CUDA_FORWARD = CudaKernel("avg_pool_forward", r"""
