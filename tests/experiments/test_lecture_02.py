@@ -1,13 +1,12 @@
 """Lecture 2 at smoke scale: its report and pictures, its measurements by hand, captions for other pictures."""
 
 import json
-import os
-import pathlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.experiments.coco_folder import metrics_on_real_photographs, real_photographs
 from tinymm import nn, no_grad
 from tinymm.backend.random import manual_seed
 from tinymm.cli import main
@@ -87,13 +86,9 @@ def test_the_other_variants_run(variant, pictures, tmp_path):
     assert load_captioner(tmp_path).captioner.decoder.image == ("every" if variant == "every_step" else "once")
 
 
-@pytest.mark.real
-@pytest.mark.slow
-@pytest.mark.skipif("TINYMM_REAL_DATA" not in os.environ, reason="TINYMM_REAL_DATA names no folder")
+@real_photographs
 def test_the_real_photographs(tmp_path):
-    root = pathlib.Path(os.environ["TINYMM_REAL_DATA"]) / "coco_val_subset"
-    assert main(["lecture", "2", "--scale", "smoke", "--data", "coco", "--root", str(root), "--out", str(tmp_path)]) == 0
-    assert json.loads((tmp_path / "report.json").read_text())["metrics"]["people"]["test"]["BLEU-1"] > 0.3
+    assert metrics_on_real_photographs(2, tmp_path)["people"]["test"]["BLEU-1"] > 0.3
 
 
 def test_wrong_commands_are_explained(tmp_path, capsys):

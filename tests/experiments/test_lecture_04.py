@@ -2,14 +2,12 @@
 
 import json
 import math
-import os
-import pathlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.experiments.coco_folder import write_coco
+from tests.experiments.coco_folder import metrics_on_real_photographs, real_photographs, write_coco
 from tinymm.cli import main
 from tinymm.data.digit_scenes import DigitScenes
 from tinymm.data.digit_windows import WINDOW, digit_windows
@@ -199,13 +197,9 @@ def test_photographs_in_the_layout_of_coco(tmp_path):
     assert image.shape == (3, 64, 64) and notes == []
 
 
-@pytest.mark.real
-@pytest.mark.slow
-@pytest.mark.skipif("TINYMM_REAL_DATA" not in os.environ, reason="TINYMM_REAL_DATA names no folder")
+@real_photographs
 def test_the_real_photographs(tmp_path):
-    root = pathlib.Path(os.environ["TINYMM_REAL_DATA"]) / "coco_val_subset"
-    assert main(["lecture", "4", "--scale", "smoke", "--data", "coco", "--root", str(root), "--out", str(tmp_path)]) == 0
-    assert json.loads((tmp_path / "report.json").read_text())["metrics"]["people"]["BLEU-4"] > 0.1
+    assert metrics_on_real_photographs(4, tmp_path)["people"]["BLEU-4"] > 0.1
 
 
 def test_looking_at_given_captions_gives_their_probability(finished):

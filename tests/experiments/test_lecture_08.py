@@ -2,13 +2,11 @@
 
 import json
 import math
-import os
-import pathlib
 
 import numpy as np
 import pytest
 
-from tests.experiments.coco_folder import write_coco
+from tests.experiments.coco_folder import metrics_on_real_photographs, real_photographs, write_coco
 from tinymm import Tensor, no_grad
 from tinymm import functional as F
 from tinymm.backend.random import manual_seed
@@ -123,14 +121,10 @@ def test_retrieval_by_hand(web):
     assert 0 < found[evaluation.WAYS[0]]["R@5"] < 1 and found["pairs"] == 30
 
 
-@pytest.mark.real
-@pytest.mark.slow
-@pytest.mark.skipif("TINYMM_REAL_DATA" not in os.environ, reason="TINYMM_REAL_DATA names no folder")
+@real_photographs
 def test_the_real_photographs(tmp_path):
-    root = pathlib.Path(os.environ["TINYMM_REAL_DATA"]) / "coco_val_subset"
-    assert main(["lecture", "8", "--scale", "smoke", "--data", "coco", "--root", str(root), "--out", str(tmp_path)]) == 0
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["metrics"]["tokens"] > 600 and report["metrics"]["retrieval"]["pairs"] == 3
+    metrics = metrics_on_real_photographs(8, tmp_path)
+    assert metrics["tokens"] > 600 and metrics["retrieval"]["pairs"] == 3
 
 
 # ---------------------------------------------------------------------- training

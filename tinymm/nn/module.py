@@ -9,6 +9,7 @@ import numpy as np
 
 from ..autograd import Tensor, no_grad
 from ..autograd.tensor import to as tensor_to
+from ..backend.jit import ready
 from .parameter import Parameter
 
 
@@ -300,12 +301,14 @@ class Module:
 
     def state_dict(self) -> "OrderedDict[str, Tensor]":
         """Parameters and persistent buffers by dotted name, sharing memory with the module; PyTorch's keys."""
-        state = OrderedDict()
+        return OrderedDict((name, value.detach()) for name, value in self._persistent())
+
+    def _persistent(self) -> Iterator[tuple[str, Tensor]]:
+        """Parameters and persistent buffers by dotted name; what is shared has several."""
         for path, module in _all_paths(self):
             for name, value in (*module._parameters.items(), *module._buffers.items()):
                 if value is not None and name not in module._transient:
-                    state[f"{path}.{name}" if path else name] = value.detach()
-        return state
+                    yield f"{path}.{name}" if path else name, value
 
     def load_state_dict(self, state_dict, strict: bool = True, assign: bool = False) -> "LoadResult":
         """Copy values into the parameters and buffers of the same names.
@@ -322,7 +325,7 @@ class Module:
         Raises:
             ValueError: names that do not match (if strict) or shapes that differ; nothing is changed then.
         """
-        own = self.state_dict()
+        own = dict(self._persistent())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         complaints = []
@@ -337,23 +340,9 @@ class Module:
             raise ValueError(f"{type(self).__name__}.load_state_dict:\n  " + "\n  ".join(complaints))
         with no_grad():
             for name, tensor in own.items():
-                if name in state_dict and not assign:
-                    tensor.copy_(state_dict[name])
-            if assign:
-                self._assign(state_dict)
+                if name in state_dict:
+                    (_assign if assign else Tensor.copy_)(tensor, state_dict[name])
         return LoadResult(missing, unexpected)
-
-    def _assign(self, state_dict) -> None:
-        for path, module in _all_paths(self):
-            for table in (module._parameters, module._buffers):
-                for name, value in table.items():
-                    key = f"{path}.{name}" if path else name
-                    if value is not None and name not in module._transient and key in state_dict:
-                        given = state_dict[key]
-                        data = given._data if isinstance(given, Tensor) else np.asarray(given)
-                        own = isinstance(data, np.ndarray) and not (data.flags.c_contiguous and data.flags.writeable)
-                        value._data = np.array(data, order="C") if own else data
-                        value.grad = None
 
     # ------------------------------------------------------------------ showing itself
 
@@ -405,6 +394,12 @@ class _HookHandle:
         """Stop calling the hook."""
         if self._hook in self._hooks:
             self._hooks.remove(self._hook)
+
+
+def _assign(tensor: Tensor, given) -> None:
+    """Let a tensor have an array, without a copy if that can be changed in place."""
+    data = given._data if isinstance(given, Tensor) else np.asarray(given)
+    tensor._data, tensor.grad = ready(data) if isinstance(data, np.ndarray) else data, None
 
 
 def _all_paths(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:

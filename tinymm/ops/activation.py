@@ -152,72 +152,50 @@ def _gelu_tanh_backward(g, x, dx):
         dx[i] = g[i] * half * ((one + t) + x[i] * (one - t * t) * s * (one + c3 * square))
 
 
-# ---------------------------------------------------------------------- silu
+# ---------------------------------------------------------------------- silu and quick gelu
 
 class Silu(Activation):
-    """y = x s with s = sigmoid(x);  dy/dx = s (1 + x (1 - s))."""
+    """y = x s with s = sigmoid(beta x), beta = 1;  dy/dx = s (1 + beta x (1 - s))."""
 
     name = "silu"
+    beta = 1.0
 
-    @staticmethod
-    def definition(x):
-        return x * sigmoid(x)
+    @classmethod
+    def constants(cls):
+        return cls.beta,
+
+    @classmethod
+    def definition(cls, x):
+        return x * sigmoid(cls.beta * x)
 
     def forward_numpy(self, x):
         self.x = x
-        return x * large.sigmoid(x)
+        return x * large.sigmoid(self.beta * x)
 
     def backward_numpy(self, g):
-        s = large.sigmoid(self.x)
-        return g * (s * (1 + self.x * (1 - s)))
+        z = self.beta * self.x
+        s = large.sigmoid(z)
+        return g * (s * (1 + z * (1 - s)))
 
 
-@kernel(parallel=True)
-def _silu(x, y):
-    for i in prange(x.size):
-        y[i] = x[i] * sigmoid_in_kernel(x[i])
-
-
-@kernel(parallel=True)
-def _silu_backward(g, x, dx):
-    one = x.dtype.type(1)
-    for i in prange(x.size):
-        s = sigmoid_in_kernel(x[i])
-        dx[i] = g[i] * (s * (one + x[i] * (one - s)))
-
-
-# ---------------------------------------------------------------------- quick gelu
-
-class QuickGelu(Activation):
-    """y = x s with s = sigmoid(1.702 x);  dy/dx = s (1 + 1.702 x (1 - s))."""
+class QuickGelu(Silu):
+    """The same with beta = 1.702."""
 
     name = "quick_gelu"
-
-    @staticmethod
-    def definition(x):
-        return x * sigmoid(QUICK * x)
-
-    def forward_numpy(self, x):
-        self.x = x
-        return x * large.sigmoid(QUICK * x)
-
-    def backward_numpy(self, g):
-        s = large.sigmoid(QUICK * self.x)
-        return g * (s * (1 + QUICK * self.x * (1 - s)))
+    beta = QUICK
 
 
 @kernel(parallel=True)
-def _quick_gelu(x, y):
-    quick = x.dtype.type(QUICK)
+def _silu(x, beta, y):
     for i in prange(x.size):
-        y[i] = x[i] * sigmoid_in_kernel(quick * x[i])
+        y[i] = x[i] * sigmoid_in_kernel(beta * x[i])
 
 
 @kernel(parallel=True)
-def _quick_gelu_backward(g, x, dx):
-    one, quick = x.dtype.type(1), x.dtype.type(QUICK)
+def _silu_backward(g, x, beta, dx):
+    one = x.dtype.type(1)
     for i in prange(x.size):
-        z = quick * x[i]
+        z = beta * x[i]
         s = sigmoid_in_kernel(z)
         dx[i] = g[i] * (s * (one + z * (one - s)))
 
@@ -287,8 +265,7 @@ template <typename T> __global__ void {name}_backward(const T* g, const T* x, {c
 """))
 
 
-_SIGMOID = "(T(1) / (T(1) + exp(-v)))"
-_QUICK_SIGMOID = f"(T(1) / (T(1) + exp(T(-{QUICK}) * v)))"
+_SIGMOID = "(T(1) / (T(1) + exp(-beta * v)))"
 _INNER = f"tanh(T({TANH_SCALE!r}) * v * (T(1) + T({CUBIC}) * v * v))"
 
 Gelu.kernels = _gelu, _gelu_backward
@@ -300,10 +277,7 @@ GeluTanh.cuda = _cuda("gelu_tanh", f"T(0.5) * v * (T(1) + {_INNER})",
                       f"g[i] * T(0.5) * (T(1) + {_INNER} + v * (T(1) - {_INNER} * {_INNER}) "
                       f"* T({TANH_SCALE!r}) * (T(1) + T({3 * CUBIC}) * v * v))")
 Silu.kernels = _silu, _silu_backward
-Silu.cuda = _cuda("silu", f"v * {_SIGMOID}", f"g[i] * {_SIGMOID} * (T(1) + v * (T(1) - {_SIGMOID}))")
-QuickGelu.kernels = _quick_gelu, _quick_gelu_backward
-QuickGelu.cuda = _cuda("quick_gelu", f"v * {_QUICK_SIGMOID}",
-                       f"g[i] * {_QUICK_SIGMOID} * (T(1) + T({QUICK}) * v * (T(1) - {_QUICK_SIGMOID}))")
+Silu.cuda = _cuda("silu", f"v * {_SIGMOID}", f"g[i] * {_SIGMOID} * (T(1) + beta * v * (T(1) - {_SIGMOID}))", "T beta, ")
 Softplus.kernels = _softplus, _softplus_backward
 Softplus.cuda = _cuda("softplus", "v * beta > threshold ? v : log1p(exp(v * beta)) / beta",
                       "v * beta > threshold ? g[i] : g[i] / (T(1) + exp(-v * beta))", "T beta, T threshold, ")

@@ -39,11 +39,12 @@ class Spans:
 
     def tile(self, size: int) -> int:
         """The windows' length if they lie side by side, with one weight, and cover an axis of this size; else 0."""
-        length = size // len(self) if len(self) else 0
-        start = np.arange(0, size, length) if length else ()
-        fits = len(start) == len(self) and length * len(self) == size and bool(
-            (self.start == start).all() and (self.stop == start + length).all() and (self.weight == self.weight[0]).all())
-        return length if fits else 0
+        if not len(self) or size % len(self):
+            return 0
+        length = size // len(self)
+        start = length * np.arange(len(self))
+        side_by_side = (self.start == start).all() and (self.stop == start + length).all()
+        return length if side_by_side and (self.weight == self.weight[0]).all() else 0
 
 
 ALL_OF_ONE = Spans(np.zeros(1, np.int64), np.ones(1, np.int64), np.ones(1))   # a missing axis, as one of length 1
