@@ -36,7 +36,7 @@ from tinymm.experiments.claims import table
 from tinymm.experiments.lecture_08 import LearningFromText
 from tinymm.experiments.lecture_08_data import PROMPTS
 from tinymm.experiments.running import run
-from tinymm.models.clip import CLIP, ModifiedResNet, VisionTransformer, clip_loss, clip_temperature_, zero_shot, zero_shot_weights
+from tinymm.models.clip import CLIP, VisionTransformer, clip_loss, clip_temperature_, zero_shot, zero_shot_weights
 from tinymm.models.clip.cbow import mean_of_words
 from tinymm.models.clip.contrastive_loss import contrastive_loss, cross_entropy_loss
 from tinymm.models.clip.modified_resnet import AttentionPool2d
