@@ -88,17 +88,30 @@ def tile_add_sums(acc, out, at, pitch):
 
 @functools.lru_cache(maxsize=1)
 def registers() -> tuple[int, int]:
-    """Bytes of a vector register of this machine, and how many vectors a row of a tile has."""
+    """Bytes of a vector register of the processor that Numba compiles for, and how many vectors a row of a tile has.
+
+    That processor is this machine, or another one that NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name.
+    """
     import platform
 
-    from llvmlite import binding
-
-    features = binding.get_host_cpu_features()
-    if features.get("avx512f"):
+    assembly = _sum_of_vectors()
+    if "zmm" in assembly:
         return 64, 4       # 32 registers: 16 sums, 4 vectors, 1 number
-    if features.get("avx"):
+    if "ymm" in assembly:
         return 32, 3       # 16 registers: 12 sums, 3 vectors, 1 number
     return 16, 4 if platform.machine().lower() in ("arm64", "aarch64") else 3
+
+
+def _sum_of_vectors() -> str:
+    """The assembly of a sum of two 64-byte vectors: which registers it takes is the answer that no table can give."""
+    from llvmlite import binding
+    from numba.core.registry import cpu_target
+
+    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
+    machine = binding.Target.from_triple(triple).create_target_machine(cpu=name, features=features)
+    v = "<16 x float>"
+    return machine.emit_assembly(binding.parse_assembly(
+        f"define {v} @sum({v} %a, {v} %b) {{ %c = fadd {v} %a, %b ret {v} %c }}"))
 
 
 def width(dtype) -> int:
