@@ -26,8 +26,8 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, draw, gradcheck
-from tinymm.experiments import lecture_00 as lecture
-from tinymm.experiments import lecture_00_figures as figures
+from tinymm.experiments.lecture_00 import experiment as lecture
+from tinymm.experiments.lecture_00 import figures
 
 SCALE = os.environ.get("TINYMM_SCALE", "lecture")   # "smoke" when the tests execute this notebook
 
@@ -113,7 +113,7 @@ figures.paths([lecture.visits(n) for n in range(1, 13)])
 # ## 3. One operation on four rungs
 #
 # Layer normalisation, as the slide has it: $\mu = \frac1H\sum_i a_i$, $\sigma^2 = \frac1H\sum_i (a_i-\mu)^2$,
-# $y = g\,\frac{a-\mu}{\sqrt{\sigma^2+\epsilon}} + b$. The file `tinymm/ops/layer_norm.py` computes it four times:
+# $y = g\,\frac{a-\mu}{\sqrt{\sigma^2+\epsilon}} + b$. The file `tinymm/ops/normalisation/layer_norm.py` computes it four times:
 #
 # 1. the **definition**, one Tensor operation after another; its gradient comes for free, and is slow;
 # 2. **NumPy**, with the gradient derived by hand: $\mathrm{d}a = \frac1\sigma\left(\hat g - \overline{\hat g} -

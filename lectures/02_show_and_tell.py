@@ -29,12 +29,12 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, no_grad, plot
-from tinymm.data.sprite_scenes import NOVEL, SpriteScenes
+from tinymm.data.worlds.sprite_scenes import NOVEL, SpriteScenes
 from tinymm.decode import beam_search
-from tinymm.experiments import lecture_02_figures as figures
-from tinymm.experiments.lecture_02 import ShowAndTell, likelihood
+from tinymm.experiments.lecture_02 import figures
+from tinymm.experiments.lecture_02.experiment import ShowAndTell, likelihood
 from tinymm.experiments.running import run
-from tinymm.experiments.sprite_truth import level
+from tinymm.experiments.lecture_02.truth import level
 from tinymm.metrics import caption_scores
 from tinymm.models.picture_encoder import PictureEncoder
 from tinymm.models.show_and_tell import ShowTell

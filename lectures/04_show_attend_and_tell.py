@@ -30,9 +30,9 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, no_grad, plot
-from tinymm.data.digit_scenes import DigitScenes
-from tinymm.experiments import lecture_04_figures as figures
-from tinymm.experiments.lecture_04 import ShowAttendAndTell
+from tinymm.data.worlds.digit_scenes import DigitScenes
+from tinymm.experiments.lecture_04 import figures
+from tinymm.experiments.lecture_04.experiment import ShowAttendAndTell
 from tinymm.experiments.running import run
 from tinymm.models import attention_objective as objective
 from tinymm.models.conv_encoder import ConvEncoder
@@ -350,6 +350,6 @@ print(f"{'people here':<22}" + "".join(f"{100 * people[f'BLEU-{n}']:8.1f}" for n
 # ## Things to try
 #
 # 1. Your own handwriting: photograph two digits, dark on light, and `python -m tinymm caption PICTURE --model runs/lecture_04`.
-# 2. Train with `lambda_r = 1` (in `OBJECTIVES` of `tinymm/experiments/lecture_04.py`), which is unbiased. What happens, and why
+# 2. Train with `lambda_r = 1` (in `OBJECTIVES` of `tinymm/experiments/lecture_04/experiment.py`), which is unbiased. What happens, and why
 #    did the authors take 0.1?
 # 3. The exercise: `lectures/homework/04_show_attend_and_tell.py`, checked by `python -m tinymm check 04 FILE`.

@@ -29,12 +29,12 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, no_grad, plot
-from tinymm.data.sprite_scenes import NOVEL
-from tinymm.data.web_pictures import CLASSES, WebPictures
-from tinymm.experiments import lecture_08_figures as figures
+from tinymm.data.worlds.sprite_scenes import NOVEL
+from tinymm.data.worlds.web_pictures import CLASSES, WebPictures
+from tinymm.experiments.lecture_08 import figures
 from tinymm.experiments.claims import table
-from tinymm.experiments.lecture_08 import LearningFromText
-from tinymm.experiments.lecture_08_data import PROMPTS
+from tinymm.experiments.lecture_08.experiment import LearningFromText
+from tinymm.experiments.lecture_08.data import PROMPTS
 from tinymm.experiments.running import run
 from tinymm.models.clip import CLIP, VisionTransformer, clip_loss, clip_temperature_, zero_shot, zero_shot_weights
 from tinymm.models.clip.cbow import mean_of_words

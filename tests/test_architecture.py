@@ -12,8 +12,7 @@ PACKAGE = pathlib.Path(tinymm.__file__).parent
 JUDGES = {"torch", "transformers", "tokenizers", "regex", "ftfy", "scipy", "sklearn", "nltk", "pycocoevalcap", "pycocotools"}
 FLOORS = {"backend": 0, "autograd": 1, "ops": 2, "functional": 2, "catalog": 2, "nn": 3, "optim": 3, "serialization": 3,
           "text": 3.5, "data": 4, "decode": 4, "metrics": 4, "plot": 4, "train": 4, "weights": 4, "models": 5, "experiments": 6,
-          "homework": 7, "bench": 7, "cli": 7, "doctor": 7, "warmup": 7, "lecture_cli": 7, "gradcheck_cli": 7,
-          "claims_cli": 7, "caption_cli": 7, "zero_shot_cli": 7,
+          "homework": 7, "bench": 7, "cli": 7, "commands": 7,
           "__main__": 8, "__init__": 8}   # text is at the foot of floor 4: its rooms may use it, and not each other
 
 

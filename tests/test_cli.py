@@ -12,7 +12,7 @@ from tinymm.bench import cli as bench
 from tinymm.bench import fresh
 from tinymm.bench.compare import summary
 from tinymm.cli import COMMANDS, main
-from tinymm.doctor import findings
+from tinymm.commands.doctor import findings
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -31,7 +31,7 @@ def test_no_command_lists_them(capsys):
 def test_the_doctor_finds_what_is_wrong(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("tinymm.doctor.cpu_count", lambda: 4)
+    monkeypatch.setattr("tinymm.commands.doctor.cpu_count", lambda: 4)
     rows, wrong = findings()
     assert {"tinymm", "Python", "numpy", "cores", "kernels", "GPU"} <= {name for name, _ in rows}
     assert any("OPENBLAS_CORETYPE=Haswell pins" in w for w in wrong) and any("leaves 3 cores idle" in w for w in wrong)

@@ -13,7 +13,7 @@ from tests.text.test_clip_tokenizer import openai_lines
 from tests.weights.clip_layout import hugging_face_config, hugging_face_state
 from tinymm import Tensor, serialization
 from tinymm.cli import main
-from tinymm.data.clip_pictures import read_clip_picture
+from tinymm.data.readers.clip_pictures import read_clip_picture
 from tinymm.models.clip import CLIP
 from tinymm.models.clip.zero_shot import ENSEMBLE, zero_shot, zero_shot_weights
 from tinymm.text import CLIPTokenizer

@@ -9,8 +9,8 @@ def load() -> dict:
     from . import autograd, ops
     from .autograd.registry import OPERATIONS
 
-    rooms = [f"autograd.{m.name}" for m in pkgutil.iter_modules(autograd.__path__) if m.name.startswith("samples")]
-    rooms += [f"ops.{m.name}" for m in pkgutil.iter_modules(ops.__path__)]
-    for room in rooms:
-        importlib.import_module(f"tinymm.{room}")
+    names = [f"autograd.{m.name}" for m in pkgutil.iter_modules(autograd.__path__) if m.name.startswith("samples")]
+    names += [m.name for m in pkgutil.walk_packages(ops.__path__, "ops.")]   # rooms, and the files in them
+    for name in names:
+        importlib.import_module(f"tinymm.{name}")
     return OPERATIONS

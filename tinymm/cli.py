@@ -11,15 +11,15 @@ import importlib
 import sys
 
 COMMANDS = {            # name -> (module, one line of help)
-    "lecture": ("tinymm.lecture_cli", "run a lecture: training, metrics, claims and pictures"),
-    "claims": ("tinymm.claims_cli", "what the lectures claim, what was measured, and whether it holds"),
-    "caption": ("tinymm.caption_cli", "caption a picture of your own with a trained model"),
-    "zero-shot": ("tinymm.zero_shot_cli", "which of some words fits a picture, by a published CLIP"),
+    "lecture": ("tinymm.commands.lecture", "run a lecture: training, metrics, claims and pictures"),
+    "claims": ("tinymm.commands.claims", "what the lectures claim, what was measured, and whether it holds"),
+    "caption": ("tinymm.commands.caption", "caption a picture of your own with a trained model"),
+    "zero-shot": ("tinymm.commands.zero_shot", "which of some words fits a picture, by a published CLIP"),
     "check": ("tinymm.homework.cli", "check a student's exercise file"),
-    "gradcheck": ("tinymm.gradcheck_cli", "check the gradients of every registered operation"),
+    "gradcheck": ("tinymm.commands.gradcheck", "check the gradients of every registered operation"),
     "bench": ("tinymm.bench.cli", "compare the speed with PyTorch"),
-    "doctor": ("tinymm.doctor", "say what is installed, and what is wrong with it"),
-    "warmup": ("tinymm.warmup", "compile every kernel now"),
+    "doctor": ("tinymm.commands.doctor", "say what is installed, and what is wrong with it"),
+    "warmup": ("tinymm.commands.warmup", "compile every kernel now"),
 }
 
 

@@ -24,49 +24,49 @@ from .autograd.special import erf
 from .autograd.triangles import diag, diag_embed, diagonal, tril, triu
 from .autograd.tensor import Tensor
 from .ops.activation import gelu, quick_gelu, silu, softplus
-from .ops.additive_attention import additive_attention_score
-from .ops.adaptive_pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
-                                   adaptive_max_pool2d)
-from .ops.attention import scaled_dot_product_attention
-from .ops.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
-from .ops.batch_norm import batch_norm
-from .ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
-from .ops.convolution import conv1d, conv2d, conv3d
-from .ops.cross_entropy import cross_entropy
+from .ops.attention.additive_attention import additive_attention_score
+from .ops.pooling.adaptive_pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
+                                           adaptive_max_pool2d)
+from .ops.attention.attention import scaled_dot_product_attention
+from .ops.pooling.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
+from .ops.normalisation.batch_norm import batch_norm
+from .ops.convolution.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from .ops.convolution.convolution import conv1d, conv2d, conv3d
+from .ops.losses.cross_entropy import cross_entropy
 from .ops.dropout import dropout
 from .ops.embedding import embedding
-from .ops.grid_sample import affine_grid, grid_sample
-from .ops.group_norm import group_norm, instance_norm
-from .ops.gru import gru
-from .ops.gru_cell import gru_cell
+from .ops.resampling.grid_sample import affine_grid, grid_sample
+from .ops.normalisation.group_norm import group_norm, instance_norm
+from .ops.recurrent.gru import gru
+from .ops.recurrent.gru_cell import gru_cell
 from .ops.gumbel_softmax import gumbel_softmax
-from .ops.interpolate import interpolate
-from .ops.kl_div import kl_div
-from .ops.layer_norm import layer_norm
-from .ops.layer_norm_gru import layer_norm_gru, layer_norm_gru_cell
-from .ops.layer_norm_lstm import layer_norm_lstm, layer_norm_lstm_cell
+from .ops.resampling.interpolate import interpolate
+from .ops.losses.kl_div import kl_div
+from .ops.normalisation.layer_norm import layer_norm
+from .ops.recurrent.layer_norm_gru import layer_norm_gru, layer_norm_gru_cell
+from .ops.recurrent.layer_norm_lstm import layer_norm_lstm, layer_norm_lstm_cell
 from .ops.linear import linear
-from .ops.local_response_norm import local_response_norm
+from .ops.normalisation.local_response_norm import local_response_norm
 from .ops.log_softmax import log_softmax
-from .ops.losses_binary import binary_cross_entropy, binary_cross_entropy_with_logits
-from .ops.losses_ranking import cosine_embedding_loss, margin_ranking_loss, triplet_margin_loss
-from .ops.losses_regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from .ops.lstm import lstm
-from .ops.lstm_cell import lstm_cell
-from .ops.max_pool import max_pool1d, max_pool2d, max_pool3d
-from .ops.multi_head_attention import multi_head_attention_forward
-from .ops.nll_loss import nll_loss
-from .ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
-from .ops.ragged import (PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence,
-                         unpad_sequence)
-from .ops.rms_norm import rms_norm
-from .ops.rnn import rnn_relu, rnn_relu_cell, rnn_tanh, rnn_tanh_cell
-from .ops.roi_align import roi_align
-from .ops.roi_pool import roi_pool
+from .ops.losses.binary import binary_cross_entropy, binary_cross_entropy_with_logits
+from .ops.losses.ranking import cosine_embedding_loss, margin_ranking_loss, triplet_margin_loss
+from .ops.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from .ops.recurrent.lstm import lstm
+from .ops.recurrent.lstm_cell import lstm_cell
+from .ops.pooling.max_pool import max_pool1d, max_pool2d, max_pool3d
+from .ops.attention.multi_head_attention import multi_head_attention_forward
+from .ops.losses.nll_loss import nll_loss
+from .ops.convolution.pixel_shuffle import pixel_shuffle, pixel_unshuffle
+from .ops.recurrent.ragged import (PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence,
+                                   unpad_sequence)
+from .ops.normalisation.rms_norm import rms_norm
+from .ops.recurrent.rnn import rnn_relu, rnn_relu_cell, rnn_tanh, rnn_tanh_cell
+from .ops.pooling.roi_align import roi_align
+from .ops.pooling.roi_pool import roi_pool
 from .ops.similarity import cosine_similarity, normalize, pairwise_distance
 from .ops.softmax import softmax, softmin
-from .ops.unfold import fold, unfold
-from .ops.weight_norm import spectral_norm, weight_norm
+from .ops.convolution.unfold import fold, unfold
+from .ops.normalisation.weight_norm import spectral_norm, weight_norm
 
 
 def _attach() -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from tinymm import Tensor
 from tinymm.data import DataLoader
-from tinymm.data.captions import CaptionDataset, CaptionedImage
-from tinymm.data.coco_captions import read_coco_captions
-from tinymm.data.flickr import read_flickr8k, read_flickr30k
-from tinymm.data.images import read_picture
-from tinymm.data.karpathy import read_karpathy
+from tinymm.data.readers.captions import CaptionDataset, CaptionedImage
+from tinymm.data.readers.coco_captions import read_coco_captions
+from tinymm.data.readers.flickr import read_flickr8k, read_flickr30k
+from tinymm.data.readers.images import read_picture
+from tinymm.data.readers.karpathy import read_karpathy
 
 REAL = os.environ.get("TINYMM_REAL_DATA")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinymm.data.clip_pictures import normalize_picture, read_clip_picture
-from tinymm.data.images import read_picture
+from tinymm.data.readers.clip_pictures import normalize_picture, read_clip_picture
+from tinymm.data.readers.images import read_picture
 
 
 def test_a_picture_by_pillow_and_by_hand(tmp_path):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tinymm.data.digit_scenes import CANVAS, DIGITS, SIZES, Digit, DigitScenes, captions_of, enlarge
-from tinymm.data.digits import split_digits
-from tinymm.data.placing import GAP
+from tinymm.data.worlds.digit_scenes import CANVAS, DIGITS, SIZES, Digit, DigitScenes, captions_of, enlarge
+from tinymm.data.worlds.digits import split_digits
+from tinymm.data.worlds.placing import GAP
 from tinymm.text import tokenize
 
 COUNT = 150

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tinymm.data.pascal_sentences import read_pascal_sentences
-from tinymm.experiments.caption_datasets import open_captions
+from tinymm.data.readers.pascal_sentences import read_pascal_sentences
+from tinymm.experiments.captioning.datasets import open_captions
 
 from .test_captions import paint, write
 

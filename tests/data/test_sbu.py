@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tinymm.data.sbu import read_sbu
-from tinymm.experiments.caption_datasets import open_captions
+from tinymm.data.readers.sbu import read_sbu
+from tinymm.experiments.captioning.datasets import open_captions
 
 from .test_captions import paint, write
 

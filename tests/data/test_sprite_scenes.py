@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from tinymm.data.placing import GAP
-from tinymm.data.sprite_scenes import (CANVAS, NOISE, NOVEL, PARTS, SIZES, Sprite, SpriteScenes, captions_of, content_of, has_novel,
-                                       noisy_captions)
-from tinymm.data.sprite_windows import CLASSES, WINDOW, sprite_windows
-from tinymm.data.sprites import COLOURS, SHAPES, coverage
+from tinymm.data.worlds.placing import GAP
+from tinymm.data.worlds.sprite_scenes import (CANVAS, NOISE, NOVEL, PARTS, SIZES, Sprite, SpriteScenes, captions_of, content_of,
+                                              has_novel, noisy_captions)
+from tinymm.data.worlds.sprite_windows import CLASSES, WINDOW, sprite_windows
+from tinymm.data.worlds.sprites import COLOURS, SHAPES, coverage
 from tinymm.text import tokenize
 
 COUNT = 300

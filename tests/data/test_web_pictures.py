@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from tinymm.backend.random import Stream
-from tinymm.data import web_pictures
-from tinymm.data.digit_scenes import DIGITS
-from tinymm.data.digits import split_digits
-from tinymm.data.pixel_font import ADVANCE, GLYPHS, label_size, paste_label, write
-from tinymm.data.sprite_scenes import NOVEL
-from tinymm.data.sprites import COLOURS, SHAPES
-from tinymm.data.stick_figures import HEAD, LENGTHS, POSES, figure_ink, limbs, shaken
-from tinymm.data.web_pictures import (ATTACKS, CANVAS, CLASSES, KINDS, PAIRS, PARTS, WORDS, WebPictures, attacked, is_novel,
-                                      labelled)
-from tinymm.data.web_texts import ACTION_WORDS, COLOUR_WORDS, FRAMES, SHAPE_WORDS
+from tinymm.data.worlds import web_pictures
+from tinymm.data.worlds.digit_scenes import DIGITS
+from tinymm.data.worlds.digits import split_digits
+from tinymm.data.worlds.pixel_font import ADVANCE, GLYPHS, label_size, paste_label, write
+from tinymm.data.worlds.sprite_scenes import NOVEL
+from tinymm.data.worlds.sprites import COLOURS, SHAPES
+from tinymm.data.worlds.stick_figures import HEAD, LENGTHS, POSES, figure_ink, limbs, shaken
+from tinymm.data.worlds.web_pictures import (ATTACKS, CANVAS, CLASSES, KINDS, PAIRS, PARTS, WORDS, WebPictures, attacked,
+                                             is_novel, labelled)
+from tinymm.data.worlds.web_texts import ACTION_WORDS, COLOUR_WORDS, FRAMES, SHAPE_WORDS
 
 COUNT = 400
 

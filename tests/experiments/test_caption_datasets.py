@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tinymm.cli import main
-from tinymm.experiments.caption_datasets import open_captions
-from tinymm.experiments.caption_parts import photo_parts, vocabulary_of
+from tinymm.experiments.captioning.datasets import open_captions
+from tinymm.experiments.captioning.parts import photo_parts, vocabulary_of
 
 
 def pictures(folder, count=6):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tinymm.cli import main
-from tinymm.data.digits import load_digits, split_digits
-from tinymm.experiments import lecture_00
+from tinymm.data.worlds.digits import load_digits, split_digits
+from tinymm.experiments.lecture_00 import experiment as lecture_00
 
 
 def test_the_command_writes_a_report_and_pictures(tmp_path, capsys):

@@ -10,16 +10,16 @@ from tests.experiments.coco_folder import metrics_on_real_photographs, real_phot
 from tinymm import nn, no_grad
 from tinymm.backend.random import manual_seed
 from tinymm.cli import main
-from tinymm.data.digit_scenes import DIGITS, LAYOUTS, DigitScenes
-from tinymm.data.sprite_scenes import SpriteScenes
-from tinymm.data.sprites import COLOURS, SHAPES
-from tinymm.experiments import lecture_02_evaluation as evaluation
-from tinymm.experiments.caption_parts import scene_part
-from tinymm.experiments.captioner import Captioner
-from tinymm.experiments.captioning import load_captioner
-from tinymm.experiments.lecture_02 import ShowAndTell
-from tinymm.experiments.lecture_02_claims import comparisons
-from tinymm.experiments.lecture_02_data import (DIGIT_CLASSES, SPRITE_CLASSES, digit_answers, noisy_parts, sprite_answers,
+from tinymm.data.worlds.digit_scenes import DIGITS, LAYOUTS, DigitScenes
+from tinymm.data.worlds.sprite_scenes import SpriteScenes
+from tinymm.data.worlds.sprites import COLOURS, SHAPES
+from tinymm.experiments.lecture_02 import evaluation
+from tinymm.experiments.captioning.parts import scene_part
+from tinymm.experiments.captioning.captioner import Captioner
+from tinymm.experiments.captioning.trained import load_captioner
+from tinymm.experiments.lecture_02.experiment import ShowAndTell
+from tinymm.experiments.lecture_02.claims import comparisons
+from tinymm.experiments.lecture_02.data import (DIGIT_CLASSES, SPRITE_CLASSES, digit_answers, noisy_parts, sprite_answers,
                                                 sprite_parts)
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.text import Vocabulary

@@ -9,14 +9,14 @@ from PIL import Image
 
 from tests.experiments.coco_folder import metrics_on_real_photographs, real_photographs, write_coco
 from tinymm.cli import main
-from tinymm.data.digit_scenes import DigitScenes
-from tinymm.data.digit_windows import WINDOW, digit_windows
-from tinymm.experiments import lecture_04_evaluation as evaluation
-from tinymm.experiments.caption_pairs import CaptionPairs
-from tinymm.experiments.captioning import load_captioner
-from tinymm.experiments.lecture_04 import ShowAttendAndTell
-from tinymm.experiments.lecture_04_evaluation import Look
-from tinymm.experiments.lecture_04_figures import boxes_of
+from tinymm.data.worlds.digit_scenes import DigitScenes
+from tinymm.data.worlds.digit_windows import WINDOW, digit_windows
+from tinymm.experiments.lecture_04 import evaluation
+from tinymm.experiments.captioning.pairs import CaptionPairs
+from tinymm.experiments.captioning.trained import load_captioner
+from tinymm.experiments.lecture_04.experiment import ShowAttendAndTell
+from tinymm.experiments.lecture_04.evaluation import Look
+from tinymm.experiments.lecture_04.figures import boxes_of
 from tinymm.text import Vocabulary
 
 

@@ -11,16 +11,16 @@ from tinymm import Tensor, no_grad
 from tinymm import functional as F
 from tinymm.backend.random import manual_seed
 from tinymm.cli import main
-from tinymm.data.clip_pictures import MEAN, STD
-from tinymm.data.sprites import SHAPES
-from tinymm.data.web_pictures import ATTACKS, CLASSES, WebPictures, is_novel, labelled
-from tinymm.data.web_texts import FRAMES
-from tinymm.experiments import lecture_08
-from tinymm.experiments import lecture_08_evaluation as evaluation
-from tinymm.experiments.caption_parts import Part
-from tinymm.experiments.lecture_08 import MATRIX, LearningFromText, Snapshots, adamw, build, unrelated
-from tinymm.experiments.lecture_08_claims import claims_of, comparisons
-from tinymm.experiments.lecture_08_data import (CONTEXT, PROMPTS, PicturesWithTexts, distinct_pairs, pictures, shuffled,
+from tinymm.data.readers.clip_pictures import MEAN, STD
+from tinymm.data.worlds.sprites import SHAPES
+from tinymm.data.worlds.web_pictures import ATTACKS, CLASSES, WebPictures, is_novel, labelled
+from tinymm.data.worlds.web_texts import FRAMES
+from tinymm.experiments.lecture_08 import experiment as lecture_08
+from tinymm.experiments.lecture_08 import evaluation
+from tinymm.experiments.captioning.parts import Part
+from tinymm.experiments.lecture_08.experiment import MATRIX, LearningFromText, Snapshots, adamw, build, unrelated
+from tinymm.experiments.lecture_08.claims import claims_of, comparisons
+from tinymm.experiments.lecture_08.data import (CONTEXT, PROMPTS, PicturesWithTexts, distinct_pairs, pictures, shuffled,
                                                 train_tokenizer)
 from tinymm.models.clip import clip_loss, zero_shot_weights
 from tinymm.text.clip_tokenizer import CLIPTokenizer

@@ -11,7 +11,7 @@ from tinymm.experiments import LECTURES, find
 from tinymm.experiments.claims import Claim, table
 from tinymm.experiments.experiment import Experiment
 from tinymm.experiments.running import OccupiedFolder, run, unfinished
-from tinymm.lecture_cli import folder_of
+from tinymm.commands.lecture import folder_of
 from tinymm.train.checkpoint import checkpoints
 from tests.train.small_training import checksum, trainer
 
@@ -118,7 +118,7 @@ def test_folders_are_named_after_what_is_run(tmp_path):
 
 def test_the_claims_command_runs_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tinymm.claims_cli.find", lambda number: Small)
+    monkeypatch.setattr("tinymm.commands.claims.find", lambda number: Small)
     assert main(["claims", "4", "--variants", "all", "--seeds", "0", "1", "--json", "claims.json"]) == 1   # one claim fails
     out = capsys.readouterr().out
     assert "FAILED  there are three: 2 (>= 3)" in out and "Over the seeds" in out and "10 claims, 4 failed" in out
@@ -131,7 +131,7 @@ def test_the_claims_command_runs_what_is_missing(tmp_path, monkeypatch, capsys):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("tinymm.lecture_cli.find", lambda number: Small)
+    monkeypatch.setattr("tinymm.commands.lecture.find", lambda number: Small)
     monkeypatch.setattr(Small, "stop_in", "second")
     assert main(["lecture", "4", "--out", str(tmp_path)]) == 130
     assert f"the checkpoint is in {tmp_path}, continue with the same command and --resume" in capsys.readouterr().err

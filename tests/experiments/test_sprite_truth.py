@@ -2,8 +2,8 @@
 
 import pytest
 
-from tinymm.data.sprite_scenes import Sprite, SpriteScenes, captions_of
-from tinymm.experiments.sprite_truth import LEVELS, errors, level, read, says_novel
+from tinymm.data.worlds.sprite_scenes import Sprite, SpriteScenes, captions_of
+from tinymm.experiments.lecture_02.truth import LEVELS, errors, level, read, says_novel
 
 RIGHT, MINOR, RELATED, UNRELATED = LEVELS
 PAIR = (Sprite("circle", "red", "small", "left of"), Sprite("square", "blue", "large"))

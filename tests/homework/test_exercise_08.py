@@ -11,7 +11,7 @@ from tests.homework.sources import EXERCISES, changed, handed_in, namespace
 from tinymm import Tensor, nn
 from tinymm.homework import check, reference
 from tinymm.homework.exercise import find
-from tinymm.homework.exercise_08 import LETTERS, table_of
+from tinymm.homework.exercises.lecture_08 import LETTERS, table_of
 from tinymm.models.clip.contrastive_loss import contrastive_loss
 from tinymm.models.clip.modified_resnet import AttentionPool2d
 from tinymm.text.bpe import BytePairEncoding

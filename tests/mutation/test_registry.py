@@ -9,8 +9,8 @@ from tests.sampling import OPERATIONS
 from tinymm import Tensor, broadcast_to, flip, permute, sum
 from tinymm.backend.jit import kernel_mode, use_kernels
 from tinymm.cli import main
-from tinymm.gradcheck_cli import Row, check_operation
-from tinymm.ops.layer_norm import LayerNorm
+from tinymm.commands.gradcheck import Row, check_operation
+from tinymm.ops.normalisation.layer_norm import LayerNorm
 
 DIFFERENTIABLE = [o for o in OPERATIONS.values() if o.differentiable]
 

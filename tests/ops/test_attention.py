@@ -8,9 +8,9 @@ import pytest
 from tinymm import Tensor, grad
 from tinymm.backend.jit import force_parallel, use_kernels
 from tinymm.backend.random import Stream
-from tinymm.ops import attention
-from tinymm.ops.attention import scaled_dot_product_attention
-from tinymm.ops.multi_head_attention import multi_head_attention_forward
+from tinymm.ops.attention import attention
+from tinymm.ops.attention.attention import scaled_dot_product_attention
+from tinymm.ops.attention.multi_head_attention import multi_head_attention_forward
 
 RNG = np.random.default_rng(0)
 RUNGS = pytest.mark.parametrize("rung", ["numpy", "numba"])

@@ -9,10 +9,10 @@ import pytest
 from tinymm import Tensor, grad, no_grad
 from tinymm.autograd.registry import Draw
 from tinymm.backend.jit import force_parallel, use_kernels
-from tinymm.ops import convolution_grid
-from tinymm.ops.conv_transpose import conv_transpose1d, conv_transpose2d
-from tinymm.ops.convolution import conv1d, conv2d, conv3d
-from tinymm.ops.unfold import fold, unfold
+from tinymm.ops.convolution import grid as convolution_grid
+from tinymm.ops.convolution.conv_transpose import conv_transpose1d, conv_transpose2d
+from tinymm.ops.convolution.convolution import conv1d, conv2d, conv3d
+from tinymm.ops.convolution.unfold import fold, unfold
 
 MODES = pytest.mark.parametrize("mode", ["numpy", "numba"])
 
@@ -240,7 +240,7 @@ def test_errors_name_the_shapes_and_the_fix(call, message):
 def test_cuda_sources_compile():
     nvrtc = pytest.importorskip("cupy").cuda.nvrtc
     from tinymm.backend.cuda import PRELUDE
-    from tinymm.ops.convolution_columns import COL2IM, IM2COL
+    from tinymm.ops.convolution.columns import COL2IM, IM2COL
 
     for kernel in (IM2COL, COL2IM):
         for dtype in ("float", "double"):

@@ -5,10 +5,10 @@ import pytest
 
 from tinymm import Tensor, grad
 from tinymm.backend.jit import use_kernels
-from tinymm.ops.grid_sample import affine_grid, grid_sample
-from tinymm.ops.interpolate import interpolate
-from tinymm.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
-from tinymm.ops.resample import taps
+from tinymm.ops.resampling.grid_sample import affine_grid, grid_sample
+from tinymm.ops.resampling.interpolate import interpolate
+from tinymm.ops.convolution.pixel_shuffle import pixel_shuffle, pixel_unshuffle
+from tinymm.ops.resampling.resample import taps
 
 RNG = np.random.default_rng(0)
 

@@ -5,12 +5,12 @@ import pytest
 
 from tinymm import Tensor, grad, no_grad
 from tinymm.backend.jit import force_parallel, use_kernels
-from tinymm.ops.batch_norm import BatchNorm, batch_norm
-from tinymm.ops.group_norm import group_norm, instance_norm
-from tinymm.ops.layer_norm import layer_norm
-from tinymm.ops.local_response_norm import local_response_norm
-from tinymm.ops.rms_norm import rms_norm
-from tinymm.ops.weight_norm import spectral_norm, weight_norm
+from tinymm.ops.normalisation.batch_norm import BatchNorm, batch_norm
+from tinymm.ops.normalisation.group_norm import group_norm, instance_norm
+from tinymm.ops.normalisation.layer_norm import layer_norm
+from tinymm.ops.normalisation.local_response_norm import local_response_norm
+from tinymm.ops.normalisation.rms_norm import rms_norm
+from tinymm.ops.normalisation.weight_norm import spectral_norm, weight_norm
 
 MODES = pytest.mark.parametrize("mode", ["numpy", "numba"])
 

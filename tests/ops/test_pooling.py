@@ -7,10 +7,10 @@ import pytest
 
 from tinymm import Tensor, grad
 from tinymm.backend.jit import force_parallel, use_kernels
-from tinymm.ops.adaptive_pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d,
-                                         adaptive_max_pool2d)
-from tinymm.ops.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
-from tinymm.ops.max_pool import max_pool1d, max_pool2d, max_pool3d
+from tinymm.ops.pooling.adaptive_pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d,
+                                                 adaptive_max_pool2d)
+from tinymm.ops.pooling.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
+from tinymm.ops.pooling.max_pool import max_pool1d, max_pool2d, max_pool3d
 
 MODES = pytest.mark.parametrize("mode", ["numpy", "numba"])
 GEOMETRIES = [dict(kernel_size=2), dict(kernel_size=3, stride=1, padding=1), dict(kernel_size=(2, 3), stride=(3, 2)),

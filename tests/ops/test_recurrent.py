@@ -11,7 +11,7 @@ from tinymm.backend.jit import force_parallel, use_kernels
 from tinymm.functional import (gru, gru_cell, layer_norm_gru, layer_norm_gru_cell, layer_norm_lstm,
                                layer_norm_lstm_cell, lstm, lstm_cell, pack_padded_sequence, pack_sequence,
                                pad_packed_sequence, pad_sequence, rnn_relu, rnn_tanh, unpad_sequence)
-from tinymm.ops.lstm_tiles import suitable
+from tinymm.ops.recurrent.lstm_tiles import suitable
 
 OPS = {"lstm": (lstm, 4), "gru": (gru, 3), "rnn_tanh": (rnn_tanh, 1), "rnn_relu": (rnn_relu, 1)}
 

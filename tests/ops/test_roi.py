@@ -7,8 +7,8 @@ import pytest
 
 from tinymm import Tensor, grad
 from tinymm.backend.jit import force_parallel, use_kernels
-from tinymm.ops.roi_align import roi_align
-from tinymm.ops.roi_pool import roi_pool
+from tinymm.ops.pooling.roi_align import roi_align
+from tinymm.ops.pooling.roi_pool import roi_pool
 
 RNG = np.random.default_rng(0)
 

@@ -3,7 +3,7 @@
 import importlib
 
 LECTURES = {0: ("lecture_00", "Autograd"), 2: ("lecture_02", "ShowAndTell"),
-            4: ("lecture_04", "ShowAttendAndTell"), 8: ("lecture_08", "LearningFromText")}   # number -> (module, Experiment)
+            4: ("lecture_04", "ShowAttendAndTell"), 8: ("lecture_08", "LearningFromText")}   # number -> (room, Experiment)
 
 
 def find(number: int):
@@ -15,4 +15,4 @@ def find(number: int):
     if number not in LECTURES:
         raise ValueError(f"there is no lecture {number}; there are {', '.join(map(str, sorted(LECTURES)))}")
     module, name = LECTURES[number]
-    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{module}.experiment"), name)

@@ -133,8 +133,9 @@ class Exercise:
 
 def numbers() -> list[int]:
     """The lectures that have an exercise."""
-    package = importlib.import_module(__package__)
-    found = (re.fullmatch(r"exercise_(\d\d)", module.name) for module in pkgutil.iter_modules(package.__path__))
+    from . import exercises
+
+    found = (re.fullmatch(r"lecture_(\d\d)", module.name) for module in pkgutil.iter_modules(exercises.__path__))
     return sorted(int(match[1]) for match in found if match)
 
 
@@ -147,7 +148,7 @@ def find(number: int | str) -> Exercise:
     known = numbers()
     if not re.fullmatch(r"\d{1,2}", str(number)) or int(number) not in known:
         raise ValueError(f"check: there is no exercise {number!r}; there are {', '.join(f'{n:02d}' for n in known)}")
-    return importlib.import_module(f".exercise_{int(number):02d}", __package__).EXERCISE
+    return importlib.import_module(f".exercises.lecture_{int(number):02d}", __package__).EXERCISE
 
 
 def with_slope(value, path):

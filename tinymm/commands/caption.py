@@ -1,0 +1,48 @@
+"""`python -m tinymm caption IMAGE --model RUN`: sentences for a picture of your own, and how they came about."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", help="a picture file")
+    parser.add_argument("--model", required=True, metavar="RUN", help="folder of a trained lecture 2 or 4, e.g. runs/lecture_04")
+    parser.add_argument("--beam", type=int, default=5, metavar="K", help="width of the beam search (default 5; 1 is greedy)")
+    parser.add_argument("--n-best", type=int, default=3, metavar="N", help="how many sentences to print (default 3)")
+    parser.add_argument("--invert", choices=("auto", "yes", "no"), default="auto",
+                        help="dark on light to light on dark, as the scenes are (auto: by the picture's border)")
+    parser.add_argument("--out", metavar="FILE", help="the picture of where the model looked (lecture 4) or of its beam (2); "
+                                                      "default: NAME_attention.png, NAME_beam.png")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..experiments.captioning.trained import load_captioner
+    from ..experiments.running import save_figure
+
+    if args.beam < 1 or args.n_best < 1:
+        print(f"caption: --beam {args.beam} and --n-best {args.n_best} must be at least 1", file=sys.stderr)
+        return 2
+    try:
+        captioning = load_captioner(args.model)
+        image, notes = captioning.read(args.image, {"auto": None, "yes": True, "no": False}[args.invert])
+    except (OSError, ValueError) as error:
+        print(f"caption: {error}", file=sys.stderr)
+        return 2
+    for note in notes:
+        print(f"caption: {note}", file=sys.stderr)
+    found = captioning.captions(image, args.beam, min(args.n_best, args.beam))
+    for words, log_prob in found:
+        print(f"{log_prob:8.3f}  {' '.join(words)}")
+    if found[0][0]:
+        what, figure = captioning.explain(image, found[0][0])
+        out = pathlib.Path(args.out or f"{pathlib.Path(args.image).stem}_{what}.png")
+        try:
+            save_figure(figure, out)
+        except (OSError, ValueError) as error:   # no such folder, or a format that matplotlib does not write
+            print(f"caption: the picture of the {what} could not be written to {out}: {error}", file=sys.stderr)
+            return 2
+        print(f"the {what} of the first, word by word: {out}")
+    return 0

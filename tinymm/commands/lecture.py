@@ -1,0 +1,80 @@
+"""`python -m tinymm lecture N`: run a lecture; checkpoints, metrics, claims and pictures go to a folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import sys
+
+from ..experiments import LECTURES, find
+from ..experiments.experiment import SCALES, Experiment
+
+INTERRUPTED = 130   # exit code after Ctrl-C, as shells have it
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("number", type=int, choices=sorted(LECTURES), help="which lecture")
+    parser.add_argument("--variant", help="which of its systems (default: the first; --variant help lists them)")
+    parser.add_argument("--scale", choices=SCALES, default="lecture", help="a quick look, or all of it (default)")
+    parser.add_argument("--epochs", type=int, help="rounds of training")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument("--data", metavar="NAME", help="a published dataset in place of the embedded data")
+    parser.add_argument("--root", metavar="FOLDER", help="the dataset's folder")
+    parser.add_argument("--out", metavar="DIR", help="folder for checkpoints, report.json and pictures (default: in runs/)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")
+
+
+def folder_of(experiment: Experiment) -> pathlib.Path:
+    """The default folder of a run: of its own for each variant, dataset, scale, number of epochs and seed."""
+    parts = [f"lecture_{experiment.number:02d}"]
+    if experiment.variant != next(iter(experiment.variants)):
+        parts.append(experiment.variant)
+    if experiment.data is not None:
+        parts.append(experiment.data)
+    if experiment.scale != "lecture":
+        parts.append(experiment.scale)
+    if experiment.epochs is not None:
+        parts.append(f"epochs{experiment.epochs}")
+    if experiment.seed:
+        parts.append(f"seed{experiment.seed}")
+    return pathlib.Path("runs") / "_".join(parts)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..experiments.claims import table
+    from ..experiments.running import OccupiedFolder, unfinished
+    from ..experiments.running import run as run_lecture
+
+    lecture = find(args.number)
+    if args.variant == "help":
+        print("\n".join(f"{name:<20}{text}" for name, text in lecture.variants.items()))
+        return 0
+    try:
+        experiment = lecture(args.variant, args.scale, args.seed, args.epochs, args.device, args.data, args.root)
+    except (ValueError, RuntimeError) as error:
+        return _refuse(error)
+    out = pathlib.Path(args.out) if args.out else folder_of(experiment)
+    print(f"Lecture {experiment.number}: {experiment.title}" +
+          (f" ({experiment.variants[experiment.variant]})" if len(lecture.variants) > 1 else ""))
+    try:
+        experiment.prepare()
+        report = run_lecture(experiment, out, args.resume)
+    except (OccupiedFolder, ValueError, OSError, FloatingPointError) as error:
+        return _refuse(error)
+    except KeyboardInterrupt:
+        print("\nlecture: interrupted; " + (f"the checkpoint is in {out}, continue with the same command and --resume"
+                                            if unfinished(out) else "there is no checkpoint yet"), file=sys.stderr)
+        return INTERRUPTED
+    print(table(report["claims"]))
+    print(f"{report['seconds']:.1f} s; report.json and {len(report['pictures'])} pictures in {out}")
+    return 0
+
+
+def _refuse(error: Exception) -> int:
+    """One line instead of a traceback, which TINYMM_TRACEBACK=1 asks for."""
+    if os.environ.get("TINYMM_TRACEBACK"):
+        raise error
+    print(f"lecture: {error}", file=sys.stderr)
+    return 2

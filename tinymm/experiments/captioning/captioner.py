@@ -1,0 +1,58 @@
+"""Encoder and decoder: all that captions a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ... import nn
+from ...autograd import Tensor, no_grad
+from ...decode import Hypothesis, beam_search, greedy_search
+from ...text import Vocabulary
+from .parts import Part
+
+CHUNK = 256          # pictures that are encoded or captioned at a time when nothing is trained
+
+
+def in_chunks(function: Callable, encoder: nn.Module, part: Part) -> np.ndarray:
+    """``function`` of all pictures of a part, with the encoder in evaluation; few pictures are in memory at a time."""
+    device, found = next(encoder.parameters()).device, []
+    encoder.eval()
+    with no_grad():
+        for i in range(0, len(part), CHUNK):
+            found.append(function(Tensor(part.images(range(i, min(i + CHUNK, len(part))))).to(device)).cpu().numpy())
+    return np.concatenate(found)
+
+
+class Captioner(nn.Module):
+    """What a captioning lecture trains.
+
+    Args:
+        encoder: pictures (B, C, H, W) -> what the decoder reads of them, (B, ...).
+        decoder: ``decoder(a, y)`` for given words, ``start(a)`` and ``step(tokens, state)`` for ``tinymm.decode``.
+        first: the id that stands before the first word.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, first: int):
+        super().__init__()
+        self.encoder, self.decoder, self.first = encoder, decoder, first
+
+    def annotate(self, part: Part) -> np.ndarray:
+        """What the encoder says of all pictures of a part (N, ...), for reading only."""
+        return in_chunks(self.encoder, self.encoder, part)
+
+    def search(self, a: np.ndarray, beam_size: int = 1, n_best: int = 1, max_length: int = 30) -> list[list[Hypothesis]]:
+        """Sentences for what the encoder said (N, ...): greedy for ``beam_size`` 1, else by beam search, best first."""
+        device, found = next(self.parameters()).device, []
+        self.decoder.eval()
+        how = {"start": self.first, "end": Vocabulary.end, "max_length": max_length}
+        with no_grad():
+            for i in range(0, len(a), CHUNK):
+                part = Tensor(a[i:i + CHUNK]).to(device)
+                state = self.decoder.start(part)
+                if beam_size == 1:
+                    found += [[h] for h in greedy_search(self.decoder.step, state, len(part), **how)]
+                else:
+                    found += beam_search(self.decoder.step, state, len(part), beam_size=beam_size, n_best=n_best, **how)
+        return found

@@ -1,0 +1,1 @@
+"""Lecture 0: automatic differentiation, and how to trust it."""

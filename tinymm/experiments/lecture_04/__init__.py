@@ -1,0 +1,1 @@
+"""Lecture 4: Show, Attend and Tell."""

@@ -1,0 +1,78 @@
+"""The figures of lecture 4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ... import plot
+from ...data.worlds.digit_scenes import Scene
+from .evaluation import Look, is_true, mentions
+
+SHOWN = 3   # scenes whose attention is drawn word by word
+
+
+def boxes_of(look: Look, scene: Scene | None) -> list | None:
+    """For each word of a sentence the box of the digit it names, or None."""
+    if scene is None:
+        return None
+    boxes = [None] * len(look.words)
+    for t, digit in zip(mentions(look.words), scene.digits):
+        boxes[t] = digit.box
+    return boxes
+
+
+def attention(image: np.ndarray, look: Look, grid: tuple[int, int], scene: Scene | None = None, title: str | None = None):
+    """Where the model looked at each word of a sentence."""
+    return plot.attention_words(image, list(look.words), look.alpha, grid, beta=look.beta, boxes=boxes_of(look, scene), title=title)
+
+
+def learning(history: dict[str, Sequence[float]], words: int):
+    """Nats a word in training and validation, beside ln K."""
+    return plot.loss_curves({"training": history["nats a word"], "validation": history["validation nats a word"]},
+                            chance={f"ln {words}: knowing nothing": np.log(words)}, ylabel="nats a word")
+
+
+def by_place(metrics: dict):
+    """Pointing accuracy by the mention's place in the sentence."""
+    given, written = (metrics["attention"][name]["by place"] for name in ("given captions", "generated captions"))
+    values = {f"{name}, {kind}": value for name, pair in zip(("1st", "2nd", "3rd"), zip(given, written))
+              for kind, value in zip(("given", "generated"), (np.nan if v is None else v for v in pair))}   # None in a report
+    return plot.bars(values, ylabel="attention on the named digit", line=("chance", metrics["attention"]["chance"]),
+                     colors=list(plot.COLORS[:2]) * 3, title="Mentions by their place in the sentence")
+
+
+def gates(metrics: dict):
+    """The mean gate of each word, of the 30 with the highest where there are more."""
+    shown = dict(list(metrics["beta"]["by word"].items())[:30])
+    return plot.bars(shown, ylabel="mean β", title="How much of the picture each word takes in")
+
+
+def all_figures(experiment, metrics: dict) -> dict:
+    """File name -> Figure, for a trained and measured experiment."""
+    measured, part, grid = experiment.measured, experiment.parts["test"], experiment.grid
+    shown = min(12, len(part))
+    pictures = part.images(range(shown))
+    sentences = measured.sentences["beam 5"]
+    correct = None if part.scenes is None else [is_true(s, scene) for s, scene in zip(sentences[:shown], part.scenes)]
+    figures = {
+        "learning.png": learning(experiment.trainer.history, len(experiment.vocabulary)),
+        "captions.png": plot.caption_grid(list(pictures), [" ".join(s) for s in sentences[:shown]],
+                                          [" ".join(of_picture[0]) for of_picture in part.captions[:shown]], correct,
+                                          title="Sentences for pictures it has never seen, and one that a person could have said"
+                                          if part.scenes is None else "Sentences for scenes it has never seen (beam 5), "
+                                          "and one that is true"),
+        "coverage.png": plot.heatmap(measured.coverage.reshape(grid), title="Mean attention of a whole sentence",
+                                     colorbar="sum of α over the words"),
+        "gates.png": gates(metrics)}
+    for i in range(min(SHOWN, len(part))):
+        scene = None if part.scenes is None else part.scenes[i]
+        if measured.written[i].words:   # an early model may say nothing at all
+            figures[f"attention_{i + 1}.png"] = attention(pictures[i], measured.written[i], grid, scene)
+    if part.scenes is not None:
+        figures["pointing.png"] = by_place(metrics)
+    if "gradient variance" in metrics:
+        figures["variance.png"] = plot.bars(metrics["gradient variance"], ylabel="total variance of the gradient",
+                                            fmt="{:.3g}", title="REINFORCE with and without the baseline")
+    return figures

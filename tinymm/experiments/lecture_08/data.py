@@ -1,0 +1,88 @@
+"""What lecture 8 reads: pictures with texts to train on, labelled datasets to be tested on, and prompts for their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ...autograd import Tensor
+from ...backend.random import Stream
+from ...data import Dataset
+from ...data.readers.clip_pictures import normalize_picture
+from ...data.worlds.web_pictures import WebPictures
+from ...data.worlds.web_texts import FRAMES
+from ...text.clip_tokenizer import CLIPTokenizer
+from ..captioning.parts import Part
+
+CONTEXT = 16         # ids of a text, with start and end
+PHOTO_CONTEXT = 77   # as in the published models
+VOCABULARY = 800     # tokens at most
+
+THINGS = {"sprites": ("a {}",), "digits": ("the number {}", "the digit {}", "a handwritten {}"),
+          "actions": ("a person {}", "someone {}")}   # what the classes of a dataset are, the most usual first
+PROMPTS = {name: {"name alone": ("{}",), "one prompt": (FRAMES[0].format(things[0]),),
+                  "ensemble": tuple(frame.format(thing) for frame in FRAMES for thing in things)}
+           for name, things in THINGS.items()}
+SIGN_PROMPT = "a photo of a sign that says {}"
+SHAPE_PROMPT = PROMPTS["sprites"]["one prompt"]
+
+
+def pictures(images: np.ndarray) -> Tensor:
+    """Pictures (N, 3, H, W), uint8 or floats in [0, 1], as CLIP takes them, float32."""
+    return Tensor(normalize_picture(images.astype(np.float32) / 255 if images.dtype == np.uint8 else images))
+
+
+def train_tokenizer(texts: Sequence[str], context: int = CONTEXT) -> CLIPTokenizer:
+    """A vocabulary of byte pairs of these texts."""
+    return CLIPTokenizer.train(texts, VOCABULARY, context_length=context)
+
+
+def captions_of(part: Part) -> list[str]:
+    """The first caption of each picture."""
+    return [" ".join(of_picture[0]) for of_picture in part.captions]
+
+
+def shuffled(texts: Sequence[str], seed: int) -> list[str]:
+    """The texts in another order: each picture with that of some other."""
+    order = Stream("shuffled texts", seed).generator.permutation(len(texts))
+    return [texts[i] for i in order]
+
+
+class PicturesWithTexts(Dataset):
+    """Pictures and their texts, as batches.
+
+    Args:
+        images: (N, 3, R, R) uint8; or ``images(rows)``, which reads some of them, (B, 3, R, R) float32 in [0, 1].
+        texts: N things that belong to them; an array gives a Tensor, a list gives a list.
+    """
+
+    def __init__(self, images: np.ndarray | Callable, texts):
+        if not callable(images) and len(images) != len(texts):
+            raise ValueError(f"PicturesWithTexts: there are {len(images)} pictures and {len(texts)} texts")
+        self.images, self.texts = images if callable(images) else images.__getitem__, texts
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, index: int):
+        return self.images([index])[0], self.texts[index]
+
+    def batch(self, rows: Sequence[int]) -> tuple:
+        """(B, 3, R, R) normalised, and their texts."""
+        texts = Tensor(self.texts[rows]) if isinstance(self.texts, np.ndarray) else [self.texts[i] for i in rows]
+        return pictures(self.images(rows)), texts
+
+
+def distinct_pairs(world: WebPictures, count: int) -> list[int]:
+    """Rows of pictures that show different things, kind after kind, for a matrix of all against all."""
+    chosen: list[int] = []
+    kinds = list(dict.fromkeys(sorted(p.kind for p in world)))
+    for n, kind in enumerate(kinds):
+        seen: set[str] = set()
+        for i, p in enumerate(world):
+            full = p.kind != "sprite" or all(word in p.text for word in p.truth.split())   # the text must tell it from others
+            if p.kind == kind and full and p.truth not in seen and len(seen) < (count + n) // len(kinds):
+                seen.add(p.truth)
+                chosen.append(i)
+    return chosen

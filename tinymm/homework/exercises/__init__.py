@@ -1,0 +1,1 @@
+"""The exercises, a file a lecture; having that file is all that it takes to be found."""

@@ -1,0 +1,321 @@
+"""Layer-normalised LSTM (Ba, Kiros and Hinton 2016, supplement, equations 20-22; lecture "Layer Normalization").
+
+    (f, i, o, g) = LN(W_h h; a1, b1) + LN(W_x x; a2, b2) + b            normalised over all 4H units together
+    c' = s(f) c + s(i) tanh(g)        h' = s(o) tanh(LN(c'; a3, b3))
+
+What is carried on is c' itself, not its normalised value. Rows of w_ih and w_hh: f, i, o, g, the paper's order
+(PyTorch's LSTM has i, f, g, o). With the gains of the products None and only a3 given it is DRAW's variant.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...autograd.choice import where
+from ...autograd.elementwise import sigmoid, tanh
+from ...autograd.registry import Sample, register
+from ...autograd.tensor import Tensor, wrap
+from ...backend.arrays import xp_of
+from ...backend.jit import kernel, prange
+from ...backend.vmath import sigmoid as s_, tanh as tanh_
+from .lstm_cell import logistic
+from .normalised_recurrence import NormalisedRecurrence, layer_norm_formula, normalise, normalise_back
+from .sweep import Recurrence, blocks, unroll
+from .stack import check_cell, check_hx, check_normalisation, check_sequence
+
+
+class CellNormSteps(Recurrence):
+    """The gates f, i, o, g, the memory cell and its normalised output, one step."""
+
+    n_states = 2
+    n_gates = 4
+
+    def allocate(self, xp, T, B, H):
+        a_c, b_c = self.more
+        self.a_c = xp.ones(H, self.gates.dtype) if a_c is None else a_c
+        self.b_c = xp.zeros(H, self.gates.dtype) if b_c is None else b_c
+        self.hat_c = xp.empty((T, H, B), self.gates.dtype)   # normalised c' of every step
+        self.rstd_c = None if a_c is None else xp.empty((T, B), self.gates.dtype)
+
+    def normalise_cell(self, t, after):
+        """hat_c[t], the c' of step t, normalised if there is a gain."""
+        hat = self.hat_c[t]
+        hat[...] = self.c[after]
+        if self.rstd_c is not None:
+            normalise(self.rung, hat, self.eps, self.rstd_c[t])
+        return hat
+
+    def cell_back(self, t, d, dc):
+        """Add to dc what reaches c' from ``d``, the gradient of a_c hat_c + b_c, which is overwritten."""
+        if self.off is not None:
+            xp_of(d).copyto(d, 0, where=self.off[t])   # what stands in the columns of ended rows is no gradient
+        self.d_b_c += d.sum(1)
+        if self.rstd_c is not None:
+            self.d_a_c += (d * self.hat_c[t]).sum(1)
+            normalise_back(self.rung, d, self.hat_c[t], self.rstd_c[t], self.a_c)
+        dc += d
+
+    # ------------------------------------------------------------------ rung 2: NumPy
+
+    def step_numpy(self, t, before, after, pre):
+        B, H = self.h.shape[1:]
+        a = self.gates[t]   # (4, H, B)
+        a += pre[:, :, t * B:(t + 1) * B] + (self.b_ih + self.b_hh).reshape(4, H, 1)
+        a[:3], a[3] = logistic(a[:3]), np.tanh(a[3])
+        f, i, o, g = a
+        self.c[after] = f * self.c[before] + i * g
+        self.h[after] = (o * np.tanh(self.a_c[:, None] * self.normalise_cell(t, after) + self.b_c[:, None])).T
+
+    def back_numpy(self, t, before, dy, dh, carry, dc, d_pre, d_rec):
+        (f, i, o, g), B = self.gates[t], dy.shape[0]
+        d = dh + carry + dy.T
+        out = np.tanh(self.a_c[:, None] * self.hat_c[t] + self.b_c[:, None])
+        d_rec[2] = d * out * o * (1 - o)
+        self.cell_back(t, d * o * (1 - out * out), dc)
+        d_rec[0] = dc * self.c[before] * f * (1 - f)
+        d_rec[1] = dc * g * i * (1 - i)
+        d_rec[3] = dc * i * (1 - g * g)
+        d_pre[:, :, t * B:(t + 1) * B] = d_rec
+        dc *= f
+        carry[...] = 0
+
+    step_cuda, back_cuda = step_numpy, back_numpy   # array-module code; no CUDA kernel of its own
+
+    # ------------------------------------------------------------------ rung 3: Numba
+
+    def step_numba(self, t, before, after, pre):
+        B, H = self.h.shape[1:]
+        gates = self.gates[t].reshape(4, H * B)
+        _gates(pre, self.b_ih, self.b_hh, self.c[before].reshape(H * B), t * B, B, blocks(H, B), gates,
+               self.c[after].reshape(H * B), work=H * B)
+        _output(self.gates[t, 2], self.normalise_cell(t, after), self.a_c, self.b_c, self.h[after])
+
+    def back_numba(self, t, before, dy, dh, carry, dc, d_pre, d_rec):
+        B, H = dy.shape
+        _output_back(self.gates[t, 2], self.hat_c[t], self.a_c, self.b_c, dy, dh, carry, d_rec[2])
+        self.cell_back(t, carry, dc)
+        _gates_back(self.gates[t].reshape(4, H * B), self.c[before].reshape(H * B), t * B, B, blocks(H, B),
+                    carry.reshape(H * B), dc.reshape(H * B), d_rec.reshape(4, H * B), d_pre, work=H * B)
+
+
+@kernel(parallel=True)
+def _gates(pre, b_ih, b_hh, c_before, first, B, parts, gates, c):
+    H = pre.shape[1]   # pre is (4, H, T * B), gates (4, H * B) with the normalised W_hh h in it; the others are flat
+    for p in prange(parts):
+        lo, hi = H * p // parts, H * (p + 1) // parts
+        for gate in range(4):
+            for j in range(lo, hi):
+                bias = b_ih[gate * H + j] + b_hh[gate * H + j]
+                a, r = pre[gate, j, first:first + B], gates[gate, j * B:(j + 1) * B]
+                for n in range(B):
+                    r[n] += a[n] + bias
+        for gate in range(3):
+            a = gates[gate, lo * B:hi * B]
+            for k in range(a.shape[0]):
+                a[k] = s_(a[k])
+        f, i, g = gates[0, lo * B:hi * B], gates[1, lo * B:hi * B], gates[3, lo * B:hi * B]
+        for k in range(g.shape[0]):
+            g[k] = tanh_(g[k])
+        now, was = c[lo * B:hi * B], c_before[lo * B:hi * B]
+        for k in range(now.shape[0]):
+            now[k] = f[k] * was[k] + i[k] * g[k]
+
+
+@kernel
+def _output(o, hat, a_c, b_c, h):
+    B, H = h.shape   # o and hat are (H, B)
+    out = np.empty(B, h.dtype)
+    for j in range(H):
+        normed, gate, a, b = hat[j], o[j], a_c[j], b_c[j]
+        for n in range(out.shape[0]):
+            out[n] = gate[n] * tanh_(a * normed[n] + b)
+        for n in range(out.shape[0]):
+            h[n, j] = out[n]
+
+
+@kernel
+def _output_back(o, hat, a_c, b_c, dy, dh, carry, d_o):
+    B, H = dy.shape   # the others are (H, B); carry becomes the gradient of a_c hat + b_c
+    one = dy.dtype.type(1)
+    for j in range(H):
+        normed, gate, d, kept, to, a, b = hat[j], o[j], dh[j], carry[j], d_o[j], a_c[j], b_c[j]
+        for n in range(B):
+            kept[n] += dy[n, j]
+        for n in range(B):
+            d[n] += kept[n]
+        for n in range(B):
+            kept[n] = tanh_(a * normed[n] + b)
+        for n in range(B):
+            to[n] = d[n] * kept[n] * gate[n] * (one - gate[n])
+        for n in range(B):
+            kept[n] = d[n] * gate[n] * (one - kept[n] * kept[n])
+
+
+@kernel(parallel=True)
+def _gates_back(gates, c_before, first, B, parts, carry, dc, d_rec, d_pre):
+    H = d_pre.shape[1]   # gates and d_rec are (4, H * B), d_pre is (4, H, T * B); the others are flat
+    one = gates.dtype.type(1)
+    for p in prange(parts):
+        lo, hi = H * p // parts, H * (p + 1) // parts
+        f, i, g = gates[0, lo * B:hi * B], gates[1, lo * B:hi * B], gates[3, lo * B:hi * B]
+        df, di, dg = d_rec[0, lo * B:hi * B], d_rec[1, lo * B:hi * B], d_rec[3, lo * B:hi * B]
+        cell, was, kept = dc[lo * B:hi * B], c_before[lo * B:hi * B], carry[lo * B:hi * B]
+        for k in range(cell.shape[0]):
+            df[k] = cell[k] * was[k] * f[k] * (one - f[k])
+        for k in range(cell.shape[0]):
+            di[k] = cell[k] * g[k] * i[k] * (one - i[k])
+        for k in range(cell.shape[0]):
+            dg[k] = cell[k] * i[k] * (one - g[k] * g[k])
+        for k in range(cell.shape[0]):
+            cell[k] *= f[k]
+        for k in range(cell.shape[0]):
+            kept[k] = 0
+        for gate in range(4):
+            for j in range(lo, hi):
+                to, source = d_pre[gate, j, first:first + B], d_rec[gate, j * B:(j + 1) * B]
+                for n in range(B):
+                    to[n] = source[n]
+
+
+class LayerNormLSTMCell(NormalisedRecurrence, CellNormSteps):
+    """(h', c') from (x, h, c), the weights, the biases and the gains."""
+
+    name = "layer_norm_lstm_cell"
+    is_cell = True
+    groups = ((0, 4),)
+
+    # ------------------------------------------------------------------ rung 1: the formula
+
+    @staticmethod
+    def definition(x, h, c, w_ih, w_hh, b_ih, b_hh, a_ih, a_hh, a_c, b_c, eps=1e-5, reset=None):
+        if reset is not None:
+            h, c = (where(wrap(reset[:, None]), 0, s) for s in (h, c))
+        H = h.shape[1]
+        a = layer_norm_formula(h @ w_hh.T, a_hh, b_hh, eps) + layer_norm_formula(x @ w_ih.T, a_ih, b_ih, eps)
+        # a is (B, 4H)
+        f, i, o, g = sigmoid(a[:, :H]), sigmoid(a[:, H:2 * H]), sigmoid(a[:, 2 * H:3 * H]), tanh(a[:, 3 * H:])
+        c = f * c + i * g
+        return o * tanh(layer_norm_formula(c, a_c, b_c, eps)), c
+
+    def backward_numpy(self, *grads):
+        xp, H = xp_of(self.x), self.w_hh.shape[1]
+        self.d_a_c, self.d_b_c = xp.zeros(H, self.x.dtype), xp.zeros(H, self.x.dtype)
+        return super().backward_numpy(*grads)
+
+    backward_numba = backward_cuda = backward_numpy
+
+    def more_gradients(self):
+        d_a_c, d_b_c = self.d_a_c, self.d_b_c
+        del self.d_a_c, self.d_b_c   # what is returned must not stay here
+        return d_a_c if self.needs[9] else None, d_b_c if self.needs[10] else None
+
+
+class LayerNormLSTM(LayerNormLSTMCell):
+    """(all h_t, last h, last c) over a sequence."""
+
+    name = "layer_norm_lstm"
+    is_cell = False
+
+    @staticmethod
+    def definition(x, h, c, *weights, **options):
+        return unroll(LayerNormLSTMCell.definition, x, (h, c), weights, **options)
+
+
+def layer_norm_lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor,
+                         b_ih: Tensor | None = None, b_hh: Tensor | None = None, gain_ih: Tensor | None = None,
+                         gain_hh: Tensor | None = None, gain_c: Tensor | None = None, bias_c: Tensor | None = None,
+                         bias: Tensor | None = None, eps: float = 1e-5, *,
+                         reset: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """One step of a layer-normalised LSTM.
+
+    Args:
+        input: (B, D).
+        hx: the state (h, c), each (B, H).
+        w_ih: (4H, D), rows f, i, o, g.
+        w_hh: (4H, H).
+        b_ih, b_hh: (4H,) the biases of the normalisations of W_ih x and W_hh h, or None for 0; usually 0 at first.
+        gain_ih, gain_hh: (4H,) their gains, usually 1 at first; None leaves that product without normalisation.
+        gain_c, bias_c: (H,) those of the normalisation of the cell inside the output's tanh, likewise.
+        bias: (4H,) the bias b added to the sum of the two, or None.
+        eps: added to the variance, inside the root.
+        reset: (B,) booleans; where True the state is zero before the step, and no gradient flows to it.
+
+    Returns:
+        The new state (h', c'), each (B, H); c' is not normalised.
+
+    Raises:
+        ValueError: shapes that do not fit; the message names the axes.
+    """
+    name = "layer_norm_lstm_cell"
+    tensors, reset = check_cell(name, 4, input, check_hx(name, hx, "hc"), (w_ih, w_hh, b_ih, b_hh), reset)
+    tensors, gains = _normalisation(name, tensors, gain_ih, gain_hh, gain_c, bias_c, bias)
+    return LayerNormLSTMCell.apply(*tensors, *gains, eps=eps, reset=reset)
+
+
+def layer_norm_lstm(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
+                    b_hh: Tensor | None = None, gain_ih: Tensor | None = None, gain_hh: Tensor | None = None,
+                    gain_c: Tensor | None = None, bias_c: Tensor | None = None, bias: Tensor | None = None,
+                    eps: float = 1e-5, *, reverse: bool = False, lengths=None,
+                    reset: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """A layer-normalised LSTM over a batch of sequences.
+
+    Args:
+        input: (T, B, D).
+        hx: the state (h, c) before the first step, each (B, H).
+        w_ih, w_hh, b_ih, b_hh, gain_ih, gain_hh, gain_c, bias_c, bias, eps: as in ``layer_norm_lstm_cell``.
+        reverse: read each sequence from its end.
+        lengths, reset: as in ``lstm``.
+
+    Returns:
+        output (T, B, H), and the last h and c, each (B, H).
+
+    Raises:
+        ValueError: shapes or lengths that do not fit; the message names the axes.
+    """
+    name = "layer_norm_lstm"
+    tensors, lengths, reset = check_sequence(name, 4, input, check_hx(name, hx, "hc"), (w_ih, w_hh, b_ih, b_hh),
+                                             lengths, reset, reverse)
+    tensors, gains = _normalisation(name, tensors, gain_ih, gain_hh, gain_c, bias_c, bias)
+    return LayerNormLSTM.apply(*tensors, *gains, eps=eps, lengths=lengths, reset=reset, reverse=reverse)
+
+
+def _normalisation(name: str, tensors: tuple, gain_ih, gain_hh, gain_c, bias_c, bias):
+    """The checked tensors with ``bias`` joined to b_ih (both are added to every case), and the gains."""
+    *front, w_ih, w_hh, b_ih, b_hh = tensors
+    H, dtype = w_hh.shape[1], w_hh.dtype
+    *gains, bias = check_normalisation(name, dtype, 4 * H, gain_ih=gain_ih, gain_hh=gain_hh, bias=bias)
+    gains += check_normalisation(name, dtype, H, gain_c=gain_c, bias_c=bias_c)
+    if bias is not None:
+        b_ih = bias if b_ih is None else b_ih + bias
+    return (*front, w_ih, w_hh, b_ih, b_hh), gains
+
+
+def _weights(draw, D, H):
+    gain = lambda n: draw.uniform(n, low=0.5, high=1.5)
+    return (draw.normal(4 * H, D), draw.normal(4 * H, H), draw.normal(4 * H), draw.normal(4 * H), gain(4 * H),
+            gain(4 * H), gain(H), draw.normal(H), draw.normal(4 * H))
+
+
+def _state(draw, B, H):
+    return draw.normal(B, H), draw.normal(B, H)
+
+
+def _cells(draw):
+    for B, D, H in ((3, 5, 4), (1, 3, 6), (18, 6, 40), (0, 3, 2)):
+        yield Sample(draw.normal(B, D), _state(draw, B, H), *_weights(draw, D, H))
+    w = _weights(draw, 5, 4)
+    yield Sample(draw.normal(3, 5), _state(draw, 3, 4), *w[:8], eps=1e-2, reset=np.array([True, False, False]))
+    yield Sample(draw.normal(3, 5), _state(draw, 3, 4), *w[:4], gain_c=w[6])
+    yield Sample(draw.normal(3, 5), _state(draw, 3, 4), *w[:2], gain_hh=w[4], bias=w[8], bias_c=w[7])
+
+
+def _sequences(draw):
+    T, B, D, H = 4, 3, 5, 4
+    for options in ({}, dict(lengths=[4, 0, 2]), dict(reverse=True, lengths=[1, 4, 3]),
+                    dict(reset=draw.mask(T, B, p=0.4))):
+        yield Sample(draw.normal(T, B, D), _state(draw, B, H), *_weights(draw, D, H), **options)
+    yield Sample(draw.normal(2, 40, 6), _state(draw, 40, 50), *_weights(draw, 6, 50))
+
+
+register("layer_norm_lstm_cell", layer_norm_lstm_cell, _cells, fused=LayerNormLSTMCell)
+register("layer_norm_lstm", layer_norm_lstm, _sequences, fused=LayerNormLSTM)
