@@ -88,6 +88,10 @@ def not_in_place(name: str, inplace: bool) -> None:
         raise ValueError(f"{name}: inplace=True is not supported; write x = {name}(x)")
 
 
-logsigmoid = unary("logsigmoid", lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
-                   lambda g, x, y: -g * np.expm1(y), "y",
-                   "log(1 / (1 + e ** -input)), without overflow.")
+def _log_of_sigmoid(x):
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+logsigmoid = unary("logsigmoid", _log_of_sigmoid, lambda g, x, y: -g * np.expm1(y), "y",
+                   "Logarithm of the sigmoid, without overflow: log(1 / (1 + e ** -x))", "g * (1 - e ** y)",
+                   edges="x = -1000: y = -1000, dy/dx = 1; x = 1000: y = 0, dy/dx = 0")

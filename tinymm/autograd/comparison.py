@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend.arrays import as_array
-from .pointwise import operand_error, public, raw, shape_error
+from .docstrings import of_comparison, publish
+from .pointwise import operand_error, raw, shape_error
 from .tensor import Tensor, wrap
 
 
-def compare(name: str, function, doc: str):
-    """Make a comparison: booleans, without a gradient."""
+def compare(name: str, function, formula: str, integers: bool = False):
+    """Make a comparison (booleans, without a gradient) or, with ``integers``, an operation on the bits of integers."""
     def op(input, other):
         a = input._data if isinstance(input, Tensor) else input
         b = other._data if isinstance(other, Tensor) else other
@@ -25,21 +26,22 @@ def compare(name: str, function, doc: str):
         except TypeError:
             operand_error(name, other)
 
-    return public(op, name, doc)
+    return publish(op, name, of_comparison(formula, op.__code__.co_varnames[:2], integers), op, wrapped=False)
 
 
-eq = compare("eq", np.equal, "input == other, element by element.")
-ne = compare("ne", np.not_equal, "input != other, element by element.")
-lt = compare("lt", np.less, "input < other, element by element.")
-le = compare("le", np.less_equal, "input <= other, element by element.")
-gt = compare("gt", np.greater, "input > other, element by element.")
-ge = compare("ge", np.greater_equal, "input >= other, element by element.")
-logical_and = compare("logical_and", np.logical_and, "input and other, element by element.")
-logical_or = compare("logical_or", np.logical_or, "input or other, element by element.")
-logical_xor = compare("logical_xor", np.logical_xor, "Exactly one of input and other, element by element.")
-bitwise_and = compare("bitwise_and", np.bitwise_and, "input & other, for integers and booleans.")
-bitwise_or = compare("bitwise_or", np.bitwise_or, "input | other, for integers and booleans.")
-bitwise_xor = compare("bitwise_xor", np.bitwise_xor, "input ^ other, for integers and booleans.")
+eq = compare("eq", np.equal, "Equality: a == b")
+ne = compare("ne", np.not_equal, "Inequality: a != b")
+lt = compare("lt", np.less, "Less: a < b")
+le = compare("le", np.less_equal, "Less or equal: a <= b")
+gt = compare("gt", np.greater, "Greater: a > b")
+ge = compare("ge", np.greater_equal, "Greater or equal: a >= b")
+logical_and = compare("logical_and", np.logical_and, "Both are true (not 0): (a != 0) & (b != 0)")
+logical_or = compare("logical_or", np.logical_or, "One or both are true (not 0): (a != 0) | (b != 0)")
+logical_xor = compare("logical_xor", np.logical_xor, "Exactly one is true (not 0): (a != 0) ^ (b != 0)")
+bitwise_and = compare("bitwise_and", np.bitwise_and, "And of booleans, or of the bits of integers: a & b", integers=True)
+bitwise_or = compare("bitwise_or", np.bitwise_or, "Or of booleans, or of the bits of integers: a | b", integers=True)
+bitwise_xor = compare("bitwise_xor", np.bitwise_xor, "Exclusive or of booleans, or of the bits of integers: a ^ b",
+                      integers=True)
 
 
 def logical_not(input):

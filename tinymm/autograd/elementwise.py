@@ -1,7 +1,8 @@
 """Element-wise operations: a table of functions and their derivatives.
 
 A derivative is written as ``lambda g, x, y:`` with g = dL/dy, the argument x and the result y. It computes on arrays in a
-backward pass and on Tensors when the backward pass is itself differentiated (see pointwise.py).
+backward pass and on Tensors when the backward pass is itself differentiated (see pointwise.py). Beside it stand the
+formula and the gradient as ``help`` shows them, and values at the edges (docstrings.py says in which words).
 """
 
 from __future__ import annotations
@@ -19,44 +20,79 @@ _ndarray = np.ndarray
 
 # ---------------------------------------------------------------------- arithmetic
 
-add_ = binary("add", operator.add, lambda g, a, b, y: g, lambda g, a, b, y: g, "|", "input + other.")
-sub_ = binary("sub", operator.sub, lambda g, a, b, y: g, lambda g, a, b, y: -g, "|", "input - other.")
+add_ = binary("add", operator.add, lambda g, a, b, y: g, lambda g, a, b, y: g, "|", "Sum: a + b", ("g", "g"))
+sub_ = binary("sub", operator.sub, lambda g, a, b, y: g, lambda g, a, b, y: -g, "|", "Difference: a - b", ("g", "-g"))
 mul = binary("mul", operator.mul, lambda g, a, b, y: g * b, lambda g, a, b, y: g * a, "b|a",
-             "input * other, element by element.")
+             "Product: a * b", ("g * b", "g * a"))
 true_div = binary("div", operator.truediv, lambda g, a, b, y: g / b, lambda g, a, b, y: -g * y / b, "b|by",
-                  "input / other, element by element.", integers=False)
-neg = unary("neg", operator.neg, lambda g, x, y: -g, "", "-input.", integers=True)
+                  "Quotient: a / b", ("g / b", "-g * y / b"),
+                  edges="a = 1, b = 0: y = inf, dy/da = inf, dy/db = -inf; a = 0, b = 0: y = nan", integers=False)
+neg = unary("neg", operator.neg, lambda g, x, y: -g, "", "Opposite: -x", "-g", integers=True)
 
 
 def add(input, other, *, alpha=1):
-    """input + alpha * other, broadcasting.
+    """Sum, element by element: y = a + alpha * b.
+
+    Gradient: dL/da = g; dL/db = alpha * g, with g = dL/dy.
+    Each is summed over the axes along which its argument was broadcast.
+
+    Args:
+        input, other: a and b, Tensors, arrays or numbers whose shapes broadcast.
+        alpha: a number.
 
     Returns:
-        Tensor of the broadcast shape.
+        Tensor of the broadcast shape and the common dtype (float over integer, wide over narrow).
+
+    Raises:
+        TypeError: an argument that is neither a Tensor, an array nor a number.
+        ValueError: shapes that do not broadcast.
     """
     return add_(input, other if alpha == 1 else other * alpha)
 
 
 def sub(input, other, *, alpha=1):
-    """input - alpha * other, broadcasting."""
+    """Difference, element by element: y = a - alpha * b.
+
+    Gradient: dL/da = g; dL/db = -alpha * g, with g = dL/dy.
+    Each is summed over the axes along which its argument was broadcast.
+
+    Args:
+        input, other: a and b, Tensors, arrays or numbers whose shapes broadcast.
+        alpha: a number.
+
+    Returns:
+        Tensor of the broadcast shape and the common dtype (float over integer, wide over narrow).
+
+    Raises:
+        TypeError: an argument that is neither a Tensor, an array nor a number, or booleans.
+        ValueError: shapes that do not broadcast.
+    """
     return sub_(input, other if alpha == 1 else other * alpha)
 
 
 def div(input, other, *, rounding_mode: str | None = None):
-    """input / other, broadcasting.
+    """Quotient, element by element: y = a / b.
+
+    Gradient: dL/da = g / b; dL/db = -g * y / b, with g = dL/dy.
+    Each is summed over the axes along which its argument was broadcast.
+    A rounded quotient has the gradient 0. At a = 1, b = 0: y = inf; at a = 0, b = 0: y = nan.
 
     Args:
-        rounding_mode: None for true division, "floor" or "trunc" for a rounded one (its gradient is zero).
+        input, other: a and b, Tensors, arrays or numbers whose shapes broadcast.
+        rounding_mode: None for true division, "floor" to round down, "trunc" to round towards 0.
+
+    Returns:
+        Tensor of the broadcast shape and the common dtype; true division makes integers the default float first.
+
+    Raises:
+        TypeError: an argument that is neither a Tensor, an array nor a number.
+        ValueError: another rounding_mode, or shapes that do not broadcast.
     """
     if rounding_mode is None:
         return true_div(input, other)
     if rounding_mode not in ("floor", "trunc"):
         raise ValueError(f"div: rounding_mode={rounding_mode!r}; choose None, 'floor' or 'trunc'")
     return floor_divide(input, other) if rounding_mode == "floor" else _trunc_divide(input, other)
-
-
-def _zero(g, *rest):
-    return g * 0
 
 
 def _pow_by_base(g, a, b, y):
@@ -81,42 +117,67 @@ def _whole(function):
     return lambda x: function(x) if x.dtype.kind == "f" else x.copy()
 
 
-floor_divide = binary("floor_divide", np.floor_divide, _zero, _zero, "|",
-                      "Largest integer <= input / other (gradient zero).")
-_trunc_divide = binary("div", lambda x, y: np.trunc(x / y).astype(np.result_type(x, y)), _zero, _zero, "|", "")
+def _trunc_quotient(a, b):
+    return np.trunc(a / b).astype(np.result_type(a, b))
+
+
+floor_divide = binary("floor_divide", np.floor_divide, lambda g, a, b, y: g * 0, lambda g, a, b, y: g * 0, "|",
+                      "Quotient rounded down: floor(a / b)", ("0 * g", "0 * g"))
+_trunc_divide = binary("div", _trunc_quotient, lambda g, a, b, y: g * 0, lambda g, a, b, y: g * 0, "|",
+                       "Quotient rounded towards 0: trunc(a / b)", ("0 * g", "0 * g"))
 remainder = binary("remainder", np.remainder, lambda g, a, b, y: g, lambda g, a, b, y: -g * np.floor(a / b), "|ab",
-                   "input - other * floor(input / other).")
-pow = binary("pow", lambda x, y: x ** y, _pow_by_base, _pow_by_exponent, "ab|aby",
-             "input ** exponent, element by element.")
-abs = unary("abs", np.abs, lambda g, x, y: g * np.sign(x), "x", "|input|; the gradient at 0 is 0.", integers=True)
-sign = unary("sign", np.sign, _zero, "", "-1, 0 or 1 (gradient zero).", integers=True)
-floor = unary("floor", _whole(np.floor), _zero, "", "Largest integer <= input (gradient zero).", integers=True)
-ceil = unary("ceil", _whole(np.ceil), _zero, "", "Smallest integer >= input (gradient zero).", integers=True)
-round = unary("round", _whole(np.round), _zero, "", "Nearest integer, halves to even (gradient zero).", integers=True)
-trunc = unary("trunc", _whole(np.trunc), _zero, "", "Integer part (gradient zero).", integers=True)
-square = unary("square", np.square, lambda g, x, y: 2 * g * x, "x", "input ** 2.", integers=True)
-sqrt = unary("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "y", "Square root.")
-rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, x, y: -0.5 * g * y * y * y, "y", "1 / sqrt(input).")
-reciprocal = unary("reciprocal", lambda x: 1 / x, lambda g, x, y: -g * y * y, "y", "1 / input.")
+                   "Remainder of a division, with the sign of b: a - b * floor(a / b)", ("g", "-g * floor(a / b)"))
+pow = binary("pow", lambda a, b: a ** b, lambda g, a, b, y: _pow_by_base(g, a, b, y), _pow_by_exponent, "ab|aby",
+             "Power: a ** b", ("g * b * a ** (b - 1)", "g * y * log(a)"),
+             edges="a = 0, b = 0: y = 1, dy/da = 0, dy/db = 0; a = 0, b = 2: y = 0, dy/da = 0, dy/db = 0; "
+                   "a = -2, b = 2: y = 4, dy/da = -4, dy/db = nan; a = -2, b = 0.5: y = nan")
+abs = unary("abs", np.abs, lambda g, x, y: g * np.sign(x), "x", "Magnitude: abs(x)", "g * sign(x)",
+            edges="x = 0: y = 0, dy/dx = 0", integers=True)
+sign = unary("sign", np.sign, lambda g, x, y: g * 0, "", "Sign, -1, 0 or 1: sign(x)", "0 * g", integers=True)
+floor = unary("floor", _whole(np.floor), lambda g, x, y: g * 0, "", "Largest integer <= x: floor(x)", "0 * g",
+              integers=True)
+ceil = unary("ceil", _whole(np.ceil), lambda g, x, y: g * 0, "", "Smallest integer >= x: ceil(x)", "0 * g", integers=True)
+round = unary("round", _whole(np.round), lambda g, x, y: g * 0, "", "Nearest integer: round(x)", "0 * g",
+              edges="x = 0.5: y = 0; x = 1.5: y = 2", integers=True)
+trunc = unary("trunc", _whole(np.trunc), lambda g, x, y: g * 0, "", "Integer part: trunc(x)", "0 * g", integers=True)
+square = unary("square", np.square, lambda g, x, y: 2 * g * x, "x", "Square: x ** 2", "2 * g * x", integers=True)
+sqrt = unary("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "y", "Square root: sqrt(x)", "g / (2 * y)",
+             edges="x = 0: y = 0, dy/dx = inf; x = -1: y = nan")
+rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, x, y: -0.5 * g * y * y * y, "y",
+              "Reciprocal square root: 1 / sqrt(x)", "-0.5 * g * y ** 3",
+              edges="x = 0: y = inf, dy/dx = -inf; x = -1: y = nan")
+reciprocal = unary("reciprocal", lambda x: 1 / x, lambda g, x, y: -g * y * y, "y", "Reciprocal: 1 / x", "-g * y ** 2",
+                   edges="x = 0: y = inf, dy/dx = -inf")
 
 # ---------------------------------------------------------------------- exponentials and friends
 
-exp = unary("exp", np.exp, lambda g, x, y: g * y, "y", "e ** input.")
-expm1 = unary("expm1", np.expm1, lambda g, x, y: g * (y + 1), "y", "e ** input - 1, accurate near 0.")
-log = unary("log", np.log, lambda g, x, y: g / x, "x", "Natural logarithm.")
-log1p = unary("log1p", np.log1p, lambda g, x, y: g / (1 + x), "x", "log(1 + input), accurate near 0.")
-log2 = unary("log2", np.log2, lambda g, x, y: g / (x * math.log(2)), "x", "Logarithm to base 2.")
-log10 = unary("log10", np.log10, lambda g, x, y: g / (x * math.log(10)), "x", "Logarithm to base 10.")
-sin = unary("sin", np.sin, lambda g, x, y: g * np.cos(x), "x", "Sine of an angle in radians.")
-cos = unary("cos", np.cos, lambda g, x, y: -g * np.sin(x), "x", "Cosine of an angle in radians.")
-tan = unary("tan", np.tan, lambda g, x, y: g * (1 + y * y), "y", "Tangent of an angle in radians.")
-arctan = unary("arctan", np.arctan, lambda g, x, y: g / (1 + x * x), "x", "Inverse tangent, in radians.")
-tanh = unary("tanh", np.tanh, lambda g, x, y: g - g * y * y, "y", "Hyperbolic tangent.")
+exp = unary("exp", np.exp, lambda g, x, y: g * y, "y", "Exponential: e ** x", "g * y",
+            edges="x = -inf: y = 0, dy/dx = 0; x = 1000: y = inf, dy/dx = inf")
+expm1 = unary("expm1", np.expm1, lambda g, x, y: g * (y + 1), "y",
+              "Exponential minus 1, accurate near 0: e ** x - 1", "g * (y + 1)")
+log = unary("log", np.log, lambda g, x, y: g / x, "x", "Natural logarithm: log(x)", "g / x",
+            edges="x = 0: y = -inf, dy/dx = inf; x = -1: y = nan")
+log1p = unary("log1p", np.log1p, lambda g, x, y: g / (1 + x), "x",
+              "Logarithm of 1 + x, accurate near 0: log(1 + x)", "g / (1 + x)",
+              edges="x = -1: y = -inf, dy/dx = inf; x = -2: y = nan")
+log2 = unary("log2", np.log2, lambda g, x, y: g / (x * math.log(2)), "x",
+             "Logarithm to base 2: log(x) / log(2)", "g / (x * log(2))",
+             edges="x = 0: y = -inf, dy/dx = inf; x = -1: y = nan")
+log10 = unary("log10", np.log10, lambda g, x, y: g / (x * math.log(10)), "x",
+              "Logarithm to base 10: log(x) / log(10)", "g / (x * log(10))",
+              edges="x = 0: y = -inf, dy/dx = inf; x = -1: y = nan")
+sin = unary("sin", np.sin, lambda g, x, y: g * np.cos(x), "x", "Sine of radians: sin(x)", "g * cos(x)")
+cos = unary("cos", np.cos, lambda g, x, y: -g * np.sin(x), "x", "Cosine of radians: cos(x)", "-g * sin(x)")
+tan = unary("tan", np.tan, lambda g, x, y: g * (1 + y * y), "y", "Tangent of radians: tan(x)", "g * (1 + y ** 2)")
+arctan = unary("arctan", np.arctan, lambda g, x, y: g / (1 + x * x), "x",
+               "Inverse tangent, in radians: arctan(x)", "g / (1 + x ** 2)")
+tanh = unary("tanh", np.tanh, lambda g, x, y: g - g * y * y, "y", "Hyperbolic tangent: tanh(x)", "g * (1 - y ** 2)")
 
 
-sigmoid = unary("sigmoid", large.sigmoid,
-                lambda g, x, y: large.sigmoid_backward(g, y) if type(g) is _ndarray else g * y * (1 - y), "y",
-                "1 / (1 + e ** -input), without overflow.")
+sigmoid = unary("sigmoid", large.sigmoid, lambda g, x, y:
+                large.sigmoid_backward(g, y) if type(g) is _ndarray else g * y * (1 - y), "y",
+                "Logistic function, without overflow: 1 / (1 + e ** -x)", "g * y * (1 - y)",
+                edges="x = -1000: y = 0, dy/dx = 0; x = 1000: y = 1, dy/dx = 0")
 
 
 def _share(g, a, y):
@@ -126,16 +187,23 @@ def _share(g, a, y):
 
 
 logaddexp = binary("logaddexp", np.logaddexp, lambda g, a, b, y: _share(g, a, y), lambda g, a, b, y: _share(g, b, y),
-                   "ay|by", "log(e ** input + e ** other), without overflow.", integers=False)
+                   "ay|by", "Logarithm of a sum of exponentials, without overflow: log(e ** a + e ** b)",
+                   ("g * e ** (a - y)", "g * e ** (b - y)"),
+                   edges="a = inf, b = 0: y = inf, dy/da = 1, dy/db = 0; "
+                         "a = -inf, b = -inf: y = -inf, dy/da = 0, dy/db = 0", integers=False)
 
 # ---------------------------------------------------------------------- choices
 
 relu = unary("relu", large.relu, lambda g, x, y: large.relu_backward(g, y) if type(g) is _ndarray else g * (y > 0), "y",
-             "max(input, 0); the gradient at 0 is 0.", integers=True)
+             "Rectifier: maximum(x, 0)", "g * (x > 0)", edges="x = 0: y = 0, dy/dx = 0", integers=True)
 maximum = binary("maximum", np.maximum, lambda g, a, b, y: g * _winner(a, b), lambda g, a, b, y: g * _winner(b, a),
-                 "ab|ab", "The larger of two, element by element; a tie shares its gradient equally.")
+                 "ab|ab", "Larger of two (NaN if one is): where(a > b, a, b)",
+                 ("g * ((a > b) + (a == b) / 2)", "g * ((a < b) + (a == b) / 2)"),
+                 edges="a = 1, b = 1: y = 1, dy/da = 0.5, dy/db = 0.5; a = nan, b = 1: y = nan")
 minimum = binary("minimum", np.minimum, lambda g, a, b, y: g * _winner(b, a), lambda g, a, b, y: g * _winner(a, b),
-                 "ab|ab", "The smaller of two, element by element; a tie shares its gradient equally.")
+                 "ab|ab", "Smaller of two (NaN if one is): where(a < b, a, b)",
+                 ("g * ((a < b) + (a == b) / 2)", "g * ((a > b) + (a == b) / 2)"),
+                 edges="a = 1, b = 1: y = 1, dy/da = 0.5, dy/db = 0.5; a = nan, b = 1: y = nan")
 
 
 def _winner(a, b):

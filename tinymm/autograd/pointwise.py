@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend.arrays import as_array, is_array
+from . import docstrings
 from .casting import cast
+from .docstrings import publish
 from .function import FREED, check_finite, checksum, raise_freed, raise_mutated
 from .state import ANOMALY, CHECKSUM, RECORD, state
 from .tensor import Tensor, Version, clock, get_default_dtype, wrap
@@ -91,14 +93,16 @@ def shape_error(name: str, a, b, error):
                      "or 1; insert axes with unsqueeze(dim)") from error
 
 
-def unary(name: str, function, derivative, keep: str, doc: str, integers: bool = False):
+def unary(name: str, function, derivative, keep: str, formula: str, gradient: str, edges: str = "",
+          integers: bool = False):
     """Make an element-wise operation of one argument.
 
     Args:
         name: PyTorch's name for it.
         function: array -> array.
-        derivative: (g, x, y) -> dL/dx.
+        derivative: (g, x, y) -> dL/dx, written where the operation is to be found (a lambda on the line of its name).
         keep: what the derivative reads: "x", "y", "xy" or "".
+        formula, gradient, edges: for people; see ``docstrings.of_unary``.
         integers: whether integer arrays stay integers (otherwise they become the default float).
     """
     keep_x, keep_y, keeps = "x" in keep, "y" in keep, bool(keep)
@@ -156,15 +160,17 @@ def unary(name: str, function, derivative, keep: str, doc: str, integers: bool =
             check_finite(name, "forward", out._data)
         return out
 
-    return public(op, name, doc)
+    return publish(op, name, docstrings.of_unary(formula, gradient, edges, integers), derivative)
 
 
-def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str, integers: bool = True):
+def binary(name: str, function, derivative_a, derivative_b, keep: str, formula: str, gradient: tuple[str, str],
+           edges: str = "", integers: bool = True):
     """Make a broadcasting element-wise operation of two arguments.
 
     Args:
         derivative_a: (g, a, b, y) -> dL/da, of the shape of y; likewise derivative_b.
         keep: which of a, b and y the two derivatives read: "b|a" for a product.
+        formula, gradient, edges: for people; see ``docstrings.of_binary``.
     """
     def kept(reads: str) -> tuple[bool, bool, bool]:
         return "a" in reads, "b" in reads, "y" in reads
@@ -272,7 +278,8 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, doc: str,
             check_finite(name, "forward", out._data)
         return out
 
-    return public(op, name, doc)
+    parameters = op.__code__.co_varnames[:2]
+    return publish(op, name, docstrings.of_binary(formula, gradient, edges, integers, parameters), derivative_a)
 
 
 def _like(value):
@@ -285,13 +292,6 @@ def tensor_argument(name: str, value) -> Tensor:
     if scalar(value) is not None:
         return Tensor(value)
     operand_error(name, value)
-
-
-def public(op, name: str, doc: str):
-    op.__name__ = op.__qualname__ = name
-    op.__doc__ = doc
-    op.__module__ = __name__
-    return op
 
 
 def raw(value):

@@ -44,4 +44,5 @@ def erf_array(x):
 
 
 erf = unary("erf", erf_array, lambda g, x, y: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x), "x",
-            "Error function: 2/sqrt(pi) times the integral of e ** -t**2 from 0 to input.")
+            "Error function, 2 / sqrt(pi) times the integral of e ** -t ** 2 from 0 to x: erf(x)",
+            "g * 2 / sqrt(pi) * e ** -x ** 2", edges="x = 10: y = 1, dy/dx = 0; x = -10: y = -1, dy/dx = 0")

@@ -1,0 +1,119 @@
+"""``help(tinymm.exp)`` and the like: what it shows is complete, and the formulas of the element-wise table are true."""
+
+import inspect
+import math
+import re
+
+import numpy as np
+import pytest
+
+import tinymm
+from tinymm.autograd import activations, elementwise, special
+
+NUMBER = r"-?(?:\d+(?:\.\d+)?|inf|nan)"
+
+
+def is_of_the_table(value) -> bool:
+    """Whether a function was made by ``unary`` or ``binary``, whose functions point at their line of the table."""
+    return inspect.isfunction(value) and getattr(value, "__wrapped__", value).__name__ == "<lambda>"
+
+
+TABLE = {name: value for room in (elementwise, special, activations) for name, value in vars(room).items()
+         if is_of_the_table(value)} | {name: getattr(elementwise, name) for name in ("add", "sub", "div")}
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with np.errstate(all="ignore"):
+        yield
+
+
+def arguments(function) -> tuple[str, ...]:
+    """The names of the arguments in the formulas."""
+    return ("a", "b") if "dL/da" in function.__doc__ else ("x",)
+
+
+def evaluate(text: str, **values):
+    """A formula of a docstring in NumPy's functions."""
+    names = {"e": math.e, "pi": math.pi, "erf": np.vectorize(math.erf)}
+    return eval(text, {"__builtins__": {}}, vars(np) | names | values)
+
+
+def run(function, *values, g=None):
+    """The result and the gradients of the arguments, as the engine computes them in float64."""
+    inputs = [tinymm.tensor(np.asarray(value, np.float64), requires_grad=True) for value in values]
+    out = function(*inputs)
+    out.backward(tinymm.tensor(np.ones_like(out.detach().numpy()) if g is None else g))
+    return out.detach().numpy(), [t.grad.numpy() for t in inputs]
+
+
+def samples(function):
+    """Random arguments, of which some are equal: positive ones too where the formula needs them."""
+    rng = np.random.default_rng(0)
+    shape = (len(arguments(function)), 200)
+    positive = re.search(r"log\(|sqrt\(x\)|a \*\* b", function.__doc__) and "e **" not in function.__doc__
+    values = rng.uniform(0.1, 3, shape) if positive else rng.uniform(-3, 3, shape)
+    return list(np.where(rng.random(200) < 0.2, values[:1], values))
+
+
+def test_the_table_is_all_there():
+    assert len(TABLE) >= 38
+    named = {name for name, value in vars(tinymm.functional).items() if is_of_the_table(value)}
+    assert named | {"add", "sub", "div"} == set(TABLE) - {"add_", "sub_", "true_div", "_trunc_divide"}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_formula_is_the_forward(name):
+    function = TABLE[name]
+    inputs = samples(function)
+    formula = re.match(r".*element by element: y = (.*)\.\n", function.__doc__)[1]
+    y = evaluate(formula, alpha=1, **dict(zip(arguments(function), inputs)))
+    np.testing.assert_allclose(run(function, *inputs)[0], y, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_gradient_line_is_the_backward(name):
+    function = TABLE[name]
+    inputs = samples(function)
+    g = np.random.default_rng(1).normal(size=inputs[0].shape)
+    y, gradients = run(function, *inputs, g=g)
+    line = re.search(r"^ *Gradient: (.*), with g = dL/dy\.$", function.__doc__, re.MULTILINE)[1]
+    texts = [part.split(" = ", 1) for part in line.split("; ")]
+    assert [left for left, _ in texts] == [f"dL/d{name}" for name in arguments(function)]
+    for (_, text), gradient in zip(texts, gradients):
+        expected = evaluate(text, g=g, y=y, alpha=1, **dict(zip(arguments(function), inputs)))
+        np.testing.assert_allclose(gradient, expected, rtol=1e-11, atol=1e-13)
+
+
+def edges():
+    for name, function in TABLE.items():
+        for where, what in re.findall(r"[Aa]t ((?:\w = [^,:]+(?:, )?)+): ([^.;]*(?:\.\d[^.;]*)*)[.;]", function.__doc__):
+            yield pytest.param(function, where, what, id=f"{name} at {where}")
+
+
+@pytest.mark.parametrize("function, where, what", list(edges()))
+def test_the_edges_are_as_told(function, where, what):
+    pairs = dict(re.findall(rf"(\w) = ({NUMBER})", where))
+    told = dict(re.findall(rf"(y|dy/d\w) = ({NUMBER})", what))
+    assert tuple(pairs) == arguments(function) and len(told) == len(what.split(", "))
+    y, gradients = run(function, *map(float, pairs.values()))
+    found = {"y": y} | {f"dy/d{name}": gradient for name, gradient in zip(pairs, gradients)}
+    for name, value in told.items():
+        np.testing.assert_allclose(found[name], float(value), rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+def test_alpha_and_a_rounded_quotient_as_told():
+    a, b = np.array([1.0, -7.0]), np.array([2.0, 2.0])
+    for function, sign in ((tinymm.add, 1), (tinymm.sub, -1)):
+        y, (da, db) = run(lambda a, b: function(a, b, alpha=3), a, b)
+        np.testing.assert_array_equal(y, a + sign * 3 * b)
+        np.testing.assert_array_equal([da, db], [[1, 1], [sign * 3] * 2])
+    for mode, rounded in (("floor", [0, -4]), ("trunc", [0, -3])):
+        y, gradients = run(lambda a, b: tinymm.div(a, b, rounding_mode=mode), a, b)
+        np.testing.assert_array_equal(y, rounded)
+        np.testing.assert_array_equal(gradients, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("name", [name for name, value in TABLE.items() if is_of_the_table(value)])
+def test_the_source_shown_is_the_line_of_the_table(name):
+    assert re.match(rf"{name} = (unary|binary)\(", inspect.getsource(TABLE[name]))
