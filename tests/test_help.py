@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinymm
-from tinymm.autograd import activations, elementwise, special
+from tinymm.autograd import activations, comparison, elementwise, special
 
 NUMBER = r"-?(?:\d+(?:\.\d+)?|inf|nan)"
 
@@ -69,6 +69,16 @@ def test_the_formula_is_the_forward(name):
     formula = re.match(r".*element by element: y = (.*)\.\n", function.__doc__)[1]
     y = evaluate(formula, alpha=1, **dict(zip(arguments(function), inputs)))
     np.testing.assert_allclose(run(function, *inputs)[0], y, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name, value in vars(comparison).items() if ": y = a" in str(value.__doc__)
+                                  or ": y = (" in str(value.__doc__)])
+def test_the_formula_of_a_comparison_is_its_result(name):
+    function = getattr(comparison, name)
+    a, b = (np.random.default_rng(seed).integers(-2, 3, 100) for seed in (0, 1))
+    formula = re.match(r".*element by element: y = (.*)\.\n", function.__doc__)[1]
+    inputs = [tinymm.tensor(v) for v in (a, b)][:len(inspect.signature(function).parameters)]
+    np.testing.assert_array_equal(function(*inputs).numpy(), evaluate(formula, a=a, b=b, x=a))
 
 
 @pytest.mark.parametrize("name", TABLE)

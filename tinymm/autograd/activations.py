@@ -43,7 +43,17 @@ class LeakyReLU(Primitive):
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """input where it is positive, else negative_slope * input; the gradient at 0 is negative_slope.
+    """input where it is positive, else negative_slope * input.
+
+    Gradient: dL/dinput = g where input > 0, else negative_slope * g (also at 0).
+
+    Args:
+        input: Tensor of any shape; integers become the default float first.
+        negative_slope: the slope on the left.
+        inplace: PyTorch's; not supported.
+
+    Returns:
+        Tensor of the shape of ``input``.
 
     Raises:
         ValueError: inplace=True, which would spoil gradients.
@@ -70,7 +80,17 @@ class ELU(Primitive):
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """input where it is positive, else alpha * (e ** input - 1).
+    """y = input where it is positive, else alpha * (e ** input - 1).
+
+    Gradient: dL/dinput = g where input > 0, else g * (y + alpha) (Clevert et al. 2016, equation 15).
+
+    Args:
+        input: Tensor of any shape; integers become the default float first.
+        alpha: minus the limit on the left.
+        inplace: PyTorch's; not supported.
+
+    Returns:
+        y, a Tensor of the shape of ``input``.
 
     Raises:
         ValueError: inplace=True, which would spoil gradients.

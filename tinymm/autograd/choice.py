@@ -33,9 +33,18 @@ class Where(Primitive):
 def where(condition, input=None, other=None):
     """``input`` where ``condition`` is true, else ``other``, broadcasting.
 
+    Gradient: dL/dinput = g where the condition is true, else 0; dL/dother = g where it is false, else 0.
+
     Args:
         condition: boolean Tensor.
         input, other: Tensors or numbers; with neither, the indices of the true elements are returned.
+
+    Returns:
+        Tensor of the broadcast shape and common dtype; or a tuple of int64 Tensors, one for each axis.
+
+    Raises:
+        TypeError: a condition that is not boolean.
+        ValueError: shapes that do not broadcast.
     """
     if not isinstance(condition, Tensor):
         condition = Tensor(condition)
@@ -95,14 +104,19 @@ class Clamp(Primitive):
 def clamp(input: Tensor, min=None, max=None) -> Tensor:
     """The elements, none smaller than ``min`` and none larger than ``max`` (which wins where min > max).
 
+    Gradient: dL/dinput = g where min <= input <= max, else 0; a bound that is a Tensor gets g where it alone wins.
+    ``clip`` is another name of ``clamp``.
+
     Args:
+        input: Tensor of any shape.
         min, max: numbers, or Tensors that broadcast with ``input``; None for no bound.
 
     Returns:
-        Tensor of the broadcast shape.
+        Tensor of the broadcast shape and common dtype.
 
     Raises:
         ValueError: neither bound is given, or shapes that do not broadcast.
+        TypeError: a bound that is neither a number nor a Tensor.
     """
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
@@ -153,9 +167,15 @@ class MaskedFill(Primitive):
 def masked_fill(input: Tensor, mask: Tensor, value) -> Tensor:
     """``value`` where ``mask`` is true, the elements of ``input`` elsewhere.
 
+    Gradient: dL/dinput = g where the mask is false, else 0; dL/dvalue = the sum of g where it is true.
+
     Args:
+        input: Tensor of any shape.
         mask: boolean Tensor that broadcasts with ``input``.
         value: a number or a 0-d Tensor; it takes the dtype of ``input``.
+
+    Returns:
+        Tensor of the broadcast shape, in the dtype of ``input``.
 
     Raises:
         TypeError: a mask that is not boolean, or a fraction for a tensor of integers.
@@ -178,16 +198,56 @@ def masked_fill(input: Tensor, mask: Tensor, value) -> Tensor:
 
 
 def lerp(input: Tensor, end: Tensor, weight) -> Tensor:
-    """input + weight * (end - input), broadcasting: ``input`` at weight 0, ``end`` at weight 1."""
+    """input + weight * (end - input), broadcasting: ``input`` at weight 0, ``end`` at weight 1.
+
+    Gradient: dL/dinput = g * (1 - weight); dL/dend = g * weight; dL/dweight = g * (end - input).
+
+    Args:
+        input, end: Tensors whose shapes broadcast.
+        weight: a Tensor that broadcasts with them, or a number.
+
+    Returns:
+        Tensor of the broadcast shape.
+
+    Raises:
+        ValueError: shapes that do not broadcast.
+    """
     return input + weight * (end - input)
 
 
 def isclose(input: Tensor, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """Where |input - other| <= atol + rtol * |other|; equal infinities are close."""
+    """Where |input - other| <= atol + rtol * |other|; equal infinities are close.
+
+    Gradient: none (the result is boolean).
+
+    Args:
+        input: Tensor or array.
+        other: Tensor, array or number that broadcasts with it.
+        rtol, atol: the relative and the absolute tolerance.
+        equal_nan: whether NaN is close to NaN.
+
+    Returns:
+        Boolean Tensor of the broadcast shape.
+
+    Raises:
+        ValueError: shapes that do not broadcast.
+    """
     a, b = (v._data if isinstance(v, Tensor) else v for v in (input, other))
     return wrap((xp_of(a) if is_array(a) else xp_of(b)).isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
 
 def allclose(input: Tensor, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """Whether all elements are close (see ``isclose``)."""
+    """Whether all elements are close (see ``isclose``).
+
+    Gradient: none (the result is a bool of Python).
+
+    Args:
+        input, other, rtol, atol, equal_nan: as in ``isclose``.
+
+    Returns:
+        True or False.
+
+    Raises:
+        ValueError: shapes that do not broadcast.
+    """
     return bool(isclose(input, other, rtol, atol, equal_nan)._data.all())

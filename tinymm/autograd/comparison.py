@@ -10,8 +10,8 @@ from .pointwise import operand_error, raw, shape_error
 from .tensor import Tensor, wrap
 
 
-def compare(name: str, function, formula: str, integers: bool = False):
-    """Make a comparison (booleans, without a gradient) or, with ``integers``, an operation on the bits of integers."""
+def compare(name: str, function, formula: str, result: str = "Boolean Tensor", refuses: str = "text"):
+    """Make a comparison: booleans, without a gradient. (What ``help`` says: docstrings.py.)"""
     def op(input, other):
         a = input._data if isinstance(input, Tensor) else input
         b = other._data if isinstance(other, Tensor) else other
@@ -26,7 +26,8 @@ def compare(name: str, function, formula: str, integers: bool = False):
         except TypeError:
             operand_error(name, other)
 
-    return publish(op, name, of_comparison(formula, op.__code__.co_varnames[:2], integers), op, wrapped=False)
+    return publish(op, name, of_comparison(formula, op.__code__.co_varnames[:2], result, refuses), op,
+                   wrapped=False)
 
 
 eq = compare("eq", np.equal, "Equality: a == b")
@@ -35,22 +36,40 @@ lt = compare("lt", np.less, "Less: a < b")
 le = compare("le", np.less_equal, "Less or equal: a <= b")
 gt = compare("gt", np.greater, "Greater: a > b")
 ge = compare("ge", np.greater_equal, "Greater or equal: a >= b")
-logical_and = compare("logical_and", np.logical_and, "Both are true (not 0): (a != 0) & (b != 0)")
-logical_or = compare("logical_or", np.logical_or, "One or both are true (not 0): (a != 0) | (b != 0)")
-logical_xor = compare("logical_xor", np.logical_xor, "Exactly one is true (not 0): (a != 0) ^ (b != 0)")
-bitwise_and = compare("bitwise_and", np.bitwise_and, "And of booleans, or of the bits of integers: a & b", integers=True)
-bitwise_or = compare("bitwise_or", np.bitwise_or, "Or of booleans, or of the bits of integers: a | b", integers=True)
-bitwise_xor = compare("bitwise_xor", np.bitwise_xor, "Exclusive or of booleans, or of the bits of integers: a ^ b",
-                      integers=True)
+logical_and = compare("logical_and", np.logical_and, "Both are true (not 0): (a != 0) & (b != 0)", refuses="")
+logical_or = compare("logical_or", np.logical_or, "One or both are true (not 0): (a != 0) | (b != 0)", refuses="")
+logical_xor = compare("logical_xor", np.logical_xor, "Exactly one is true (not 0): (a != 0) ^ (b != 0)", refuses="")
+
+_BITS = dict(result="Boolean or integer Tensor", refuses="floating point")
+bitwise_and = compare("bitwise_and", np.bitwise_and, "And of booleans, or of the bits of integers: a & b", **_BITS)
+bitwise_or = compare("bitwise_or", np.bitwise_or, "Or of booleans, or of the bits of integers: a | b", **_BITS)
+bitwise_xor = compare("bitwise_xor", np.bitwise_xor, "Exclusive or of booleans, or of bits: a ^ b", **_BITS)
 
 
 def logical_not(input):
-    """not input, element by element."""
+    """Not true, element by element: y = (x == 0).
+
+    Gradient: none (the result is boolean).
+
+    Args:
+        input: x, a Tensor or an array of any shape and dtype.
+
+    Returns:
+        Boolean Tensor of the shape of x.
+    """
     return wrap(np.logical_not(raw(input)))
 
 
 def bitwise_not(input):
     """~input: the opposite of booleans, the complement of integers.
+
+    Gradient: none (the result is not floating point).
+
+    Args:
+        input: Tensor or array of any shape, boolean or integer.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
 
     Raises:
         TypeError: floating-point input.
@@ -62,15 +81,42 @@ def bitwise_not(input):
 
 
 def isnan(input):
-    """Where the elements are NaN."""
+    """Where the elements are NaN.
+
+    Gradient: none (the result is boolean).
+
+    Args:
+        input: Tensor or array of any shape.
+
+    Returns:
+        Boolean Tensor of the shape of ``input``.
+    """
     return wrap(np.isnan(raw(input)))
 
 
 def isinf(input):
-    """Where the elements are infinite."""
+    """Where the elements are infinite, of either sign.
+
+    Gradient: none (the result is boolean).
+
+    Args:
+        input: Tensor or array of any shape.
+
+    Returns:
+        Boolean Tensor of the shape of ``input``.
+    """
     return wrap(np.isinf(raw(input)))
 
 
 def isfinite(input):
-    """Where the elements are neither NaN nor infinite."""
+    """Where the elements are neither NaN nor infinite.
+
+    Gradient: none (the result is boolean).
+
+    Args:
+        input: Tensor or array of any shape.
+
+    Returns:
+        Boolean Tensor of the shape of ``input``.
+    """
     return wrap(np.isfinite(raw(input)))

@@ -31,12 +31,21 @@ def finish(array, dtype, device: str | None, requires_grad: bool) -> Tensor:
 def tensor(data, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of ``data``.
 
+    Gradient: none flows back to ``data``.
+
     Args:
         data: a number, nested lists of numbers, an array, or a Tensor.
+        dtype: a NumPy dtype; None: Python's floats make the default float, integers int64, booleans bool, and arrays
+            keep theirs.
+        device: "cpu", "cuda" or "cuda:N"; None: where ``data`` is.
+        requires_grad: whether a gradient is wanted.
+
+    Returns:
+        Tensor of the shape of the nested lists or the array.
 
     Raises:
         ValueError: lists of different lengths where one length is needed.
-        TypeError: something that is not a number.
+        TypeError: something that is not a number, or requires_grad for integers.
     """
     if isinstance(data, Tensor):
         data = data._data
@@ -48,7 +57,21 @@ def tensor(data, *, dtype=None, device: str | None = None, requires_grad: bool =
 
 
 def as_tensor(data, dtype=None, device: str | None = None) -> Tensor:
-    """``data`` as a tensor, without a copy where that is possible: a Tensor comes back as it is, an array is shared."""
+    """``data`` as a tensor, without a copy where that is possible: a Tensor comes back as it is, an array is shared.
+
+    Gradient: dL/ddata = g where ``data`` is a Tensor, else none.
+
+    Args:
+        data: as in ``tensor``.
+        dtype: a NumPy dtype; None as in ``tensor``.
+        device: "cpu", "cuda" or "cuda:N"; None: where ``data`` is.
+
+    Returns:
+        Tensor of the shape of ``data``.
+
+    Raises:
+        ValueError, TypeError: as ``tensor``.
+    """
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
     return finish(data, dtype, device, False) if is_array(data) else tensor(data, dtype=dtype, device=device)
@@ -56,6 +79,14 @@ def as_tensor(data, dtype=None, device: str | None = None) -> Tensor:
 
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the memory of a NumPy array.
+
+    Gradient: none (an array has none).
+
+    Args:
+        array: NumPy array of any shape and dtype.
+
+    Returns:
+        Tensor of the shape and dtype of ``array``.
 
     Raises:
         TypeError: anything else.
@@ -68,22 +99,80 @@ def from_numpy(array: np.ndarray) -> Tensor:
 # ---------------------------------------------------------------------- one number everywhere
 
 def zeros(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros."""
+    """A tensor of zeros.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        *size: lengths of the axes, or one tuple of them.
+        dtype: a NumPy dtype; None for the default float.
+        device: "cpu" (None), "cuda" or "cuda:N".
+        requires_grad: whether a gradient is wanted.
+
+    Returns:
+        Tensor of shape ``size``.
+
+    Raises:
+        ValueError: a negative length.
+        TypeError: requires_grad for integers.
+    """
     return finish(np.zeros(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
 
 
 def ones(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones."""
+    """A tensor of ones.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        *size, dtype, device, requires_grad: as in ``zeros``.
+
+    Returns:
+        Tensor of shape ``size``.
+
+    Raises:
+        ValueError: a negative length.
+        TypeError: requires_grad for integers.
+    """
     return finish(np.ones(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
 
 
 def empty(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """A tensor whose values are whatever the memory held."""
+    """A tensor whose values are whatever the memory held.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        *size, dtype, device, requires_grad: as in ``zeros``.
+
+    Returns:
+        Tensor of shape ``size``.
+
+    Raises:
+        ValueError: a negative length.
+        TypeError: requires_grad for integers.
+    """
     return finish(np.empty(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
 
 
 def full(size, fill_value, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """A tensor with the same number everywhere; its dtype is that of the number, as ``tensor`` sees it."""
+    """A tensor with the same number everywhere.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        size: lengths of the axes, a tuple or one integer.
+        fill_value: a number, or a Tensor with one element.
+        dtype: a NumPy dtype; None for that of the number, as ``tensor`` sees it.
+        device, requires_grad: as in ``zeros``.
+
+    Returns:
+        Tensor of shape ``size``.
+
+    Raises:
+        ValueError: a negative length.
+        TypeError: requires_grad for integers.
+    """
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     dtype = dtype or array_from(value).dtype
     return finish(np.full(sizes((size,)), value, dtype), None, device, requires_grad)
@@ -98,24 +187,81 @@ def _like(input: Tensor, fill, dtype, device: str | None, requires_grad: bool) -
 
 
 def zeros_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """Zeros in the shape of ``input``, and its dtype and device unless they are given."""
+    """Zeros in the shape of another tensor.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        input: Tensor whose shape, dtype and device are taken.
+        dtype, device: others instead of those of ``input``.
+        requires_grad: whether a gradient is wanted.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        TypeError: requires_grad for integers.
+    """
     return _like(input, 0, dtype, device, requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """Ones in the shape of ``input``, and its dtype and device unless they are given."""
+    """Ones in the shape of another tensor.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        input: Tensor whose shape, dtype and device are taken.
+        dtype, device: others instead of those of ``input``.
+        requires_grad: whether a gradient is wanted.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        TypeError: requires_grad for integers.
+    """
     return _like(input, 1, dtype, device, requires_grad)
 
 
 def full_like(input: Tensor, fill_value, *, dtype=None, device: str | None = None,
               requires_grad: bool = False) -> Tensor:
-    """One number everywhere in the shape of ``input``, and its dtype and device unless they are given."""
+    """One number everywhere in the shape of another tensor.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        input: Tensor whose shape, dtype and device are taken.
+        fill_value: a number, or a Tensor with one element; it takes the dtype.
+        dtype, device: others instead of those of ``input``.
+        requires_grad: whether a gradient is wanted.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        TypeError: requires_grad for integers.
+    """
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     return _like(input, value, dtype, device, requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """Any values in the shape of ``input``, and its dtype and device unless they are given."""
+    """Any values in the shape of another tensor: whatever the memory held.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        input: Tensor whose shape, dtype and device are taken.
+        dtype, device: others instead of those of ``input``.
+        requires_grad: whether a gradient is wanted.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        TypeError: requires_grad for integers.
+    """
     return _like(input, None, dtype, device, requires_grad)
 
 
@@ -123,6 +269,16 @@ def empty_like(input: Tensor, *, dtype=None, device: str | None = None, requires
 
 def arange(start, end=None, step=1, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """start, start + step, ... up to, not including, end; one argument is the end.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        start, end, step: numbers; ``arange(end)`` starts at 0.
+        dtype: a NumPy dtype; None for int64 where all three are integers, else the default float.
+        device, requires_grad: as in ``zeros``.
+
+    Returns:
+        Tensor (n,) with n = ceil((end - start) / step).
 
     Raises:
         ValueError: step is 0, or leads away from end.
@@ -143,6 +299,16 @@ def linspace(start: float, end: float, steps: int, *, dtype=None, device: str | 
              requires_grad: bool = False) -> Tensor:
     """``steps`` numbers at equal distances from start to end, both included.
 
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        start, end: numbers.
+        steps: how many.
+        dtype, device, requires_grad: as in ``zeros``.
+
+    Returns:
+        Tensor (steps,).
+
     Raises:
         ValueError: a negative number of steps.
     """
@@ -152,5 +318,18 @@ def linspace(start: float, end: float, steps: int, *, dtype=None, device: str | 
 
 
 def eye(n: int, m: int | None = None, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
-    """An n x m matrix (n x n by default) with ones on the diagonal and zeros elsewhere."""
+    """The identity matrix: ones on the diagonal and zeros elsewhere.
+
+    Gradient: none (nothing is differentiated).
+
+    Args:
+        n, m: rows and columns; m = n by default.
+        dtype, device, requires_grad: as in ``zeros``.
+
+    Returns:
+        Tensor (n, m).
+
+    Raises:
+        ValueError: a negative length.
+    """
     return finish(np.eye(n, m, dtype=dtype or get_default_dtype()), None, device, requires_grad)

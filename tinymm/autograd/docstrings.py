@@ -59,11 +59,10 @@ def of_binary(formula: str, gradient: tuple[str, str], edges: str, integers: boo
     """
 
 
-def of_comparison(formula: str, parameters: tuple[str, str], integers: bool) -> str:
-    """The docstring of a comparison or, with ``integers``, of an operation on the bits of integers."""
+def of_comparison(formula: str, parameters: tuple[str, str], result: str, refuses: str) -> str:
+    """The docstring of a comparison or of an operation on bits, whose result is not floating point."""
     words, _, y = formula.partition(": ")
-    dtype = "Boolean or integer Tensor (the common dtype)" if integers else "Boolean Tensor"
-    wrong = "floating point" if integers else "what cannot be compared, such as text"
+    wrong = f"\n        TypeError: {refuses}." if refuses else ""
     return f"""{words}, element by element: y = {y}.
 
     Gradient: none (the result is not floating point).
@@ -73,10 +72,9 @@ def of_comparison(formula: str, parameters: tuple[str, str], integers: bool) -> 
         {parameters[1]}: b, likewise.
 
     Returns:
-        {dtype} of the broadcast shape.
+        {result} of the broadcast shape.
 
-    Raises:
-        TypeError: {wrong}.
+    Raises:{wrong}
         ValueError: shapes that do not broadcast.
     """
 

@@ -69,12 +69,17 @@ def contract(a, b, la: str, lb: str, out: str):
 def einsum(equation, *operands) -> Tensor:
     """Sum of products over named axes, e.g. ``einsum("bij,bjk->bik", a, b)``.
 
+    Gradient: of each operand the einsum of g and the other operands with the letters of the operand as its result.
+
     Args:
         equation: a letter for each axis of each operand, operands separated by commas, then optionally "->" and the
             letters of the result. Letters that are not in the result are summed over. Without "->" the result has the
             letters that occur once, in alphabetical order, after the axes of an ellipsis. "..." stands for any further
             axes, which broadcast. A letter twice in one operand takes its diagonal.
         *operands: Tensors; or, in the other form, ``einsum(a, [0, 1], b, [1, 2], [0, 2])`` with lists of axis numbers.
+
+    Returns:
+        Tensor with the axes of the result's letters, in the common dtype.
 
     Raises:
         ValueError: an equation that does not fit the operands; the message names the letter and the shapes.
@@ -195,6 +200,8 @@ def parse(equation: str, shapes) -> tuple[list[str], str, dict[str, int]]:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_o = x1^T W_o x2 + b_o.
 
+    Gradient: dL/dx1 = sum_o g_o W_o x2; dL/dx2 = sum_o g_o W_o^T x1; dL/dW_o = sum g_o x1 x2^T; dL/db = sum g.
+
     Args:
         input1: (*, I).
         input2: (*, J), the leading axes as in ``input1``.
@@ -203,6 +210,9 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
     Returns:
         Tensor (*, O).
+
+    Raises:
+        ValueError: shapes that do not fit.
     """
     if weight.ndim != 3 or input1.shape[-1:] != weight.shape[1:2] or input2.shape[-1:] != weight.shape[2:] \
             or input1.shape[:-1] != input2.shape[:-1]:

@@ -203,9 +203,15 @@ def _integers_first(layout, arrays) -> tuple[tuple, tuple]:
 def getitem(input: Tensor, index) -> Tensor:
     """input[index], with basic and advanced indexing; the gradients of an element picked twice are added.
 
+    Gradient: dL/dinput = g at the places picked, else 0.
+
     Args:
+        input: Tensor of any shape and dtype.
         index: integers, slices (negative steps as in NumPy), None, ..., integer or boolean Tensors, arrays and lists,
             or a tuple of them.
+
+    Returns:
+        Tensor; a view where the index has only integers, slices, None and "...", else a copy.
 
     Raises:
         IndexError: an index out of range, too many indices, or a mask of the wrong shape.

@@ -62,8 +62,19 @@ def cat(tensors, dim: int = 0) -> Tensor:
 
     Empty tensors of shape (0,) are left out, as PyTorch does, so that a loop can start from one.
 
+    Gradient: of each tensor its own slice of g.
+
+    Args:
+        tensors: a list or tuple of Tensors.
+        dim: the axis.
+
+    Returns:
+        Tensor of the common dtype, as long along ``dim`` as all of them together.
+
     Raises:
         ValueError: no tensors, or shapes that disagree; the message names the tensor and the axis.
+        TypeError: a single Tensor.
+        IndexError: ``dim`` out of range.
     """
     tensors = _gathered("cat", tensors)
     tensors = [t for t in tensors if t.shape != (0,)] or tensors[:1]
@@ -80,8 +91,19 @@ def cat(tensors, dim: int = 0) -> Tensor:
 def stack(tensors, dim: int = 0) -> Tensor:
     """The tensors along a new axis at ``dim``; all must have the same shape.
 
+    Gradient: of each tensor its own slice of g.
+
+    Args:
+        tensors: a list or tuple of n Tensors.
+        dim: the place of the new axis in the result.
+
+    Returns:
+        Tensor of the common dtype, with an axis of length n at ``dim``.
+
     Raises:
         ValueError: no tensors, or shapes that differ.
+        TypeError: a single Tensor.
+        IndexError: ``dim`` out of range.
     """
     tensors = _gathered("stack", tensors)
     for i, t in enumerate(tensors):
@@ -147,11 +169,19 @@ def _views_of(input: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def split(tensor: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut along axis ``dim``, into views.
 
+    Gradient: dL/dtensor = those of the pieces, one after the other.
+
     Args:
+        tensor: Tensor of any shape and dtype.
         split_size_or_sections: the length of each piece (the last may be shorter), or a list of all lengths.
+        dim: the axis.
+
+    Returns:
+        A tuple of Tensors, views of ``tensor``.
 
     Raises:
         ValueError: lengths that do not add up to the axis.
+        IndexError: ``dim`` out of range.
     """
     d = axis("split", dim, tensor.ndim)
     if tensor.ndim == 0:
@@ -170,7 +200,22 @@ def split(tensor: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor,
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Cut along axis ``dim`` into at most ``chunks`` views of equal length (the last may be shorter)."""
+    """Cut along axis ``dim`` into at most ``chunks`` views of equal length (the last may be shorter).
+
+    Gradient: dL/dinput = those of the pieces, one after the other.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        chunks: how many pieces at most.
+        dim: the axis.
+
+    Returns:
+        A tuple of Tensors, views of ``input``.
+
+    Raises:
+        ValueError: fewer than one chunk, or a 0-d tensor.
+        IndexError: ``dim`` out of range.
+    """
     if chunks < 1:
         raise ValueError(f"chunk: chunks={chunks}; choose at least 1")
     d = axis("chunk", dim, input.ndim)
@@ -179,7 +224,21 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The slices along axis ``dim``, as views without that axis."""
+    """The slices along axis ``dim``, as views without that axis.
+
+    Gradient: dL/dinput = those of the slices, along ``dim``.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: the axis, of length n.
+
+    Returns:
+        A tuple of n Tensors, views of ``input``.
+
+    Raises:
+        ValueError: a 0-d tensor.
+        IndexError: ``dim`` out of range.
+    """
     d = axis("unbind", dim, input.ndim)
     if input.ndim == 0:
         raise ValueError("unbind: a 0-d tensor has no axis to take apart")
@@ -189,7 +248,20 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 # ---------------------------------------------------------------------- repeating
 
 def repeat(input: Tensor, *repeats) -> Tensor:
-    """The tensor laid out ``repeats[i]`` times along axis i (a copy); more numbers than axes add leading axes."""
+    """The tensor laid out ``repeats[i]`` times along axis i; more numbers than axes add leading axes.
+
+    Gradient: dL/dinput = g, summed over the repetitions.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        *repeats: a number for each axis, or one tuple of them.
+
+    Returns:
+        Tensor with each axis repeats[i] times as long, a copy.
+
+    Raises:
+        ValueError: fewer numbers than axes, or a negative one.
+    """
     times = sizes(repeats)
     extra = len(times) - input.ndim
     if extra < 0:
@@ -209,7 +281,20 @@ def _filled(spread: Tensor, shape: tuple) -> Tensor:
 
 
 def tile(input: Tensor, *dims) -> Tensor:
-    """Like ``repeat``, but fewer numbers than axes are filled with leading ones."""
+    """Like ``repeat``, but fewer numbers than axes are filled with leading ones.
+
+    Gradient: dL/dinput = g, summed over the repetitions.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        *dims: how often each axis is laid out, or one tuple of such numbers.
+
+    Returns:
+        Tensor with each axis that many times as long, a copy.
+
+    Raises:
+        ValueError: a negative number.
+    """
     times = sizes(dims)
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
@@ -217,9 +302,19 @@ def tile(input: Tensor, *dims) -> Tensor:
 def repeat_interleave(input: Tensor, repeats, dim: int | None = None) -> Tensor:
     """Every element (slice along ``dim``) several times in a row.
 
+    Gradient: dL/dinput = g, summed over the repetitions.
+
     Args:
+        input: Tensor of any shape and dtype.
         repeats: how many times, an integer or one for each slice (integer Tensor or list).
         dim: the axis; None flattens first.
+
+    Returns:
+        Tensor with the repetitions along ``dim``, or (n,) if flattened; a copy.
+
+    Raises:
+        ValueError: a number of repeats that is not that of the slices, or a negative one.
+        IndexError: ``dim`` out of range.
     """
     if dim is None:
         input, dim = reshape(input, -1), 0
@@ -257,7 +352,21 @@ class Flip(Primitive):
 
 
 def flip(input: Tensor, *dims) -> Tensor:
-    """Reverse the order of the elements along the axes ``dims`` (a copy)."""
+    """Reverse the order of the elements along some axes (a copy).
+
+    Gradient: dL/dinput = g, reversed along the same axes.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        *dims: the axes, or one tuple of them.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        IndexError: an axis out of range.
+        ValueError: an axis named twice.
+    """
     return Flip.apply(input, dims=axes("flip", sizes(dims), input.ndim))
 
 
@@ -278,9 +387,19 @@ class Roll(Primitive):
 def roll(input: Tensor, shifts, dims=None) -> Tensor:
     """Shift the elements by ``shifts`` along ``dims``; what leaves at one end enters at the other.
 
+    Gradient: dL/dinput = g, shifted back.
+
     Args:
+        input: Tensor of any shape and dtype.
         shifts: an integer, or one for each of ``dims``; an axis may be named several times.
         dims: an axis or several; None shifts the flattened tensor.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: not one shift for each axis.
+        IndexError: an axis out of range.
     """
     if dims is None:
         return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
@@ -295,9 +414,17 @@ def roll(input: Tensor, shifts, dims=None) -> Tensor:
 def meshgrid(*tensors, indexing: str = "ij") -> tuple[Tensor, ...]:
     """The coordinates of a grid: result i holds the values of tensor i along axis i, and repeats them along the others.
 
+    Gradient: of each tensor its own g, summed over the other axes.
+
     Args:
         *tensors: n tensors of shape (N_i,), or one list of them.
         indexing: "ij" for axes in the order of the tensors, "xy" with the first two axes exchanged.
+
+    Returns:
+        A tuple of n Tensors (N_1, ..., N_n), views of the arguments.
+
+    Raises:
+        ValueError: a tensor with more than one axis, or another word for ``indexing``.
     """
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])

@@ -77,6 +77,8 @@ def _pair(name: str, a, b) -> tuple[Tensor, Tensor]:
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product over the last two axes; leading axes broadcast, 1-D arguments are a row or a column.
 
+    Gradient: dL/dinput = g @ other^T; dL/dother = input^T @ g; each summed over the leading axes that broadcast.
+
     Args:
         input: (..., N, K) or (K,).
         other: (..., K, M) or (K,).
@@ -111,43 +113,139 @@ def _with_axes(name: str, first: str, a: Tensor, dims_a: str, second: str, b: Te
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Product of two matrices: (N, K) times (K, M)."""
+    """Product of two matrices.
+
+    Gradient: dL/dinput = g @ mat2^T; dL/dmat2 = input^T @ g.
+
+    Args:
+        input: (N, K).
+        mat2: (K, M).
+
+    Returns:
+        Tensor (N, M).
+
+    Raises:
+        ValueError: shapes that do not fit; the message names the axes.
+    """
     _with_axes("mm", "input", input, "NK", "mat2", mat2, "KM")
     return matmul(input, mat2)
 
 
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Products of B pairs of matrices: (B, N, K) times (B, K, M)."""
+    """Products of B pairs of matrices.
+
+    Gradient: dL/dinput = g @ mat2^T; dL/dmat2 = input^T @ g, pair by pair.
+
+    Args:
+        input: (B, N, K).
+        mat2: (B, K, M).
+
+    Returns:
+        Tensor (B, N, M).
+
+    Raises:
+        ValueError: shapes that do not fit; the message names the axes.
+    """
     _with_axes("bmm", "input", input, "BNK", "mat2", mat2, "BKM")
     return matmul(input, mat2)
 
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """Matrix (N, K) times vector (K,)."""
+    """Matrix times vector.
+
+    Gradient: dL/dinput = outer(g, vec); dL/dvec = input^T @ g.
+
+    Args:
+        input: (N, K).
+        vec: (K,).
+
+    Returns:
+        Tensor (N,).
+
+    Raises:
+        ValueError: shapes that do not fit; the message names the axes.
+    """
     _with_axes("mv", "input", input, "NK", "vec", vec, "K")
     return matmul(input, vec)
 
 
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
-    """Inner product of two vectors (K,)."""
+    """Inner product of two vectors.
+
+    Gradient: dL/dinput = g * tensor; dL/dtensor = g * input.
+
+    Args:
+        input, tensor: (K,).
+
+    Returns:
+        A 0-d Tensor.
+
+    Raises:
+        ValueError: shapes that do not fit; the message names the axes.
+    """
     _with_axes("dot", "input", input, "K", "tensor", tensor, "K")
     return matmul(input, tensor)
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """Products of all pairs: (N,) and (M,) give (N, M)."""
+    """Products of all pairs: y[n, m] = input[n] * vec2[m].
+
+    Gradient: dL/dinput = g @ vec2; dL/dvec2 = g^T @ input.
+
+    Args:
+        input: (N,).
+        vec2: (M,).
+
+    Returns:
+        Tensor (N, M).
+
+    Raises:
+        ValueError: an argument that is not 1-d.
+    """
     _with_axes("outer", "input", input, "N", "vec2", vec2, "M")
     return mul(unsqueeze(input, 1), vec2)
 
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta=1, alpha=1) -> Tensor:
-    """beta * input + alpha * (mat1 @ mat2); ``input`` broadcasts to (N, M)."""
+    """beta * input + alpha * (mat1 @ mat2).
+
+    Gradient: dL/dinput = beta * g, summed over what broadcast; dL/dmat1 = alpha * g @ mat2^T;
+    dL/dmat2 = alpha * mat1^T @ g.
+
+    Args:
+        input: broadcasts to (N, M); not read where beta is 0.
+        mat1: (N, K).
+        mat2: (K, M).
+        beta, alpha: numbers.
+
+    Returns:
+        Tensor (N, M).
+
+    Raises:
+        ValueError: shapes that do not fit; the message names the axes.
+    """
     _with_axes("addmm", "mat1", mat1, "NK", "mat2", mat2, "KM")
     return _plus(input, matmul(mat1, mat2), beta, alpha)
 
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta=1, alpha=1) -> Tensor:
-    """beta * input + alpha * (batch1 @ batch2); ``input`` broadcasts to (B, N, M)."""
+    """beta * input + alpha * (batch1 @ batch2), for B pairs of matrices.
+
+    Gradient: dL/dinput = beta * g, summed over what broadcast; dL/dbatch1 = alpha * g @ batch2^T;
+    dL/dbatch2 = alpha * batch1^T @ g.
+
+    Args:
+        input: broadcasts to (B, N, M); not read where beta is 0.
+        batch1: (B, N, K).
+        batch2: (B, K, M).
+        beta, alpha: numbers.
+
+    Returns:
+        Tensor (B, N, M).
+
+    Raises:
+        ValueError: shapes that do not fit; the message names the axes.
+    """
     _with_axes("baddbmm", "batch1", batch1, "BNK", "batch2", batch2, "BKM")
     return _plus(input, matmul(batch1, batch2), beta, alpha)
 
@@ -162,11 +260,17 @@ def _plus(input, y, beta, alpha):
 def tensordot(a: Tensor, b: Tensor, dims=2) -> Tensor:
     """Sum of products over pairs of axes.
 
+    Gradient: dL/da = the product of g and b, summed over the axes of b alone; likewise dL/db.
+
     Args:
+        a, b: Tensors, whose paired axes have the same lengths.
         dims: n to pair the last n axes of ``a`` with the first n of ``b``, or (axes of a, axes of b).
 
     Returns:
         Tensor of the remaining axes of ``a``, then those of ``b``.
+
+    Raises:
+        ValueError: paired axes of different lengths, or more of them than there are.
     """
     a, b = _pair("tensordot", a, b)
     if isinstance(dims, (int, np.integer)):

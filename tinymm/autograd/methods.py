@@ -83,11 +83,73 @@ METHODS = """
 """.split()
 
 
-def _cast_to(dtype):
-    return lambda self: to(self, dtype=dtype)
+def _cast_to(name: str, dtype):
+    def convert(self):
+        return to(self, dtype=dtype)
+
+    convert.__name__, convert.__qualname__ = name, f"Tensor.{name}"
+    convert.__doc__ = f"""The numbers as {dtype}; the tensor itself if they are.
+
+    Gradient: {"none (the result is not floating point)." if dtype.kind != "f" else "dL/dself = g, in the old dtype."}
+
+    Returns:
+        {dtype} Tensor of the same shape.
+    """
+    return convert
 
 
 CONVERSIONS = {"float": "float32", "double": "float64", "half": "float16", "int": "int32", "long": "int64", "bool": "bool"}
+
+
+def cpu(self):
+    """The tensor in host memory; itself if it is there.
+
+    Gradient: dL/dself = g, back on the old device.
+
+    Returns:
+        Tensor of the same shape and dtype.
+    """
+    return to(self, device="cpu")
+
+
+def cuda(self):
+    """The tensor on the GPU; itself if it is there.
+
+    Gradient: dL/dself = g, back on the old device.
+
+    Returns:
+        Tensor of the same shape and dtype.
+    """
+    return to(self, device="cuda")
+
+
+def where(self, condition, other):
+    """This tensor where ``condition`` is true, else ``other``, broadcasting; ``tinymm.where(condition, self, other)``.
+
+    Gradient: dL/dself = g where the condition is true, else 0; dL/dother = g where it is false, else 0.
+
+    Args:
+        condition: boolean Tensor.
+        other: Tensor or number.
+
+    Returns:
+        Tensor of the broadcast shape and common dtype.
+
+    Raises:
+        TypeError: a condition that is not boolean.
+        ValueError: shapes that do not broadcast.
+    """
+    return op.where(condition, self, other)
+
+
+def _reversed_axes(self):
+    """All axes in reverse order: the transpose of a matrix. A view."""
+    return op.permute(self, tuple(range(self.ndim))[::-1])
+
+
+def _matrix_transpose(self):
+    """The last two axes exchanged: the transpose of each matrix. A view."""
+    return op.transpose(self, -1, -2)
 
 
 # ---------------------------------------------------------------------- NumPy's protocols
@@ -164,12 +226,12 @@ def attach() -> None:
     for name in METHODS:
         setattr(Tensor, name, _find(name))
     for name, dtype in CONVERSIONS.items():
-        setattr(Tensor, name, _cast_to(np.dtype(dtype)))
+        setattr(Tensor, name, _cast_to(name, np.dtype(dtype)))
+    for function in (cpu, cuda, where):
+        setattr(Tensor, function.__name__, function)
+        function.__qualname__ = f"Tensor.{function.__name__}"
     Tensor.to = to
-    Tensor.cpu = lambda self: to(self, device="cpu")
-    Tensor.cuda = lambda self: to(self, device="cuda")
-    Tensor.where = lambda self, condition, other: op.where(condition, self, other)
-    Tensor.T = property(lambda self: op.permute(self, tuple(range(self.ndim))[::-1]))
-    Tensor.mT = property(lambda self: op.transpose(self, -1, -2))
+    Tensor.T = property(_reversed_axes)
+    Tensor.mT = property(_matrix_transpose)
     Tensor.__array_ufunc__ = _array_ufunc
     Tensor.__array_function__ = _array_function

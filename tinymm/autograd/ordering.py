@@ -52,15 +52,20 @@ def _index(name: str, function, input: Tensor, d: int):
 def max(input: Tensor, dim=None, keepdim: bool = False):
     """The largest element; over all axes, or along ``dim``, or of two tensors.
 
+    Gradient: dL/dinput = g at the largest element, else 0. Without ``dim`` ties share it equally; with an integer the
+    first of a tie gets it.
+
     Args:
+        input: Tensor of any shape.
         dim: None for one value; an integer for (values, indices) along it; a Tensor for ``maximum(input, dim)``.
+        keepdim: leave the axis in place with length 1.
 
     Returns:
-        Tensor, or a named tuple ``(values, indices)``. Without ``dim``, ties share the gradient equally; with it,
-        the first of a tie gets it.
+        Tensor, or a named tuple ``(values, indices)`` of Tensors without ``dim``, the indices int64.
 
     Raises:
         ValueError: no element to choose.
+        IndexError: ``dim`` out of range.
     """
     if isinstance(dim, Tensor):
         return maximum(input, dim)
@@ -72,7 +77,23 @@ def max(input: Tensor, dim=None, keepdim: bool = False):
 
 @numpy_names
 def min(input: Tensor, dim=None, keepdim: bool = False):
-    """The smallest element; over all axes, along ``dim``, or of two tensors (see ``max``)."""
+    """The smallest element; over all axes, or along ``dim``, or of two tensors.
+
+    Gradient: dL/dinput = g at the smallest element, else 0. Without ``dim`` ties share it equally; with an integer the
+    first of a tie gets it.
+
+    Args:
+        input: Tensor of any shape.
+        dim: None for one value; an integer for (values, indices) along it; a Tensor for ``minimum(input, dim)``.
+        keepdim: leave the axis in place with length 1.
+
+    Returns:
+        Tensor, or a named tuple ``(values, indices)`` of Tensors without ``dim``, the indices int64.
+
+    Raises:
+        ValueError: no element to choose.
+        IndexError: ``dim`` out of range.
+    """
     if isinstance(dim, Tensor):
         return minimum(input, dim)
     if dim is None:
@@ -94,13 +115,43 @@ def _index_of(name: str, function, input: Tensor, dim, keepdim: bool) -> Tensor:
 
 @numpy_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the largest element along ``dim``, or in the flattened tensor; the first of a tie."""
+    """Index of the largest element along ``dim``, or in the flattened tensor; the first of a tie.
+
+    Gradient: none (the result is an index).
+
+    Args:
+        input: Tensor of any shape.
+        dim: an axis; None flattens first.
+        keepdim: leave the axis in place with length 1.
+
+    Returns:
+        int64 Tensor of the shape of ``input`` without ``dim``, or 0-d.
+
+    Raises:
+        ValueError: no element to choose.
+        IndexError: ``dim`` out of range.
+    """
     return _index_of("argmax", np.argmax, input, dim, keepdim)
 
 
 @numpy_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the smallest element along ``dim``, or in the flattened tensor; the first of a tie."""
+    """Index of the smallest element along ``dim``, or in the flattened tensor; the first of a tie.
+
+    Gradient: none (the result is an index).
+
+    Args:
+        input: Tensor of any shape.
+        dim: an axis; None flattens first.
+        keepdim: leave the axis in place with length 1.
+
+    Returns:
+        int64 Tensor of the shape of ``input`` without ``dim``, or 0-d.
+
+    Raises:
+        ValueError: no element to choose.
+        IndexError: ``dim`` out of range.
+    """
     return _index_of("argmin", np.argmin, input, dim, keepdim)
 
 
@@ -115,11 +166,19 @@ def sorted_indices(x, d: int, descending: bool):
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False):
     """The elements in order along ``dim``, smallest first or, if ``descending``, largest first.
 
+    Gradient: dL/dinput = dL/dvalues, each brought back to the place where its element was.
+
     Args:
+        input: Tensor of any shape; NaN counts as the largest.
+        dim: the axis to sort along.
+        descending: largest first.
         stable: accepted for PyTorch's sake; equal elements always keep their order.
 
     Returns:
-        A named tuple ``(values, indices)``.
+        A named tuple ``(values, indices)`` of the shape of ``input``, the indices int64.
+
+    Raises:
+        IndexError: ``dim`` out of range.
     """
     if input.ndim == 0:
         return SortResult(input.clone(), _no_index(input))
@@ -129,7 +188,19 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """The indices (int64) that ``sort`` returns."""
+    """The indices that ``sort`` returns.
+
+    Gradient: none (the result is an index).
+
+    Args:
+        input, dim, descending, stable: as in ``sort``.
+
+    Returns:
+        int64 Tensor of the shape of ``input``.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+    """
     if input.ndim == 0:
         return _no_index(input)
     return wrap(sorted_indices(input._data, axis("argsort", dim, input.ndim), descending))
@@ -138,14 +209,21 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
     """The k largest (or smallest) elements along ``dim``, best first.
 
+    Gradient: dL/dinput = dL/dvalues at the elements that were chosen, else 0.
+
     Args:
+        input: Tensor of any shape.
+        k: how many.
+        dim: the axis to choose along.
+        largest: False for the smallest.
         sorted: False leaves their order open, which saves sorting them.
 
     Returns:
-        A named tuple ``(values, indices)`` with length k along ``dim``.
+        A named tuple ``(values, indices)`` with length k along ``dim``, the indices int64.
 
     Raises:
         ValueError: k is negative or longer than the axis.
+        IndexError: ``dim`` out of range.
     """
     d = axis("topk", dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
@@ -180,8 +258,19 @@ def _lower_median(x, axis, keepdims):
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False):
     """The element in the middle, the lower of two, over all axes or along ``dim``; NaN where there is one.
 
+    Gradient: dL/dinput = g at the median, else 0. Without ``dim`` ties share it equally.
+
+    Args:
+        input: Tensor of any shape.
+        dim: an axis; None for all.
+        keepdim: leave the axis in place with length 1.
+
     Returns:
-        Tensor without ``dim``; else a named tuple ``(values, indices)``.
+        Tensor without ``dim``; else a named tuple ``(values, indices)``, the indices int64.
+
+    Raises:
+        ValueError: no element to choose.
+        IndexError: ``dim`` out of range.
     """
     if dim is None:
         return extremum(Median, _lower_median, input, None, keepdim)

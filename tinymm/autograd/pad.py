@@ -55,12 +55,18 @@ _MODES = {"reflect": (_reflect, lambda n: n - 1), "replicate": (_replicate, lamb
 def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) -> Tensor:
     """Add a border.
 
+    Gradient: dL/dinput = g without the border; what a border copies from the input adds its part.
+
     Args:
+        input: Tensor of any shape and dtype.
         pad: widths (before, after) of the last axis, then of the one before it, and so on: an even number of integers.
             Negative widths crop.
         mode: "constant" (filled with ``value``), "reflect" (a mirror at the edge element, which is not repeated),
             "replicate" (the edge element), "circular" (the other end).
         value: for "constant"; None is 0.
+
+    Returns:
+        Tensor, longer by the widths.
 
     Raises:
         ValueError: an odd number of widths or too many, an unknown mode, or a border wider than the mode allows.

@@ -90,11 +90,22 @@ class Mean(Sum):
 
 @numpy_names
 def sum(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
-    """Sum over all axes, or over ``dim`` (an integer or several); integers and booleans give int64.
+    """Sum over all axes, or over ``dim``.
+
+    Gradient: dL/dinput = g, repeated along the summed axes.
 
     Args:
+        input: Tensor of any shape; integers and booleans are summed as int64.
+        dim: an axis or several; None or () for all.
         keepdim: leave the summed axes in place with length 1.
         dtype: convert to this dtype first.
+
+    Returns:
+        Tensor of the shape of ``input`` without ``dim``; 0 where there is nothing to sum.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+        ValueError: an axis named twice.
     """
     input = exact(input) if dtype is None else cast(input, np.dtype(dtype))
     return Sum.apply(input, over=reduced("sum", dim, input.ndim), keepdim=keepdim)
@@ -104,15 +115,41 @@ def sum(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor
 def mean(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Arithmetic mean over all axes, or over ``dim``.
 
+    Gradient: dL/dinput = g / n, repeated along the reduced axes, with n elements in each mean.
+
+    Args:
+        input: Tensor of any shape, floating point.
+        dim: an axis or several; None or () for all.
+        keepdim: leave the reduced axes in place with length 1.
+        dtype: convert to this dtype first.
+
+    Returns:
+        Tensor of the shape of ``input`` without ``dim`` and of its dtype; NaN where there is no element.
+
     Raises:
-        TypeError: integer input; use ``.float()``.
+        TypeError: integer input without ``dtype``; use ``.float()``.
+        IndexError: ``dim`` out of range.
+        ValueError: an axis named twice.
     """
     input = floats_only("mean", input, dtype)
     return Mean.apply(input, over=reduced("mean", dim, input.ndim), keepdim=keepdim)
 
 
 def count_nonzero(input: Tensor, dim=None) -> Tensor:
-    """Number of elements that are not zero (int64), over all axes or ``dim``."""
+    """Number of elements that are not zero, over all axes or ``dim``.
+
+    Gradient: none (the result is an integer).
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: an axis or several; None for all.
+
+    Returns:
+        int64 Tensor of the shape of ``input`` without ``dim``.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+    """
     return wrap(as_array((input._data != 0).sum(axis=axes("count_nonzero", dim, input.ndim), dtype=np.int64)))
 
 
@@ -155,13 +192,23 @@ class Std(Var):
 @numpy_names
 def var(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: int = 1) -> Tensor:
-    """Variance over all axes, or over ``dim``: squared deviations from the mean, summed, over (N - correction).
+    """Variance over all axes, or over ``dim``: the sum of (x - mean)^2 over (n - correction).
+
+    Gradient: dL/dinput = g * 2 (input - mean) / (n - correction).
 
     Args:
+        input: Tensor of any shape, floating point.
+        dim: an axis or several; None or () for all. A boolean is taken for ``unbiased``.
         unbiased: PyTorch's older word for the correction: True is 1, False is 0.
+        keepdim: leave the reduced axes in place with length 1.
+        correction: what is subtracted from the number n of elements.
+
+    Returns:
+        Tensor of the shape of ``input`` without ``dim`` and of its dtype; NaN where n = correction.
 
     Raises:
         TypeError: integer input; use ``.float()``.
+        IndexError: ``dim`` out of range.
     """
     return _spread_of(Var, input, dim, unbiased, keepdim, correction)
 
@@ -169,7 +216,20 @@ def var(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = F
 @numpy_names
 def std(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: int = 1) -> Tensor:
-    """Standard deviation: the square root of ``var``, with the same arguments; its gradient at 0 is 0."""
+    """Standard deviation: the square root of ``var``, with the same arguments.
+
+    Gradient: dL/dinput = g * (input - mean) / ((n - correction) * std), and 0 where std is 0.
+
+    Args:
+        input, dim, unbiased, keepdim, correction: as in ``var``.
+
+    Returns:
+        Tensor of the shape of ``input`` without ``dim`` and of its dtype.
+
+    Raises:
+        TypeError: integer input; use ``.float()``.
+        IndexError: ``dim`` out of range.
+    """
     return _spread_of(Std, input, dim, unbiased, keepdim, correction)
 
 
@@ -182,12 +242,36 @@ def _spread_of(cls, input, dim, unbiased, keepdim, correction):
 
 
 def var_mean(input: Tensor, dim=None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
-    """The variance and the mean."""
+    """The variance and the mean, as ``var`` and ``mean`` compute them.
+
+    Gradient: the sum of those of ``var`` and ``mean``.
+
+    Args:
+        input, dim, keepdim, correction: as in ``var``.
+
+    Returns:
+        Two Tensors of the shape of ``input`` without ``dim``.
+
+    Raises:
+        TypeError: integer input; use ``.float()``.
+    """
     return var(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
 
 
 def std_mean(input: Tensor, dim=None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
-    """The standard deviation and the mean."""
+    """The standard deviation and the mean, as ``std`` and ``mean`` compute them.
+
+    Gradient: the sum of those of ``std`` and ``mean``.
+
+    Args:
+        input, dim, keepdim, correction: as in ``var``.
+
+    Returns:
+        Two Tensors of the shape of ``input`` without ``dim``.
+
+    Raises:
+        TypeError: integer input; use ``.float()``.
+    """
     return std(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -229,13 +313,43 @@ def extremum(cls: type[Extremum], function, input: Tensor, dim, keepdim: bool) -
 
 @numpy_names
 def amax(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
-    """Largest element over ``dim`` (all axes by default); ties share the gradient equally."""
+    """Largest element over ``dim``.
+
+    Gradient: dL/dinput = g where the element is the largest, divided among ties, else 0.
+
+    Args:
+        input: Tensor of any shape.
+        dim: an axis or several; () for all.
+        keepdim: leave the reduced axes in place with length 1.
+
+    Returns:
+        Tensor of the shape of ``input`` without ``dim`` and of its dtype; NaN where there is one.
+
+    Raises:
+        ValueError: no element to choose.
+        IndexError: ``dim`` out of range.
+    """
     return extremum(Amax, np.max, input, dim, keepdim)
 
 
 @numpy_names
 def amin(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
-    """Smallest element over ``dim`` (all axes by default); ties share the gradient equally."""
+    """Smallest element over ``dim``.
+
+    Gradient: dL/dinput = g where the element is the smallest, divided among ties, else 0.
+
+    Args:
+        input: Tensor of any shape.
+        dim: an axis or several; () for all.
+        keepdim: leave the reduced axes in place with length 1.
+
+    Returns:
+        Tensor of the shape of ``input`` without ``dim`` and of its dtype; NaN where there is one.
+
+    Raises:
+        ValueError: no element to choose.
+        IndexError: ``dim`` out of range.
+    """
     return extremum(Amin, np.min, input, dim, keepdim)
 
 
@@ -267,7 +381,21 @@ class LogSumExp(Primitive):
 
 @numpy_names
 def logsumexp(input: Tensor, dim, keepdim: bool = False) -> Tensor:
-    """log(sum(exp(input))) over ``dim``, without overflow; -inf, with gradient 0, where every element is -inf."""
+    """log(sum(e ** input)) over ``dim``, without overflow.
+
+    Gradient: dL/dinput = g * e ** (input - y), the softmax times g; 0 where y = -inf.
+
+    Args:
+        input: Tensor of any shape; integers become the default float first.
+        dim: an axis or several; () for all.
+        keepdim: leave the reduced axes in place with length 1.
+
+    Returns:
+        y, a Tensor of the shape of ``input`` without ``dim``; -inf where every element is -inf.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+    """
     if input.dtype.kind != "f":
         input = cast(input, get_default_dtype())
     return LogSumExp.apply(input, over=reduced("logsumexp", dim, input.ndim), keepdim=keepdim)
@@ -302,14 +430,25 @@ class Norm(Primitive):
 
 @numpy_names
 def norm(input: Tensor, p: float | str = "fro", dim=None, keepdim: bool = False, dtype=None) -> Tensor:
-    """The p-norm of the elements over all axes, or over ``dim``: (sum |x|^p)^(1/p).
+    """The p-norm over all axes, or over ``dim``: y = (sum |x| ** p) ** (1 / p).
+
+    Gradient: dL/dinput = g * sign(x) * (|x| / y) ** (p - 1), and 0 where x = 0 or y = 0; as ``amax``, ``amin`` of |x|
+    for p = inf, -inf.
 
     Args:
+        input: x, a Tensor of any shape, floating point.
         p: a number, "fro" (the same as 2), inf (the largest magnitude), -inf (the smallest) or 0 (how many are
             not zero).
+        dim: an axis or several; None or () for all.
+        keepdim: leave the reduced axes in place with length 1.
+        dtype: convert to this dtype first.
+
+    Returns:
+        Tensor of the shape of ``input`` without ``dim`` and of its dtype.
 
     Raises:
-        TypeError: integer input, or a ``p`` that is none of these.
+        TypeError: integer input without ``dtype``, or a ``p`` that is none of these.
+        IndexError: ``dim`` out of range.
     """
     input = floats_only("norm", input, dtype)
     if p == "fro":
@@ -326,11 +465,39 @@ def norm(input: Tensor, p: float | str = "fro", dim=None, keepdim: bool = False,
 
 @numpy_names
 def any(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
-    """Whether any element is true (non-zero), over all axes or ``dim``."""
+    """Whether any element is true (not zero), over all axes or ``dim``.
+
+    Gradient: none (the result is boolean).
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: an axis or several; None for all.
+        keepdim: leave the reduced axes in place with length 1.
+
+    Returns:
+        Boolean Tensor of the shape of ``input`` without ``dim``; False where there is no element.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+    """
     return wrap(as_array(np.any(input._data, axis=axes("any", dim, input.ndim), keepdims=keepdim)))
 
 
 @numpy_names
 def all(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
-    """Whether all elements are true (non-zero), over all axes or ``dim``."""
+    """Whether all elements are true (not zero), over all axes or ``dim``.
+
+    Gradient: none (the result is boolean).
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: an axis or several; None for all.
+        keepdim: leave the reduced axes in place with length 1.
+
+    Returns:
+        Boolean Tensor of the shape of ``input`` without ``dim``; True where there is no element.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+    """
     return wrap(as_array(np.all(input._data, axis=axes("all", dim, input.ndim), keepdims=keepdim)))

@@ -30,23 +30,61 @@ def _draw(name: str, method: str, shape: tuple, dtype, device, requires_grad, ge
 
 
 def rand(*size, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1).
+
+    Gradient: none (the numbers are drawn).
+
+    Args:
+        *size: lengths of the axes, or one tuple of them.
+        dtype: a floating-point NumPy dtype; None for the default float.
+        device: "cpu" (None), "cuda" or "cuda:N".
+        requires_grad: whether a gradient is wanted.
+        generator: the random stream, or its name (default: "sampling").
+
+    Returns:
+        Tensor of shape ``size``.
+
+    Raises:
+        TypeError: an integer dtype.
+    """
     return _draw("rand", "random", sizes(size), dtype, device, requires_grad, generator)
 
 
 def randn(*size, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
-    """Normal numbers of mean 0 and variance 1."""
+    """Normal numbers of mean 0 and variance 1.
+
+    Gradient: none (the numbers are drawn).
+
+    Args:
+        *size, dtype, device, requires_grad, generator: as in ``rand``.
+
+    Returns:
+        Tensor of shape ``size``.
+
+    Raises:
+        TypeError: an integer dtype.
+    """
     return _draw("randn", "standard_normal", sizes(size), dtype, device, requires_grad, generator)
 
 
 def randint(low: int, high=None, size=None, *, dtype=None, device: str | None = None, requires_grad: bool = False,
             generator=None) -> Tensor:
-    """Integers in [low, high), all equally likely; int64 unless ``dtype`` is given.
+    """Integers in [low, high), all equally likely.
 
-    ``randint(high, size)`` starts at 0.
+    Gradient: none (the result is drawn).
+
+    Args:
+        low, high: the least integer, and one more than the largest; ``randint(high, size)`` starts at 0.
+        size: lengths of the axes.
+        dtype: a NumPy dtype; None for int64.
+        device, requires_grad, generator: as in ``rand``.
+
+    Returns:
+        Tensor of shape ``size``.
 
     Raises:
         ValueError: low >= high.
+        TypeError: no size.
     """
     if size is None:
         low, high, size = 0, low, high
@@ -59,7 +97,21 @@ def randint(low: int, high=None, size=None, *, dtype=None, device: str | None = 
 
 
 def randperm(n: int, *, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
-    """The integers 0 to n - 1 in random order (int64)."""
+    """The integers 0 to n - 1 in random order.
+
+    Gradient: none (the result is drawn).
+
+    Args:
+        n: how many.
+        dtype: a NumPy dtype; None for int64.
+        device, requires_grad, generator: as in ``rand``.
+
+    Returns:
+        Tensor (n,).
+
+    Raises:
+        ValueError: a negative n.
+    """
     if n < 0:
         raise ValueError(f"randperm: n={n} is negative")
     return finish(stream(generator).generator.permutation(n).astype(np.int64), dtype, device, requires_grad)
@@ -67,21 +119,64 @@ def randperm(n: int, *, dtype=None, device: str | None = None, requires_grad: bo
 
 def rand_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False,
               generator=None) -> Tensor:
-    """Uniform numbers in [0, 1) in the shape of ``input``, and its dtype and device unless they are given."""
+    """Uniform numbers in [0, 1) in the shape of another tensor.
+
+    Gradient: none (the numbers are drawn).
+
+    Args:
+        input: Tensor whose shape, dtype and device are taken.
+        dtype, device: others instead of those of ``input``.
+        requires_grad, generator: as in ``rand``.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        TypeError: an integer dtype.
+    """
     return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad,
                 generator=generator)
 
 
 def randn_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False,
                generator=None) -> Tensor:
-    """Normal numbers in the shape of ``input``, and its dtype and device unless they are given."""
+    """Normal numbers of mean 0 and variance 1 in the shape of another tensor.
+
+    Gradient: none (the numbers are drawn).
+
+    Args:
+        input: Tensor whose shape, dtype and device are taken.
+        dtype, device: others instead of those of ``input``.
+        requires_grad, generator: as in ``rand``.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        TypeError: an integer dtype.
+    """
     return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad,
                  generator=generator)
 
 
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype=None, device: str | None = None,
                  requires_grad: bool = False, generator=None) -> Tensor:
-    """Integers in [low, high), or in [0, low), in the shape of ``input``, and its dtype and device."""
+    """Integers in [low, high), or in [0, low), in the shape of another tensor.
+
+    Gradient: none (the result is drawn).
+
+    Args:
+        input: Tensor whose shape, dtype and device are taken.
+        low, high: as in ``randint``.
+        dtype, device: others instead of those of ``input``.
+        requires_grad, generator: as in ``rand``.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        ValueError: low >= high.
+    """
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input.device,
                    requires_grad=requires_grad, generator=generator)
@@ -91,9 +186,16 @@ def normal(mean=0.0, std=1.0, size=None, *, dtype=None, device: str | None = Non
            generator=None) -> Tensor:
     """Normal numbers with the given mean and standard deviation.
 
+    Gradient: none (the numbers are drawn; mean + std * randn(size) is differentiable in both).
+
     Args:
         mean, std: numbers, or Tensors that broadcast: one number is drawn for each element.
         size: the shape, where both are numbers.
+        dtype: a floating-point NumPy dtype; None for that of the Tensors, or the default float.
+        device, requires_grad, generator: as in ``rand``.
+
+    Returns:
+        Tensor of shape ``size``, or of the broadcast shape.
 
     Raises:
         ValueError: a negative standard deviation.
@@ -111,7 +213,17 @@ def normal(mean=0.0, std=1.0, size=None, *, dtype=None, device: str | None = Non
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator=None) -> Tensor:
-    """1 with the probability that each element of ``input`` says (or ``p`` for all), else 0; in the dtype of ``input``.
+    """1 with the probability that each element of ``input`` says (or ``p`` for all), else 0.
+
+    Gradient: none (the result is drawn).
+
+    Args:
+        input: Tensor of probabilities; with ``p`` only its shape, dtype and device matter.
+        p: one probability for all.
+        generator: as in ``rand``.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
 
     Raises:
         ValueError: a probability outside of [0, 1].
@@ -130,7 +242,10 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator=None) -> Tenso
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator=None) -> Tensor:
     """Indices drawn with the given weights, for each row.
 
+    Gradient: none (the result is an index).
+
     Args:
+        generator: as in ``rand``.
         input: (K,) or (B, K) weights, not negative, not all 0; they need not sum to 1.
         num_samples: n, how many to draw.
         replacement: whether an index can be drawn twice in a row.
@@ -140,6 +255,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
 
     Raises:
         ValueError: bad weights, or more draws without replacement than weights that are not 0.
+        TypeError: integer weights.
     """
     if input.ndim not in (1, 2):
         raise ValueError(f"multinomial: input has shape {input.shape}; give one row of weights (K,) or several (B, K)")

@@ -47,11 +47,21 @@ class Prod(Primitive):
 
 @numpy_names
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
-    """Product over all axes, or along ``dim``; integers and booleans give int64.
+    """Product over all axes, or along ``dim``.
+
+    Gradient: dL/dinput_i = g times the product of the other elements (without a division, so that zeros do no harm).
 
     Args:
+        input: Tensor of any shape; integers and booleans are multiplied as int64.
+        dim: an axis; None for all.
         keepdim: leave the axis in place with length 1.
         dtype: convert to this dtype first.
+
+    Returns:
+        Tensor of the shape of ``input`` without ``dim``; 1 where there is no element.
+
+    Raises:
+        IndexError: ``dim`` out of range.
     """
     input = exact(input) if dtype is None else cast(input, np.dtype(dtype))
     if dim is None:
@@ -83,7 +93,21 @@ def _along(name, operation, input, dim, dtype):
 
 
 def cumsum(input: Tensor, dim: int, *, dtype=None) -> Tensor:
-    """Running sums along ``dim``; integers and booleans give int64."""
+    """Running sums along ``dim``: y_k = x_1 + ... + x_k.
+
+    Gradient: dL/dx_i = g_i + ... + g_n.
+
+    Args:
+        input: x, a Tensor of any shape; integers and booleans are summed as int64.
+        dim: the axis.
+        dtype: convert to this dtype first.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+    """
     return _along("cumsum", lambda x, d: CumSum.apply(x, dim=d), input, dim, dtype)
 
 
@@ -106,5 +130,19 @@ class CumProd(Primitive):
 
 
 def cumprod(input: Tensor, dim: int, *, dtype=None) -> Tensor:
-    """Running products along ``dim``; integers and booleans give int64. The backward takes n^2 numbers for length n."""
+    """Running products along ``dim``: y_k = x_1 ... x_k.
+
+    Gradient: dL/dx_i = the sum over k >= i of g_k times the other factors of y_k; it takes n^2 numbers for length n.
+
+    Args:
+        input: x, a Tensor of any shape; integers and booleans are multiplied as int64.
+        dim: the axis.
+        dtype: convert to this dtype first.
+
+    Returns:
+        Tensor of the shape of ``input``.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+    """
     return _along("cumprod", lambda x, d: CumProd.apply(x.movedim(d, -1)).movedim(-1, d), input, dim, dtype)

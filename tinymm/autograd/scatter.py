@@ -51,11 +51,22 @@ def _same_axes(name: str, input: Tensor, d: int, index: Tensor, other: Tensor | 
 def gather(input: Tensor, dim: int, index, *, sparse_grad: bool = False) -> Tensor:
     """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and likewise for other axes.
 
+    Gradient: dL/dinput = g, added up at the places picked (an element picked twice gets the sum).
+
     Args:
-        index: integers with as many axes as ``input``, no longer than it except along ``dim``.
+        input: Tensor of any shape and dtype.
+        dim: the axis to pick along.
+        index: integers >= 0 with as many axes as ``input``, no longer than it except along ``dim``.
+        sparse_grad: PyTorch's; not supported.
 
     Returns:
-        Tensor of the shape of ``index``.
+        Tensor of the shape of ``index`` and the dtype of ``input``.
+
+    Raises:
+        IndexError: an index or ``dim`` out of range; the message names the worst.
+        TypeError: an index that does not hold integers.
+        ValueError: shapes that do not fit.
+        NotImplementedError: sparse_grad=True.
     """
     if sparse_grad:
         raise NotImplementedError("gather: sparse gradients are not supported; leave sparse_grad=False")
@@ -69,7 +80,23 @@ def gather(input: Tensor, dim: int, index, *, sparse_grad: bool = False) -> Tens
 
 
 def take_along_dim(input: Tensor, indices, dim: int | None = None) -> Tensor:
-    """The elements at ``indices`` along axis ``dim``; other axes broadcast. None takes from the flattened tensor."""
+    """The elements at ``indices`` along axis ``dim``; other axes broadcast.
+
+    Gradient: dL/dinput = g, added up at the places picked.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        indices: integers with as many axes as ``input``; negative ones count from the end.
+        dim: the axis; None takes from the flattened tensor.
+
+    Returns:
+        Tensor of the shape of ``indices``, broadcast with ``input`` on the other axes.
+
+    Raises:
+        IndexError: an index or ``dim`` out of range.
+        TypeError: indices that are not integers.
+        ValueError: different numbers of axes.
+    """
     if dim is None:
         indices = indices if isinstance(indices, Tensor) else Tensor(indices)
         input, indices, dim = reshape(input, -1), reshape(indices, -1), 0
@@ -86,7 +113,23 @@ def along(input: Tensor, index: Tensor, dim: int) -> Tensor:
 
 
 def index_select(input: Tensor, dim: int, index) -> Tensor:
-    """The slices of ``input`` at the positions ``index`` (0-d or 1-d) along axis ``dim``."""
+    """The slices of ``input`` at the positions ``index`` along axis ``dim``.
+
+    Gradient: dL/dinput = g, added up at the slices picked.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: the axis.
+        index: integers >= 0, (n,) or ().
+
+    Returns:
+        Tensor with n slices along ``dim``, a copy.
+
+    Raises:
+        IndexError: an index or ``dim`` out of range.
+        TypeError: an index that does not hold integers.
+        ValueError: an index with several axes.
+    """
     d, index = pick("index_select", input, dim, index)
     if index.ndim > 1:
         raise ValueError(f"index_select: index has shape {index.shape}; it must be 1-d (input[index] takes any shape)")
@@ -96,14 +139,42 @@ def index_select(input: Tensor, dim: int, index) -> Tensor:
 
 
 def take(input: Tensor, index) -> Tensor:
-    """The elements of the flattened tensor at ``index``, in the shape of ``index``."""
+    """The elements of the flattened tensor at ``index``.
+
+    Gradient: dL/dinput = g, added up at the places picked.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        index: integers of any shape; negative ones count from the end.
+
+    Returns:
+        Tensor of the shape of ``index`` and the dtype of ``input``.
+
+    Raises:
+        IndexError: an index out of range.
+        TypeError: an index that does not hold integers.
+    """
     flat = reshape(input, -1)
     _, index = pick("take", flat, 0, index, negative=True)
     return reshape(getitem_in_range(flat, (reshape(index, -1),)), index.shape)
 
 
 def masked_select(input: Tensor, mask) -> Tensor:
-    """The elements where ``mask`` is true, on one axis; input and mask broadcast."""
+    """The elements where ``mask`` is true, on one axis.
+
+    Gradient: dL/dinput = g at the elements picked, else 0.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        mask: boolean Tensor; the two broadcast.
+
+    Returns:
+        Tensor (n,) with one element for each true one of the mask.
+
+    Raises:
+        TypeError: a mask that is not boolean.
+        ValueError: shapes that do not broadcast.
+    """
     mask = mask if isinstance(mask, Tensor) else Tensor(mask)
     if mask.dtype.kind != "b":
         raise TypeError(f"masked_select: mask is {mask.dtype}, not bool; write the comparison, e.g. mask != 0")
@@ -164,11 +235,23 @@ def _place(name: str, input: Tensor, index, shape: tuple | None, values, accumul
 def index_put(input: Tensor, indices, values, accumulate: bool = False) -> Tensor:
     """A copy of ``input`` with input[indices] = values, or += with ``accumulate``; differentiable in both.
 
+    Gradient: dL/dvalues = g at the indices, summed over what was broadcast; dL/dinput = g, with 0 at the indices unless
+    ``accumulate``.
+
     Args:
+        input: Tensor of any shape and dtype.
         indices: a tuple of integer or boolean Tensors, one for each leading axis.
         values: a Tensor (or number) that broadcasts to ``input[indices]``.
         accumulate: add, also where an element is named twice. Without it the result and the gradient of an element
             named twice are not defined.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        TypeError: indices that are not a tuple.
+        IndexError: an index out of range.
+        ValueError: values that do not broadcast to the shape picked.
     """
     if not isinstance(indices, (tuple, list)):
         raise TypeError("index_put: indices must be a tuple of Tensors, one for each leading axis")
@@ -188,10 +271,22 @@ def _source(name: str, input: Tensor, index: Tensor, src, d: int) -> Tensor:
 def scatter(input: Tensor, dim: int, index, src, *, reduce: str | None = None) -> Tensor:
     """A copy with out[index[i][j]][j] = src[i][j] for dim = 0, and likewise for other axes.
 
+    Gradient: dL/dsrc = g at the places written; dL/dinput = g, with 0 at those places unless they are added to.
+
     Args:
+        input: Tensor of any shape and dtype.
+        dim: the axis that the index speaks about.
         index: integers with as many axes as ``input``.
         src: a Tensor at least as long as ``index`` on every axis, or a number.
         reduce: "add" to add; None to assign (then no element may be named twice).
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: shapes that do not fit, or another word for ``reduce``.
+        IndexError: an index or ``dim`` out of range.
+        TypeError: an index that does not hold integers.
     """
     if reduce not in (None, "add"):
         raise ValueError(f"scatter: reduce={reduce!r}; choose None or 'add'")
@@ -205,7 +300,24 @@ def scatter(input: Tensor, dim: int, index, src, *, reduce: str | None = None) -
 
 
 def scatter_add(input: Tensor, dim: int, index, src: Tensor) -> Tensor:
-    """A copy with out[index[i][j]][j] += src[i][j] for dim = 0, and likewise for other axes."""
+    """A copy with out[index[i][j]][j] += src[i][j] for dim = 0, and likewise for other axes.
+
+    Gradient: dL/dinput = g; dL/dsrc = g at the places added to.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: the axis that the index speaks about.
+        index: integers >= 0 with as many axes as ``input``.
+        src: Tensor at least as long as ``index`` on every axis.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: shapes that do not fit.
+        IndexError: an index or ``dim`` out of range.
+        TypeError: an index that does not hold integers.
+    """
     d, index = pick("scatter_add", input, dim, index)
     if input.ndim == 0:
         return reshape(scatter_add(reshape(input, 1), 0, reshape(index, -1), reshape(src, -1)), ())
@@ -226,19 +338,71 @@ def _slices(name: str, input: Tensor, dim: int, index, source) -> tuple[tuple, t
 
 
 def index_add(input: Tensor, dim: int, index, source: Tensor, *, alpha=1) -> Tensor:
-    """A copy with slice index[i] along ``dim`` increased by alpha times slice i of ``source``."""
+    """A copy with slice index[i] along ``dim`` increased by alpha times slice i of ``source``.
+
+    Gradient: dL/dinput = g; dL/dsource = alpha times the slices of g at the index.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: the axis.
+        index: integers >= 0, (n,).
+        source: Tensor of the shape of ``input`` with length n along ``dim``, or 0-d.
+        alpha: a number.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: a source of another shape.
+        IndexError: an index or ``dim`` out of range.
+        TypeError: an index that does not hold integers.
+    """
     where, shape = _slices("index_add", input, dim, index, source)
     return _place("index_add", input, where, shape, source if alpha == 1 else source * alpha, True)
 
 
 def index_copy(input: Tensor, dim: int, index, source: Tensor) -> Tensor:
-    """A copy with slice index[i] along ``dim`` replaced by slice i of ``source``."""
+    """A copy with slice index[i] along ``dim`` replaced by slice i of ``source``.
+
+    Gradient: dL/dinput = g with 0 at the index; dL/dsource = the slices of g at the index.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: the axis.
+        index: integers >= 0, (n,), no one twice.
+        source: Tensor of the shape of ``input`` with length n along ``dim``, or 0-d.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: a source of another shape.
+        IndexError: an index or ``dim`` out of range.
+        TypeError: an index that does not hold integers.
+    """
     where, shape = _slices("index_copy", input, dim, index, source)
     return _place("index_copy", input, where, shape, source, False)
 
 
 def index_fill(input: Tensor, dim: int, index, value) -> Tensor:
-    """A copy with the slices at ``index`` along ``dim`` filled with one value."""
+    """A copy with the slices at ``index`` along ``dim`` filled with one value.
+
+    Gradient: dL/dinput = g with 0 at the index; dL/dvalue = the sum of g at the index.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: the axis.
+        index: integers >= 0, (n,).
+        value: a number or a 0-d Tensor.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: a value with axes.
+        IndexError: an index or ``dim`` out of range.
+        TypeError: an index that does not hold integers.
+    """
     d, index = pick("index_fill", input, dim, index)
     distinct = xp_of(index._data).unique(index._data)   # a place named twice takes the value once
     where, shape = _slices("index_fill", input, d, Tensor(distinct), value)
@@ -250,9 +414,19 @@ def index_fill(input: Tensor, dim: int, index, value) -> Tensor:
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int64 vectors with 1 at the class and 0 elsewhere, on a new last axis.
 
+    Gradient: none (the result is an integer).
+
     Args:
         tensor: integers >= 0.
         num_classes: C; -1 takes the largest class + 1.
+
+    Returns:
+        int64 Tensor (*, C).
+
+    Raises:
+        TypeError: classes that are not integers.
+        IndexError: a class outside [0, C).
+        ValueError: nothing to infer C from.
     """
     index = tensor._data if isinstance(tensor, Tensor) else tensor if is_array(tensor) else np.asarray(tensor)
     if index.dtype.kind not in "iu":

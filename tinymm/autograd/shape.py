@@ -43,7 +43,16 @@ class Clone(Primitive):
 
 
 def clone(input: Tensor) -> Tensor:
-    """A copy; the gradient flows through."""
+    """A copy, with memory of its own.
+
+    Gradient: dL/dinput = g.
+
+    Args:
+        input: Tensor of any shape and dtype.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+    """
     return Clone.apply(input)
 
 
@@ -57,7 +66,16 @@ class Contiguous(Clone):
 
 
 def contiguous(input: Tensor) -> Tensor:
-    """The tensor with its elements laid out row by row (itself if they are)."""
+    """The tensor with its elements laid out row by row (itself if they are).
+
+    Gradient: dL/dinput = g.
+
+    Args:
+        input: Tensor of any shape and dtype.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+    """
     return input if input._data.flags.c_contiguous else Contiguous.apply(input)
 
 
@@ -131,8 +149,14 @@ def _resolve(name: str, input: Tensor, shape: tuple) -> tuple[int, ...]:
 def reshape(input: Tensor, *shape) -> Tensor:
     """The same elements in the same order under another shape; a view where the memory layout allows it.
 
+    Gradient: dL/dinput = g in the shape of ``input``.
+
     Args:
+        input: Tensor of any shape and dtype.
         *shape: lengths, or one tuple of them; one length may be -1 and is computed.
+
+    Returns:
+        Tensor of that shape and the dtype of ``input``.
 
     Raises:
         ValueError: the number of elements does not fit.
@@ -143,6 +167,15 @@ def reshape(input: Tensor, *shape) -> Tensor:
 
 def view(input: Tensor, *shape) -> Tensor:
     """Like ``reshape``, but never a copy: the result shares memory with the input.
+
+    Gradient: dL/dinput = g in the shape of ``input``.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        *shape: as in ``reshape``.
+
+    Returns:
+        Tensor of that shape, a view of ``input``.
 
     Raises:
         ValueError: the number of elements does not fit, or the memory layout would need a copy.
@@ -155,22 +188,71 @@ def view(input: Tensor, *shape) -> Tensor:
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
-    """``input.view(other.shape)``."""
+    """``input.view(other.shape)``.
+
+    Gradient: dL/dinput = g in the shape of ``input``.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        other: Tensor with as many elements, of which only the shape matters.
+
+    Returns:
+        Tensor of the shape of ``other``, a view of ``input``.
+
+    Raises:
+        ValueError: the number of elements does not fit, or the memory layout would need a copy.
+    """
     return view(input, other.shape)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
-    """``input.reshape(other.shape)``."""
+    """``input.reshape(other.shape)``.
+
+    Gradient: dL/dinput = g in the shape of ``input``.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        other: Tensor with as many elements, of which only the shape matters.
+
+    Returns:
+        Tensor of the shape of ``other``.
+
+    Raises:
+        ValueError: the number of elements does not fit.
+    """
     return reshape(input, other.shape)
 
 
 def ravel(input: Tensor) -> Tensor:
-    """All elements on one axis."""
+    """All elements on one axis.
+
+    Gradient: dL/dinput = g in the shape of ``input``.
+
+    Args:
+        input: Tensor of any shape and dtype, n elements.
+
+    Returns:
+        Tensor (n,); a view where the memory layout allows it.
+    """
     return reshape(input, -1)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Merge the axes ``start_dim`` to ``end_dim`` (both included) into one."""
+    """Merge the axes ``start_dim`` to ``end_dim`` (both included) into one.
+
+    Gradient: dL/dinput = g in the shape of ``input``.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        start_dim, end_dim: the first and the last axis to merge.
+
+    Returns:
+        Tensor with one axis in their place; a view where the memory layout allows it.
+
+    Raises:
+        ValueError: start_dim comes after end_dim.
+        IndexError: an axis out of range.
+    """
     if input.ndim == 0:
         return reshape(input, 1)
     first, last = axis("flatten", start_dim, input.ndim), axis("flatten", end_dim, input.ndim)
@@ -183,8 +265,19 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes) -> Tensor:
     """Split axis ``dim`` into axes of the lengths ``sizes``; one may be -1.
 
+    Gradient: dL/dinput = g in the shape of ``input``.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: the axis to split.
+        sizes: the lengths.
+
+    Returns:
+        Tensor with the axes of lengths ``sizes`` in the place of ``dim``.
+
     Raises:
         ValueError: the lengths do not multiply to that of the axis.
+        IndexError: ``dim`` out of range.
     """
     d = axis("unflatten", dim, input.ndim)
     lengths = [int(n) for n in sizes]
@@ -212,7 +305,21 @@ class Permute(Primitive):
 
 
 def permute(input: Tensor, *dims) -> Tensor:
-    """The axes in the order ``dims``: axis i of the result is axis dims[i] of the input."""
+    """The axes in another order: axis i of the result is axis dims[i] of the input.
+
+    Gradient: dL/dinput = g with its axes in the old order.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        *dims: every axis once, or one tuple of them.
+
+    Returns:
+        Tensor, a view of ``input``.
+
+    Raises:
+        ValueError: not every axis once.
+        IndexError: an axis out of range.
+    """
     order = axes("permute", sizes(dims), input.ndim)
     if len(order) != input.ndim:
         raise ValueError(f"permute: {len(order)} axes given for a tensor with {input.ndim}; name every axis once")
@@ -220,7 +327,20 @@ def permute(input: Tensor, *dims) -> Tensor:
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Exchange two axes."""
+    """Exchange two axes.
+
+    Gradient: dL/dinput = g with the two axes exchanged.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim0, dim1: the axes.
+
+    Returns:
+        Tensor, a view of ``input``.
+
+    Raises:
+        IndexError: an axis out of range.
+    """
     order = list(range(input.ndim))
     if not order:
         return alias(input)
@@ -230,12 +350,33 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
-    """Exchange two axes (``transpose`` under NumPy's name)."""
+    """Exchange two axes (``transpose`` under NumPy's name).
+
+    Gradient: dL/dinput = g with the two axes exchanged.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        axis0, axis1: the axes.
+
+    Returns:
+        Tensor, a view of ``input``.
+
+    Raises:
+        IndexError: an axis out of range.
+    """
     return transpose(input, axis0, axis1)
 
 
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; a 0-d or 1-d tensor stays as it is.
+
+    Gradient: dL/dinput = the transpose of g.
+
+    Args:
+        input: Tensor (N, M), (N,) or ().
+
+    Returns:
+        Tensor (M, N), (N,) or (), a view of ``input``.
 
     Raises:
         ValueError: more than two axes.
@@ -246,7 +387,21 @@ def t(input: Tensor) -> Tensor:
 
 
 def movedim(input: Tensor, source, destination) -> Tensor:
-    """Move the axes ``source`` to the places ``destination``; the others keep their order."""
+    """Move the axes ``source`` to the places ``destination``; the others keep their order.
+
+    Gradient: dL/dinput = g with its axes moved back.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        source, destination: an axis, or as many of one as of the other.
+
+    Returns:
+        Tensor, a view of ``input``.
+
+    Raises:
+        ValueError: different numbers of axes, or an axis named twice.
+        IndexError: an axis out of range.
+    """
     src, dst = axes("movedim", source, input.ndim), axes("movedim", destination, input.ndim)
     if len(src) != len(dst):
         raise ValueError(f"movedim: {len(src)} axes in source but {len(dst)} in destination")
@@ -257,13 +412,39 @@ def movedim(input: Tensor, source, destination) -> Tensor:
 
 
 def squeeze(input: Tensor, dim=None) -> Tensor:
-    """Remove the axes of length 1, all of them or those in ``dim``."""
+    """Remove axes of length 1.
+
+    Gradient: dL/dinput = g in the shape of ``input``.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: an axis or several, of which those of length 1 are removed; None for all.
+
+    Returns:
+        Tensor, a view of ``input``.
+
+    Raises:
+        IndexError: an axis out of range.
+    """
     chosen = axes("squeeze", dim, input.ndim)
     return Reshape.apply(input, shape=tuple([n for i, n in enumerate(input.shape) if n != 1 or i not in chosen]))
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """Insert an axis of length 1 at ``dim``."""
+    """Insert an axis of length 1.
+
+    Gradient: dL/dinput = g in the shape of ``input``.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        dim: the place of the new axis in the result; negative counts from its end.
+
+    Returns:
+        Tensor, a view of ``input``.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+    """
     d = axis("unsqueeze", dim, input.ndim + 1)
     return Reshape.apply(input, shape=input.shape[:d] + (1,) + input.shape[d:])
 
@@ -283,7 +464,20 @@ class BroadcastTo(Primitive):
 
 
 def broadcast_to(input: Tensor, size) -> Tensor:
-    """Repeat axes of length 1, and add leading axes, to reach the shape ``size``."""
+    """Repeat axes of length 1, and add leading axes, to reach the shape ``size``.
+
+    Gradient: dL/dinput = g, summed over the repeated axes.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        size: the wanted shape.
+
+    Returns:
+        Tensor of that shape, a view of ``input``.
+
+    Raises:
+        ValueError: a shape that ``input`` does not broadcast to.
+    """
     try:
         return BroadcastTo.apply(input, shape=tuple(size))
     except ValueError as error:
@@ -292,7 +486,20 @@ def broadcast_to(input: Tensor, size) -> Tensor:
 
 
 def expand(input: Tensor, *sizes_) -> Tensor:
-    """Like ``broadcast_to``; -1 keeps an axis as it is."""
+    """Like ``broadcast_to``; -1 keeps an axis as it is.
+
+    Gradient: dL/dinput = g, summed over the repeated axes.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        *sizes_: the wanted lengths, or one tuple of them.
+
+    Returns:
+        Tensor of that shape, a view of ``input``.
+
+    Raises:
+        ValueError: fewer lengths than axes, or a shape that ``input`` does not broadcast to.
+    """
     target = sizes(sizes_)
     extra = len(target) - input.ndim
     if extra < 0:
@@ -302,12 +509,37 @@ def expand(input: Tensor, *sizes_) -> Tensor:
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """``input.expand(other.shape)``."""
+    """``input.expand(other.shape)``.
+
+    Gradient: dL/dinput = g, summed over the repeated axes.
+
+    Args:
+        input: Tensor of any shape and dtype.
+        other: Tensor of which only the shape matters.
+
+    Returns:
+        Tensor of the shape of ``other``, a view of ``input``.
+
+    Raises:
+        ValueError: a shape that ``input`` does not broadcast to.
+    """
     return expand(input, other.shape)
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors expanded to their common shape."""
+    """The tensors expanded to their common shape.
+
+    Gradient: of each tensor its own g, summed over the repeated axes.
+
+    Args:
+        *tensors: Tensors whose shapes broadcast.
+
+    Returns:
+        A tuple of Tensors of the broadcast shape, views of the arguments.
+
+    Raises:
+        ValueError: shapes that do not broadcast.
+    """
     try:
         common = np.broadcast_shapes(*(t.shape for t in tensors))
     except ValueError as error:

@@ -119,6 +119,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
+        """Whether a gradient flows back to (or through) the tensor; assigning is ``requires_grad_``."""
         return self._node is not None
 
     @requires_grad.setter
@@ -126,7 +127,20 @@ class Tensor:
         self.requires_grad_(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
-        """Ask for a gradient (or stop asking), in place; for leaves."""
+        """Ask for a gradient (or stop asking), in place; for leaves.
+
+        Gradient: none (nothing is computed).
+
+        Args:
+            requires_grad: True to ask.
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            TypeError: integers or booleans.
+            RuntimeError: requires_grad=False for a result that has a graph.
+        """
         if requires_grad:
             if self._data.dtype.kind != "f":
                 raise TypeError(f"requires_grad: only floating-point tensors have gradients, this one is "
@@ -151,29 +165,58 @@ class Tensor:
         return self._node is None or type(self._node) is AccumulateGrad
 
     def numel(self) -> int:
-        """Number of elements."""
+        """Number of elements.
+
+        Gradient: none (the result is an int of Python).
+        """
         return int(self._data.size)
 
     def dim(self) -> int:
-        """Number of axes."""
+        """Number of axes.
+
+        Gradient: none (the result is an int of Python).
+        """
         return self._data.ndim
 
     def size(self, dim: int | None = None):
-        """The shape, or the length of one axis."""
+        """The shape, or the length of one axis.
+
+        Gradient: none (the result is a tuple or an int of Python).
+
+        Args:
+            dim: an axis; None for the whole shape.
+
+        Returns:
+            A tuple of integers, or an integer.
+
+        Raises:
+            IndexError: ``dim`` out of range.
+        """
         return self._data.shape if dim is None else self._data.shape[dim]
 
     def element_size(self) -> int:
-        """Bytes of one element."""
+        """Bytes of one element.
+
+        Gradient: none (the result is an int of Python).
+        """
         return self._data.dtype.itemsize
 
     def is_floating_point(self) -> bool:
-        """Whether the dtype is a floating-point one."""
+        """Whether the dtype is a floating-point one.
+
+        Gradient: none (the result is a bool of Python).
+        """
         return self._data.dtype.kind == "f"
 
     # ------------------------------------------------------------------ its values
 
     def numpy(self) -> np.ndarray:
         """A read-only view of the values (changing them behind the graph's back would spoil gradients).
+
+        Gradient: none (the result is a NumPy array).
+
+        Returns:
+            NumPy array of the shape and dtype of the tensor.
 
         Raises:
             RuntimeError: the tensor requires grad; use ``.detach().numpy()``.
@@ -188,13 +231,22 @@ class Tensor:
         return view
 
     def item(self):
-        """The value of a one-element tensor as a Python number."""
+        """The value of a one-element tensor as a Python number.
+
+        Gradient: none (the result is a number of Python).
+
+        Raises:
+            ValueError: several elements, or none.
+        """
         if self._data.size != 1:
             raise ValueError(f"item: only a tensor with one element is a number, this one has shape {self.shape}")
         return self._data.item()
 
     def tolist(self):
-        """Nested Python lists of the values."""
+        """Nested Python lists of the values.
+
+        Gradient: none (the result is a list, or a number for a 0-d tensor).
+        """
         return to_host(self._data).tolist()
 
     def __float__(self) -> float:
@@ -259,7 +311,13 @@ class Tensor:
     # ------------------------------------------------------------------ the graph
 
     def detach(self) -> "Tensor":
-        """The same values (shared, with their version counter) without the graph."""
+        """The same values (shared, with their version counter) without the graph.
+
+        Gradient: none (it is cut off here).
+
+        Returns:
+            Tensor of the same shape and dtype.
+        """
         return Tensor(self)
 
     @property
@@ -279,11 +337,16 @@ class Tensor:
                  create_graph: bool = False, inputs=None) -> None:
         """Add d(self)/d(leaf), times ``gradient``, to the ``grad`` of every leaf.
 
+        Gradient: differentiable itself with ``create_graph``.
+
         Args:
             gradient: the cotangent, of this tensor's shape; may be left out for one element (it is 1).
             retain_graph: keep the saved values for a second backward (default: same as ``create_graph``).
             create_graph: record the backward itself, for derivatives of derivatives.
             inputs: fill only these leaves.
+
+        Returns:
+            None.
 
         Raises:
             RuntimeError: no graph, a graph already freed, or a saved value changed in place.
@@ -296,15 +359,29 @@ class Tensor:
     def register_hook(self, hook):
         """Call ``hook(grad)`` whenever a gradient of this tensor is computed; what it returns replaces it.
 
+        Gradient: as before, or what ``hook`` makes of it.
+
+        Args:
+            hook: Tensor -> Tensor of the same shape, or None to leave the gradient as it is.
+
         Returns:
             A handle with ``remove()``.
+
+        Raises:
+            RuntimeError: the tensor does not require grad.
         """
         if self._node is None:
             raise RuntimeError("register_hook: this tensor does not require grad")
         return _Handle(self._node, hook)
 
     def retain_grad(self) -> None:
-        """Keep ``grad`` for this non-leaf, too."""
+        """Keep ``grad`` for this non-leaf, too.
+
+        Gradient: none (nothing is computed).
+
+        Raises:
+            RuntimeError: the tensor does not require grad.
+        """
         if self._node is None:
             raise RuntimeError("retain_grad: this tensor does not require grad")
         if self.is_leaf or self._node.hooks and any(isinstance(h, _RetainGrad) for h in self._node.hooks):
@@ -351,34 +428,120 @@ class Tensor:
         return self
 
     def add_(self, other, *, alpha=1):
-        """self += alpha * other, in place (under ``no_grad`` for parameters)."""
+        """self += alpha * other, in place (under ``no_grad`` for parameters).
+
+        Gradient: none (a change in place of a tensor in a graph is refused).
+
+        Args:
+            other: Tensor or number that broadcasts to this shape and whose dtype fits.
+            alpha: a number.
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            RuntimeError: the tensor is part of a graph.
+            TypeError: a dtype that does not fit, e.g. fractions for integers.
+            ValueError: a shape that does not broadcast.
+        """
         return self._in_place("add_", np.add, other, alpha)
 
     def sub_(self, other, *, alpha=1):
-        """self -= alpha * other, in place."""
+        """self -= alpha * other, in place.
+
+        Gradient: none (a change in place of a tensor in a graph is refused).
+
+        Args:
+            other, alpha: as in ``add_``.
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            RuntimeError, TypeError, ValueError: as ``add_``.
+        """
         return self._in_place("sub_", np.subtract, other, alpha)
 
     def mul_(self, other):
-        """self *= other, in place."""
+        """self *= other, in place.
+
+        Gradient: none (a change in place of a tensor in a graph is refused).
+
+        Args:
+            other: as in ``add_``.
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            RuntimeError, TypeError, ValueError: as ``add_``.
+        """
         return self._in_place("mul_", np.multiply, other)
 
     def div_(self, other):
-        """self /= other, in place."""
+        """self /= other, in place.
+
+        Gradient: none (a change in place of a tensor in a graph is refused).
+
+        Args:
+            other: as in ``add_``.
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            RuntimeError, ValueError: as ``add_``.
+            TypeError: a tensor of integers.
+        """
         return self._in_place("div_", np.true_divide, other)
 
     def zero_(self):
-        """Fill with zeros, in place."""
+        """Fill with zeros, in place.
+
+        Gradient: none (a change in place of a tensor in a graph is refused).
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            RuntimeError: the tensor is part of a graph.
+        """
         return self.fill_(0)
 
     def fill_(self, value):
-        """Fill with one value, in place."""
+        """Fill with one value, in place.
+
+        Gradient: none (a change in place of a tensor in a graph is refused).
+
+        Args:
+            value: a number, or a Tensor with one element.
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            RuntimeError: the tensor is part of a graph.
+        """
         self._check_in_place("fill_", "full_like(x, value)")
         self._data.fill(value.item() if isinstance(value, Tensor) else value)
         self._bump("fill_")
         return self
 
     def copy_(self, src):
-        """Take the values of ``src`` (broadcast to this shape), in place."""
+        """Take the values of ``src``, in place.
+
+        Gradient: none (a change in place of a tensor in a graph is refused).
+
+        Args:
+            src: Tensor, array or number that broadcasts to this shape; it takes this dtype.
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            RuntimeError: the tensor is part of a graph.
+            ValueError: a shape that does not broadcast.
+        """
         self._check_in_place("copy_", "src.clone()")
         self._data[...] = src._data if isinstance(src, Tensor) else src
         self._bump("copy_")
@@ -472,8 +635,14 @@ def raw_index(index):
 def to(self: Tensor, target=None, *, device: str | None = None, dtype=None) -> Tensor:
     """The tensor on another device or in another dtype; itself if nothing changes.
 
+    Gradient: dL/dself = g, back on the old device and in the old dtype.
+
     Args:
-        target: a device name ("cpu", "cuda", "cuda:0") or a dtype.
+        target: a device name ("cpu", "cuda", "cuda:0"), a dtype, or a Tensor whose device and dtype are taken.
+        device, dtype: the same by name.
+
+    Returns:
+        Tensor of the same shape.
     """
     if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
         device = target

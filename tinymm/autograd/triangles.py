@@ -62,8 +62,19 @@ def from_diagonal(x, shape: tuple, offset: int, d0: int, d1: int):
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The elements whose indices on ``dim1`` and ``dim2`` are i and i + ``offset``, as a view.
 
+    Gradient: dL/dinput = g on that diagonal, else 0.
+
+    Args:
+        input: Tensor of at least two axes.
+        offset: 0 for the main diagonal, positive above it, negative below.
+        dim1, dim2: the two axes.
+
     Returns:
         Tensor of the other axes, followed by the diagonal.
+
+    Raises:
+        ValueError: fewer than two axes, or the same axis twice.
+        IndexError: an axis out of range.
     """
     if input.ndim < 2:
         raise ValueError(f"diagonal: shape {input.shape}; a diagonal needs two axes (diag makes a matrix of a vector)")
@@ -74,7 +85,22 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Matrices with the last axis of ``input`` on a diagonal, and 0 elsewhere."""
+    """Matrices with the last axis of ``input`` on a diagonal, and 0 elsewhere.
+
+    Gradient: dL/dinput = the diagonal of g.
+
+    Args:
+        input: Tensor (*, n).
+        offset: 0 for the main diagonal, positive above it, negative below.
+        dim1, dim2: the places of the two axes of the matrices in the result.
+
+    Returns:
+        Tensor with n + abs(offset) rows and columns on ``dim1`` and ``dim2``.
+
+    Raises:
+        ValueError: a 0-d tensor, or the same axis twice.
+        IndexError: an axis out of range.
+    """
     if input.ndim == 0:
         raise ValueError("diag_embed: a 0-d tensor has no axis to put on a diagonal")
     n = input.ndim + 1
@@ -90,7 +116,20 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal.
+
+    Gradient: dL/dinput = g on that diagonal, else 0; for a vector the diagonal of g.
+
+    Args:
+        input: Tensor (N, M) or (N,).
+        diagonal: 0 for the main diagonal, positive above it, negative below.
+
+    Returns:
+        Tensor (K,), a view of the matrix; or (N + abs(diagonal), N + abs(diagonal)).
+
+    Raises:
+        ValueError: neither a vector nor a matrix.
+    """
     if input.ndim not in (1, 2):
         raise ValueError(f"diag: shape {input.shape}; give a vector or a matrix, or use diagonal or diag_embed")
     return diag_embed(input, diagonal) if input.ndim == 1 else Diagonal.apply(input, offset=int(diagonal), d0=0, d1=1)
@@ -129,10 +168,36 @@ def _triangle(operation, input: Tensor, diagonal: int) -> Tensor:
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The elements on and below a diagonal of each matrix (..., N, M), zeros elsewhere."""
+    """The elements on and below a diagonal of each matrix, zeros elsewhere.
+
+    Gradient: dL/dinput = g on and below the diagonal, else 0.
+
+    Args:
+        input: Tensor (*, N, M).
+        diagonal: 0 for the main diagonal, positive above it, negative below.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: fewer than two axes.
+    """
     return _triangle(Tril, input, diagonal)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The elements on and above a diagonal of each matrix (..., N, M), zeros elsewhere."""
+    """The elements on and above a diagonal of each matrix, zeros elsewhere.
+
+    Gradient: dL/dinput = g on and above the diagonal, else 0.
+
+    Args:
+        input: Tensor (*, N, M).
+        diagonal: 0 for the main diagonal, positive above it, negative below.
+
+    Returns:
+        Tensor of the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: fewer than two axes.
+    """
     return _triangle(Triu, input, diagonal)
