@@ -1,14 +1,16 @@
 """``help(tinymm.exp)`` and the like: what it shows is complete, and the formulas of the element-wise table are true."""
 
+import importlib
 import inspect
 import math
+import pydoc
 import re
 
 import numpy as np
 import pytest
 
 import tinymm
-from tinymm.autograd import activations, comparison, elementwise, special
+from tinymm.autograd import activations, comparison, creation, elementwise, sampling, special
 
 NUMBER = r"-?(?:\d+(?:\.\d+)?|inf|nan)"
 
@@ -19,7 +21,10 @@ def is_of_the_table(value) -> bool:
 
 
 TABLE = {name: value for room in (elementwise, special, activations) for name, value in vars(room).items()
-         if is_of_the_table(value)} | {name: getattr(elementwise, name) for name in ("add", "sub", "div")}
+         if is_of_the_table(value)}
+COMPOSED = ("add", "sub", "div", "leaky_relu", "elu", "gelu", "quick_gelu", "silu", "softplus")
+TABLE |= {name: getattr(tinymm, name) for name in COMPOSED}
+DEFAULTS = dict(alpha=1, beta=1, negative_slope=0.01)   # of the arguments that are no arrays
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +40,10 @@ def arguments(function) -> tuple[str, ...]:
 
 def evaluate(text: str, **values):
     """A formula of a docstring in NumPy's functions."""
-    names = {"e": math.e, "pi": math.pi, "erf": np.vectorize(math.erf)}
+    erf = np.vectorize(math.erf)
+    names = {"e": math.e, "pi": math.pi, "erf": erf, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+             "Phi": lambda x: (1 + erf(x / math.sqrt(2))) / 2,
+             "phi": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi), **DEFAULTS}
     return eval(text, {"__builtins__": {}}, vars(np) | names | values)
 
 
@@ -59,7 +67,7 @@ def samples(function):
 def test_the_table_is_all_there():
     assert len(TABLE) >= 38
     named = {name for name, value in vars(tinymm.functional).items() if is_of_the_table(value)}
-    assert named | {"add", "sub", "div"} == set(TABLE) - {"add_", "sub_", "true_div", "_trunc_divide"}
+    assert named | set(COMPOSED) == set(TABLE) - {"add_", "sub_", "true_div", "_trunc_divide"}
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -67,7 +75,7 @@ def test_the_formula_is_the_forward(name):
     function = TABLE[name]
     inputs = samples(function)
     formula = re.match(r".*element by element: y = (.*)\.\n", function.__doc__)[1]
-    y = evaluate(formula, alpha=1, **dict(zip(arguments(function), inputs)))
+    y = evaluate(formula, **dict(zip(arguments(function), inputs)))
     np.testing.assert_allclose(run(function, *inputs)[0], y, rtol=1e-12, atol=1e-14)
 
 
@@ -91,7 +99,7 @@ def test_the_gradient_line_is_the_backward(name):
     texts = [part.split(" = ", 1) for part in line.split("; ")]
     assert [left for left, _ in texts] == [f"dL/d{name}" for name in arguments(function)]
     for (_, text), gradient in zip(texts, gradients):
-        expected = evaluate(text, g=g, y=y, alpha=1, **dict(zip(arguments(function), inputs)))
+        expected = evaluate(text, g=g, y=y, **dict(zip(arguments(function), inputs)))
         np.testing.assert_allclose(gradient, expected, rtol=1e-11, atol=1e-13)
 
 
@@ -127,3 +135,80 @@ def test_alpha_and_a_rounded_quotient_as_told():
 @pytest.mark.parametrize("name", [name for name, value in TABLE.items() if is_of_the_table(value)])
 def test_the_source_shown_is_the_line_of_the_table(name):
     assert re.match(rf"{name} = (unary|binary)\(", inspect.getsource(TABLE[name]))
+
+
+# ---------------------------------------------------------------------- every public function and method
+
+FUNCTIONS = {name: value for name, value in vars(tinymm.functional).items()
+             if inspect.isfunction(value) and not name.startswith("_")} | \
+            {name: getattr(room, name) for room in (creation, sampling) for name in room.__all__}
+METHODS = {name: value for name, value in vars(tinymm.Tensor).items()
+           if inspect.isfunction(value) and not name.startswith("_")}
+PROPERTIES = {name: value for name, value in vars(tinymm.Tensor).items() if isinstance(value, property)}
+
+# What returns a thing of Python that the summary names, or nothing: there is no array whose shape could be told.
+WITHOUT_RETURNS = {"numel", "dim", "element_size", "is_floating_point", "item", "tolist", "retain_grad"}
+ALIASES = {"clip": "clamp"}
+
+
+def cases():
+    return [pytest.param(name, value, id=f"{where}{name}")
+            for where, group in (("", FUNCTIONS), ("Tensor.", METHODS)) for name, value in group.items()]
+
+
+def parameters(function) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+def test_all_are_looked_at():
+    assert len(FUNCTIONS) >= 215 and len(METHODS) >= 160 and len(PROPERTIES) >= 11
+
+
+@pytest.mark.parametrize("name, function", cases())
+def test_the_name_and_the_module_are_where_it_is_defined(name, function):
+    assert function.__name__ == ALIASES.get(name, name)
+    assert function.__module__.startswith("tinymm.")
+    source = inspect.getsource(importlib.import_module(function.__module__))
+    own = re.escape(function.__name__)
+    assert re.search(rf"^ *(def {own}\(|{own} = \w+\()|\"{own}\"", source, re.MULTILINE), function.__module__
+
+
+@pytest.mark.parametrize("name, function", cases())
+def test_the_docstring_is_complete(name, function):
+    lines = inspect.getdoc(function).split("\n")
+    assert lines[0].strip() and len(lines[0]) <= 120 and (len(lines) == 1 or lines[1] == ""), "a summary of one line"
+    gradients = [line for line in lines if line.startswith("Gradient:")]
+    assert len(gradients) == 1 and len(gradients[0]) > len("Gradient: "), "one line that begins with Gradient:"
+    sections = [line for line in lines if line in ("Args:", "Returns:", "Raises:")]
+    assert sections == [s for s in ("Args:", "Returns:", "Raises:") if s in sections], "each once, in this order"
+    assert ("Args:" in sections) == bool(parameters(function))
+    assert ("Returns:" in sections) != (name in WITHOUT_RETURNS)
+
+
+@pytest.mark.parametrize("name, function", cases())
+def test_args_has_every_parameter_in_order(name, function):
+    lines = inspect.getdoc(function).split("\n")
+    entries, inside = [], False
+    for line in lines:
+        inside = line == "Args:" or inside and line != ""
+        entry = re.match(r"    (\S.*?): ", line + " ")
+        if inside and entry:
+            entries += [part.strip(" *") for part in entry[1].split(",")]
+    assert entries == parameters(function)
+
+
+@pytest.mark.parametrize("name, function", cases())
+def test_help_can_be_shown(name, function):
+    text = pydoc.render_doc(function, renderer=pydoc.plaintext)
+    assert text.split("\n")[0] == f"Python Library Documentation: function {function.__name__} in module {function.__module__}"
+    assert "Gradient:" in text and f"{function.__name__}(" in text
+
+
+def test_help_of_the_class_can_be_shown():
+    text = pydoc.render_doc(tinymm.Tensor, renderer=pydoc.plaintext)
+    assert "class Tensor in module tinymm.autograd.tensor" in text.split("\n")[0]
+    assert all(name in text for name in METHODS)
+
+
+def test_properties_say_what_they_are():
+    assert [name for name, value in PROPERTIES.items() if not value.__doc__] == []

@@ -1,4 +1,8 @@
-"""All functions by PyTorch's names: the public face of the primitives and the fused operations."""
+"""All functions by PyTorch's names: the public face of the primitives and the fused operations.
+
+In their docstrings L is a scalar that is differentiated, y the result, and g = dL/dy the gradient that arrives at it.
+``*`` is element by element, ``@`` the matrix product; axes that were broadcast are summed over.
+"""
 
 from .autograd.activations import elu, leaky_relu, logsigmoid
 from .autograd.choice import allclose, clamp, clip, isclose, lerp, masked_fill

@@ -43,17 +43,17 @@ class LeakyReLU(Primitive):
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """input where it is positive, else negative_slope * input.
+    """Rectifier that leaks, element by element: y = where(x > 0, x, negative_slope * x).
 
-    Gradient: dL/dinput = g where input > 0, else negative_slope * g (also at 0).
+    Gradient: dL/dx = g * where(x > 0, 1, negative_slope), with g = dL/dy.
 
     Args:
-        input: Tensor of any shape; integers become the default float first.
-        negative_slope: the slope on the left.
+        input: x, a Tensor of any shape; integers become the default float first.
+        negative_slope: the slope on the left, and at 0.
         inplace: PyTorch's; not supported.
 
     Returns:
-        Tensor of the shape of ``input``.
+        Tensor of the shape of x.
 
     Raises:
         ValueError: inplace=True, which would spoil gradients.
@@ -80,17 +80,18 @@ class ELU(Primitive):
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """y = input where it is positive, else alpha * (e ** input - 1).
+    """Exponential linear unit, element by element: y = where(x > 0, x, alpha * (e ** x - 1)).
 
-    Gradient: dL/dinput = g where input > 0, else g * (y + alpha) (Clevert et al. 2016, equation 15).
+    Gradient: dL/dx = g * where(x > 0, 1, y + alpha), with g = dL/dy.
+    Clevert et al. 2016, equation 15.
 
     Args:
-        input: Tensor of any shape; integers become the default float first.
+        input: x, a Tensor of any shape; integers become the default float first.
         alpha: minus the limit on the left.
         inplace: PyTorch's; not supported.
 
     Returns:
-        y, a Tensor of the shape of ``input``.
+        Tensor of the shape of x.
 
     Raises:
         ValueError: inplace=True, which would spoil gradients.

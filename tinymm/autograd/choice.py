@@ -104,8 +104,8 @@ class Clamp(Primitive):
 def clamp(input: Tensor, min=None, max=None) -> Tensor:
     """The elements, none smaller than ``min`` and none larger than ``max`` (which wins where min > max).
 
-    Gradient: dL/dinput = g where min <= input <= max, else 0; a bound that is a Tensor gets g where it alone wins.
-    ``clip`` is another name of ``clamp``.
+    Gradient: dL/dinput = g where min <= input <= max, else 0; a bound that is a Tensor gets g where it alone
+    wins. ``clip`` is another name of ``clamp``.
 
     Args:
         input: Tensor of any shape.

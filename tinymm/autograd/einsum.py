@@ -69,7 +69,8 @@ def contract(a, b, la: str, lb: str, out: str):
 def einsum(equation, *operands) -> Tensor:
     """Sum of products over named axes, e.g. ``einsum("bij,bjk->bik", a, b)``.
 
-    Gradient: of each operand the einsum of g and the other operands with the letters of the operand as its result.
+    Gradient: of each operand the einsum of g and the other operands with the letters of the operand as its
+    result.
 
     Args:
         equation: a letter for each axis of each operand, operands separated by commas, then optionally "->" and the
@@ -200,7 +201,8 @@ def parse(equation: str, shapes) -> tuple[list[str], str, dict[str, int]]:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_o = x1^T W_o x2 + b_o.
 
-    Gradient: dL/dx1 = sum_o g_o W_o x2; dL/dx2 = sum_o g_o W_o^T x1; dL/dW_o = sum g_o x1 x2^T; dL/db = sum g.
+    Gradient: dL/dx1 = sum_o g_o W_o x2; dL/dx2 = sum_o g_o W_o^T x1; dL/dW_o = sum g_o x1 x2^T; dL/db = sum
+    g.
 
     Args:
         input1: (*, I).

@@ -77,7 +77,8 @@ def _pair(name: str, a, b) -> tuple[Tensor, Tensor]:
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product over the last two axes; leading axes broadcast, 1-D arguments are a row or a column.
 
-    Gradient: dL/dinput = g @ other^T; dL/dother = input^T @ g; each summed over the leading axes that broadcast.
+    Gradient: dL/dinput = g @ other^T; dL/dother = input^T @ g; each summed over the leading axes that
+    broadcast.
 
     Args:
         input: (..., N, K) or (K,).

@@ -124,7 +124,7 @@ def cuda(self):
 
 
 def where(self, condition, other):
-    """This tensor where ``condition`` is true, else ``other``, broadcasting; ``tinymm.where(condition, self, other)``.
+    """This tensor where ``condition`` is true, else ``other``: ``tinymm.where(condition, self, other)``.
 
     Gradient: dL/dself = g where the condition is true, else 0; dL/dother = g where it is false, else 0.
 

@@ -52,8 +52,8 @@ def _index(name: str, function, input: Tensor, d: int):
 def max(input: Tensor, dim=None, keepdim: bool = False):
     """The largest element; over all axes, or along ``dim``, or of two tensors.
 
-    Gradient: dL/dinput = g at the largest element, else 0. Without ``dim`` ties share it equally; with an integer the
-    first of a tie gets it.
+    Gradient: dL/dinput = g at the largest element, else 0. Without ``dim`` ties share it equally; with an
+    integer the first of a tie gets it.
 
     Args:
         input: Tensor of any shape.
@@ -79,8 +79,8 @@ def max(input: Tensor, dim=None, keepdim: bool = False):
 def min(input: Tensor, dim=None, keepdim: bool = False):
     """The smallest element; over all axes, or along ``dim``, or of two tensors.
 
-    Gradient: dL/dinput = g at the smallest element, else 0. Without ``dim`` ties share it equally; with an integer the
-    first of a tie gets it.
+    Gradient: dL/dinput = g at the smallest element, else 0. Without ``dim`` ties share it equally; with an
+    integer the first of a tie gets it.
 
     Args:
         input: Tensor of any shape.

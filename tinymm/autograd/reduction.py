@@ -432,8 +432,8 @@ class Norm(Primitive):
 def norm(input: Tensor, p: float | str = "fro", dim=None, keepdim: bool = False, dtype=None) -> Tensor:
     """The p-norm over all axes, or over ``dim``: y = (sum |x| ** p) ** (1 / p).
 
-    Gradient: dL/dinput = g * sign(x) * (|x| / y) ** (p - 1), and 0 where x = 0 or y = 0; as ``amax``, ``amin`` of |x|
-    for p = inf, -inf.
+    Gradient: dL/dinput = g * sign(x) * (|x| / y) ** (p - 1), and 0 where x = 0 or y = 0; as ``amax``,
+    ``amin`` of |x| for p = inf, -inf.
 
     Args:
         input: x, a Tensor of any shape, floating point.

@@ -245,10 +245,10 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     Gradient: none (the result is an index).
 
     Args:
-        generator: as in ``rand``.
         input: (K,) or (B, K) weights, not negative, not all 0; they need not sum to 1.
         num_samples: n, how many to draw.
         replacement: whether an index can be drawn twice in a row.
+        generator: as in ``rand``.
 
     Returns:
         int64 Tensor (n,) or (B, n), in the order of drawing.

@@ -49,7 +49,8 @@ class Prod(Primitive):
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Product over all axes, or along ``dim``.
 
-    Gradient: dL/dinput_i = g times the product of the other elements (without a division, so that zeros do no harm).
+    Gradient: dL/dinput_i = g times the product of the other elements (without a division, so that zeros do no
+    harm).
 
     Args:
         input: Tensor of any shape; integers and booleans are multiplied as int64.
@@ -132,7 +133,8 @@ class CumProd(Primitive):
 def cumprod(input: Tensor, dim: int, *, dtype=None) -> Tensor:
     """Running products along ``dim``: y_k = x_1 ... x_k.
 
-    Gradient: dL/dx_i = the sum over k >= i of g_k times the other factors of y_k; it takes n^2 numbers for length n.
+    Gradient: dL/dx_i = the sum over k >= i of g_k times the other factors of y_k; it takes n^2 numbers for
+    length n.
 
     Args:
         input: x, a Tensor of any shape; integers and booleans are multiplied as int64.

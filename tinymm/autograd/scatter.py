@@ -235,8 +235,8 @@ def _place(name: str, input: Tensor, index, shape: tuple | None, values, accumul
 def index_put(input: Tensor, indices, values, accumulate: bool = False) -> Tensor:
     """A copy of ``input`` with input[indices] = values, or += with ``accumulate``; differentiable in both.
 
-    Gradient: dL/dvalues = g at the indices, summed over what was broadcast; dL/dinput = g, with 0 at the indices unless
-    ``accumulate``.
+    Gradient: dL/dvalues = g at the indices, summed over what was broadcast; dL/dinput = g, with 0 at the
+    indices unless ``accumulate``.
 
     Args:
         input: Tensor of any shape and dtype.
@@ -271,7 +271,8 @@ def _source(name: str, input: Tensor, index: Tensor, src, d: int) -> Tensor:
 def scatter(input: Tensor, dim: int, index, src, *, reduce: str | None = None) -> Tensor:
     """A copy with out[index[i][j]][j] = src[i][j] for dim = 0, and likewise for other axes.
 
-    Gradient: dL/dsrc = g at the places written; dL/dinput = g, with 0 at those places unless they are added to.
+    Gradient: dL/dsrc = g at the places written; dL/dinput = g, with 0 at those places unless they are added
+    to.
 
     Args:
         input: Tensor of any shape and dtype.

@@ -286,14 +286,17 @@ Softplus.cuda = _cuda("softplus", "v * beta > threshold ? v : log1p(exp(v * beta
 # ---------------------------------------------------------------------- the public functions
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """input * Phi(input), with Phi the distribution function of the normal distribution.
+    """Gaussian error linear unit, element by element: y = x * Phi(x).
+
+    Gradient: dL/dx = g * (Phi(x) + x * phi(x)), with g = dL/dy.
+    Phi is the distribution function of the normal distribution, phi its density (Hendrycks and Gimpel 2016).
 
     Args:
-        input: any shape, floating point.
+        input: x, a Tensor of any shape, floating point.
         approximate: "none" for the exact Phi (by erf), "tanh" for the approximation that GPT-2 uses.
 
     Returns:
-        Tensor of the shape of ``input``.
+        Tensor of the shape and dtype of x.
 
     Raises:
         ValueError: another word for ``approximate``.
@@ -305,7 +308,16 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """input * sigmoid(input), element by element.
+    """Sigmoid linear unit, also called swish, element by element: y = x * sigmoid(x).
+
+    Gradient: dL/dx = g * (y + sigmoid(x) * (1 - y)), with g = dL/dy.
+
+    Args:
+        input: x, a Tensor of any shape, floating point.
+        inplace: PyTorch's; not supported.
+
+    Returns:
+        Tensor of the shape and dtype of x.
 
     Raises:
         ValueError: inplace=True, which would spoil gradients.
@@ -317,7 +329,15 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def quick_gelu(input: Tensor) -> Tensor:
-    """input * sigmoid(1.702 * input), element by element: GELU with a sigmoid for Phi.
+    """GELU with a sigmoid for Phi, element by element: y = x * sigmoid(1.702 * x).
+
+    Gradient: dL/dx = g * (1.702 * y + sigmoid(1.702 * x) * (1 - 1.702 * y)), with g = dL/dy.
+
+    Args:
+        input: x, a Tensor of any shape, floating point.
+
+    Returns:
+        Tensor of the shape and dtype of x.
 
     Raises:
         TypeError: integer input.
@@ -326,7 +346,18 @@ def quick_gelu(input: Tensor) -> Tensor:
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + e ** (beta * input)) / beta, a smooth ReLU; ``input`` itself where beta * input > threshold.
+    """A smooth ReLU, element by element: y = log(1 + e ** (beta * x)) / beta.
+
+    Gradient: dL/dx = g * sigmoid(beta * x), with g = dL/dy.
+    Where beta * x > threshold, y is x itself and the gradient g.
+
+    Args:
+        input: x, a Tensor of any shape, floating point.
+        beta: how sharp the bend is.
+        threshold: from where on it is a straight line.
+
+    Returns:
+        Tensor of the shape and dtype of x.
 
     Raises:
         TypeError: integer input.

@@ -99,9 +99,13 @@ template <typename T> __global__ void dropout_scale(const T* x, const bool* kept
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator=None) -> Tensor:
     """Set each element to 0 with probability ``p`` and multiply the others by 1 / (1 - p).
 
+    Gradient: dL/dinput = g / (1 - p) where the element was kept, else 0.
+
     Args:
         input: any shape, floating point.
+        p: the probability.
         training: False returns ``input`` as it is.
+        inplace: PyTorch's; not supported.
         generator: the random stream, or its name (default: "dropout").
 
     Returns:

@@ -128,12 +128,15 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
               norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
     """The rows of ``weight`` that ``input`` names.
 
+    Gradient: dL/dweight[v] = the sum of g wherever ``input`` is v.
+
     Args:
         input: (*) integers in [0, V).
         weight: (V, D).
         padding_idx: the row whose gradient stays 0; negative counts from the end.
+        max_norm, norm_type: PyTorch's; not supported.
         scale_grad_by_freq: divide the gradient of a row by how often it occurs in ``input``.
-        max_norm, norm_type, sparse: PyTorch's; not supported.
+        sparse: PyTorch's; not supported.
 
     Returns:
         Tensor (*, D).

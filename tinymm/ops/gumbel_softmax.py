@@ -23,14 +23,25 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, *, dim:
                    generator: Stream | str | None = None) -> Tensor:
     """A differentiable sample from softmax(logits) along ``dim``.
 
+        y = softmax((logits + G) / tau), each G drawn from the Gumbel distribution   (Jang et al. 2017, equation 2)
+
+    Gradient: dL/dlogits = y * (g - the sum of g * y along ``dim``) / tau, with the soft y also where
+    ``hard``.
+
     Args:
         logits: unnormalised log-probabilities.
         tau: temperature > 0; small ones give samples that are nearly one-hot, and large gradients.
         hard: return the one-hot vector itself, with the gradient of the soft sample.
+        dim: the axis.
         generator: the random stream, or its name (default: "sampling").
 
     Returns:
         Tensor of the shape of ``logits`` that sums to 1 along ``dim``.
+
+    Raises:
+        ValueError: tau is not positive.
+        TypeError: integer logits.
+        IndexError: ``dim`` out of range.
     """
     logits = floating("gumbel_softmax", "logits", logits)
     d = axis("gumbel_softmax", dim, logits.ndim)

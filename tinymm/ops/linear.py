@@ -110,6 +110,9 @@ def _describe(x: Tensor) -> str:
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x W^T + b over the last axis.
 
+    Gradient: dL/dinput = g @ weight; dL/dweight = g^T @ input; dL/dbias = g, summed over all axes but the
+    last.
+
     Args:
         input: (*, in_features).
         weight: (out_features, in_features), or (in_features,) for a single output without an axis.

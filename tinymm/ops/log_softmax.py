@@ -176,6 +176,8 @@ template <typename T> __global__ void log_softmax_backward(const T* g, const T* 
 def log_softmax(input: Tensor, dim: int, *, dtype=None) -> Tensor:
     """The logarithm of ``softmax(input, dim)``, accurate where the softmax underflows.
 
+    Gradient: dL/dinput = g - e ** y * the sum of g along ``dim``.
+
     Args:
         input: any shape, floating point.
         dim: the axis along which exp(result) sums to 1.

@@ -14,13 +14,23 @@ from .checks import floating, one_device, same_dtype
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int | tuple = 1, eps: float = 1e-12) -> Tensor:
-    """``input`` over its p-norm along ``dim``: vectors of length 1.
+    """``input`` over its p-norm along ``dim``, which makes vectors of length 1.
+
+    Gradient: dL/dinput = (g - (the sum of g * y along ``dim``) * dn/dinput) / n, with the norm n; g / eps
+    where n < eps.
 
     Args:
+        input: Tensor of any shape, floating point.
+        p: of the norm.
+        dim: an axis or several.
         eps: the least that is divided by, so that a vector of zeros stays zero.
 
     Returns:
-        Tensor of the shape of ``input``.
+        y, a Tensor of the shape of ``input``.
+
+    Raises:
+        TypeError: integer input.
+        IndexError: ``dim`` out of range.
     """
     input = floating("normalize", "input", input)
     axes("normalize", dim, input.ndim)
@@ -30,8 +40,11 @@ def normalize(input: Tensor, p: float = 2.0, dim: int | tuple = 1, eps: float = 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along ``dim``: x1 . x2 / (|x1| |x2|).
 
+    Gradient: dL/dx1 = g * (x2 / |x2| - y * x1 / |x1|) / |x1|; dL/dx2 likewise.
+
     Args:
-        x1, x2: shapes that broadcast; ``dim`` is an axis of the common shape.
+        x1, x2: shapes that broadcast.
+        dim: an axis of the common shape.
         eps: the least length that is divided by.
 
     Returns:
@@ -39,6 +52,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
     Raises:
         ValueError: shapes that do not broadcast.
+        TypeError: integer input.
+        IndexError: ``dim`` out of range.
     """
     x1, x2 = common("cosine_similarity", x1=x1, x2=x2)
     axes("cosine_similarity", dim, x1.ndim)
@@ -55,13 +70,20 @@ def _length(x: Tensor, dim, eps: float) -> Tensor:
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last axis.
 
+    Gradient: dL/dx1 = g * dy/dd, that of ``norm`` of d = x1 - x2 + eps; dL/dx2 = -dL/dx1.
+
     Args:
         x1, x2: (N, D) or (D,), or shapes that broadcast.
+        p: of the norm.
         eps: added to every difference, as PyTorch does.
         keepdim: leave the last axis in place with length 1.
 
     Returns:
         Tensor (N,), (), or the broadcast shape without the last axis.
+
+    Raises:
+        ValueError: shapes that do not broadcast, or 0-d.
+        TypeError: integer input.
     """
     x1, x2 = common("pairwise_distance", x1=x1, x2=x2)
     if x1.ndim == 0:

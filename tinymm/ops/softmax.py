@@ -243,6 +243,8 @@ def softmax_arguments(name: str, input: Tensor, dim: int, dtype) -> tuple[Tensor
 def softmax(input: Tensor, dim: int, *, dtype=None) -> Tensor:
     """Positive numbers that sum to 1 along ``dim``: e^input over its sum.
 
+    Gradient: dL/dinput = y * (g - the sum of g * y along ``dim``).
+
     Args:
         input: any shape, floating point.
         dim: the axis along which the result sums to 1.
@@ -260,7 +262,20 @@ def softmax(input: Tensor, dim: int, *, dtype=None) -> Tensor:
 
 
 def softmin(input: Tensor, dim: int, *, dtype=None) -> Tensor:
-    """``softmax(-input, dim)``: the smallest element gets the largest share."""
+    """``softmax(-input, dim)``: the smallest element gets the largest share.
+
+    Gradient: dL/dinput = -y * (g - the sum of g * y along ``dim``).
+
+    Args:
+        input, dim, dtype: as in ``softmax``.
+
+    Returns:
+        y, a Tensor of the shape of ``input``.
+
+    Raises:
+        TypeError: integer input without ``dtype``.
+        IndexError: ``dim`` out of range.
+    """
     input, d = softmax_arguments("softmin", input, dim, dtype)
     return Softmax.apply(-input, dim=d)
 

@@ -150,6 +150,9 @@ template <typename T> __global__ void additive_score_backward(const T* g, const 
 def additive_attention_score(query: Tensor, key: Tensor, weight: Tensor) -> Tensor:
     """e_i = weight . tanh(key_i + query) for every location i.
 
+    Gradient: dL/dkey = g * weight * (1 - t^2) with t = tanh(key + query); dL/dquery = its sum over the
+    locations; dL/dweight = the sum of g * t.
+
     Args:
         query: (B, A).
         key: (B, L, A), one row a location.

@@ -231,6 +231,9 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
 
     A query that may see no key gives zeros, and no gradient (PyTorch's ``MultiheadAttention`` gives NaN there).
 
+    Gradient: with the weights P = softmax(S): dL/dvalue = P^T g; dL/dS = P * (dP - the row sums of dP * P),
+    dP = g value^T; dL/dquery = scale * dS key; dL/dkey = scale * dS^T query.
+
     Args:
         query: (..., T, d). Leading axes of the three broadcast.
         key: (..., S, d).

@@ -37,6 +37,8 @@ def multi_head_attention_forward(
 
     A query all of whose keys are ignored gives zeros before the output projection, where PyTorch may give NaN.
 
+    Gradient: that of ``linear`` and ``scaled_dot_product_attention``, of which it is composed.
+
     Args:
         query: (T, N, E), or (T, E) without a batch.
         key: (S, N, kdim).

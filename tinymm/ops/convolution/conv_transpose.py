@@ -80,9 +80,18 @@ def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
                      groups: int = 1, dilation=1) -> Tensor:
     """Transposed convolution over one axis; see ``conv_transpose2d``.
 
+    Gradient: as in ``conv_transpose2d``.
+
     Args:
         input: (N, C, L) or (C, L).
         weight: (C, out / groups, kernel).
+        bias, stride, padding, output_padding, groups, dilation: as in ``conv_transpose2d``.
+
+    Returns:
+        Tensor (N, out, L'), without N if the input has none.
+
+    Raises:
+        ValueError: shapes or settings that do not fit; the message names them.
     """
     return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -90,6 +99,9 @@ def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
 def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, output_padding=0,
                      groups: int = 1, dilation=1) -> Tensor:
     """Transposed convolution over two axes: every input element adds its multiple of the kernel to the output.
+
+    Gradient: dL/dinput = the convolution of g with the weight; dL/dweight = each input element times the
+    window of g that it added to, summed; dL/dbias = g, summed over batch and space.
 
     Args:
         input: (N, C, H, W), or (C, H, W) for a single image.
@@ -116,9 +128,18 @@ def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
                      groups: int = 1, dilation=1) -> Tensor:
     """Transposed convolution over three axes; see ``conv_transpose2d``.
 
+    Gradient: as in ``conv_transpose2d``.
+
     Args:
         input: (N, C, D, H, W) or (C, D, H, W).
         weight: (C, out / groups, kernel depth, height, width).
+        bias, stride, padding, output_padding, groups, dilation: as in ``conv_transpose2d``.
+
+    Returns:
+        Tensor (N, out, D', H', W'), without N if the input has none.
+
+    Raises:
+        ValueError: shapes or settings that do not fit; the message names them.
     """
     return _transposed("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 

@@ -90,9 +90,18 @@ def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, 
            groups: int = 1) -> Tensor:
     """Convolution over one axis; see ``conv2d``.
 
+    Gradient: as in ``conv2d``.
+
     Args:
         input: (N, C, L) or (C, L).
         weight: (out, C / groups, kernel).
+        bias, stride, padding, dilation, groups: as in ``conv2d``.
+
+    Returns:
+        Tensor (N, out, L'), without N if the input has none.
+
+    Raises:
+        ValueError: shapes or settings that do not fit; the message names them.
     """
     return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
@@ -100,6 +109,9 @@ def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, 
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
            groups: int = 1) -> Tensor:
     """Convolution over two axes: at every position, the products of a window of the input with the kernel, summed.
+
+    Gradient: dL/dinput = the transposed convolution of g with the weight; dL/dweight = each window of the
+    input times its g, summed; dL/dbias = g, summed over batch and space.
 
     Args:
         input: (N, C, H, W), or (C, H, W) for a single image.
@@ -124,9 +136,18 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, 
            groups: int = 1) -> Tensor:
     """Convolution over three axes; see ``conv2d``.
 
+    Gradient: as in ``conv2d``.
+
     Args:
         input: (N, C, D, H, W) or (C, D, H, W).
         weight: (out, C / groups, kernel depth, height, width).
+        bias, stride, padding, dilation, groups: as in ``conv2d``.
+
+    Returns:
+        Tensor (N, out, D', H', W'), without N if the input has none.
+
+    Raises:
+        ValueError: shapes or settings that do not fit; the message names them.
     """
     return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 

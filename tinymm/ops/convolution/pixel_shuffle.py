@@ -11,6 +11,15 @@ from ..checks import as_tensor
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(*, C r^2, H, W) to (*, C, H r, W r): out[c, h r + i, w r + j] = input[c r^2 + i r + j, h, w].
 
+    Gradient: dL/dinput = ``pixel_unshuffle`` of g.
+
+    Args:
+        input: (*, C r^2, H, W).
+        upscale_factor: r.
+
+    Returns:
+        Tensor (*, C, H r, W r).
+
     Raises:
         ValueError: fewer than three axes, or channels that r^2 does not divide.
     """
@@ -27,6 +36,15 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(*, C, H r, W r) to (*, C r^2, H, W): the inverse of ``pixel_shuffle``.
+
+    Gradient: dL/dinput = ``pixel_shuffle`` of g.
+
+    Args:
+        input: (*, C, H r, W r).
+        downscale_factor: r.
+
+    Returns:
+        Tensor (*, C r^2, H, W).
 
     Raises:
         ValueError: fewer than three axes, or height and width that r does not divide.

@@ -165,6 +165,8 @@ def _col2im(cols, sh, sw, ph, pw, dh, dw, image):
 def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:
     """All windows of an image, each written out as a column.
 
+    Gradient: dL/dinput = ``fold`` of g with the same settings.
+
     Args:
         input: (N, C, H, W) or (C, H, W).
         kernel_size: height and width of a window; an integer or two, like all that follow.
@@ -190,6 +192,8 @@ def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tenso
 
 def fold(input: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:
     """Columns added up where their windows lie in an image.
+
+    Gradient: dL/dinput = ``unfold`` of g with the same settings.
 
     Args:
         input: (N, C * kernel height * kernel width, positions), or without N.

@@ -144,14 +144,21 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
                          reduction: str = "mean") -> Tensor:
     """Cross-entropy of probabilities: -(target log input + (1 - target) log(1 - input)), times ``weight``.
 
+    Gradient: dL/dinput = g * weight * ((1 - target) / (1 - input) - target / input), over n for the mean; the
+    logarithms, at least -100, have no gradient where they are cut off.
+
     Args:
         input: probabilities in [0, 1]. For logits, ``binary_cross_entropy_with_logits`` is the accurate way.
         target: of the same shape, in [0, 1].
         weight: broadcastable to that shape, or None.
         reduction: "none", "sum" or "mean" (over the elements, whatever the weights).
 
+    Returns:
+        A 0-d Tensor, or one loss for each element with reduction "none".
+
     Raises:
         ValueError: inputs outside [0, 1], or shapes that do not fit.
+        TypeError: integer input or target.
     """
     input, target, weight = _arguments("binary_cross_entropy", input, target, reduction, weight=weight)
     inside = (input._data >= 0) & (input._data <= 1)
@@ -166,12 +173,22 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
                                      reduction: str = "mean", pos_weight: Tensor | None = None) -> Tensor:
     """``binary_cross_entropy(sigmoid(input), target)``, without overflow or cancellation.
 
+    Gradient: dL/dinput = g * weight * (sigmoid(input) - target), over n for the mean; with ``pos_weight`` p
+    the bracket is (1 - target + p * target) * sigmoid(input) - p * target.
+
     Args:
         input: logits.
         target: of the same shape, in [0, 1].
         weight: of each element's loss, broadcastable to that shape, or None.
         reduction: "none", "sum" or "mean" (over the elements, whatever the weights).
         pos_weight: of the positives, broadcastable to that shape (usually one for each class), or None.
+
+    Returns:
+        A 0-d Tensor, or one loss for each element with reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown reduction.
+        TypeError: integer input or target.
     """
     name = "binary_cross_entropy_with_logits"
     input, target, weight, pos_weight = _arguments(name, input, target, reduction, weight=weight, pos_weight=pos_weight)

@@ -324,6 +324,12 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
                   reduction: str = "mean", label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy between softmax(input) and target classes, or target distributions.
 
+        l = -weight[y] * log p_y,   p = softmax(input),   y = target
+
+    Gradient: dL/dinput_c = g * weight[y] * (p_c - [c = y]), over the sum of the weights for the mean. With
+    probabilities q for targets, smoothed or given: g * (p_c * sum_k weight_k q_k - weight_c q_c), over N for
+    the mean.
+
     Args:
         input: logits, (C,), (N, C) or (N, C, d1, ...).
         target: class indices, (), (N,) or (N, d1, ...); or probabilities of the classes, of the shape of ``input``.

@@ -19,14 +19,21 @@ from .reductions import check_reduction, reduced
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target (log target - input), element by element.
 
+    Gradient: dL/dinput = -g * target, or -g * e ** target with ``log_target``, over the divisor of a mean.
+
     Args:
         input: log-probabilities.
-        target: probabilities, or their logarithms with ``log_target``, of the same shape.
+        target: probabilities of the same shape.
         reduction: "none", "sum", "batchmean" (the sum over the length of axis 0: the divergence of distributions
             along the other axes) or "mean" (over all elements, which is not a divergence, but PyTorch's default).
+        log_target: whether ``target`` holds the logarithms of the probabilities.
 
     Returns:
         A 0-d Tensor, or one term for each element with reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown reduction.
+        TypeError: integer input or target.
     """
     check_reduction("kl_div", reduction, ("none", "mean", "batchmean", "sum"))
     input, target = pair("kl_div", input, target)

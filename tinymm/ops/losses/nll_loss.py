@@ -19,6 +19,8 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *, ign
              reduction: str = "mean") -> Tensor:
     """Negative log-likelihood -w[y] input_y of log-probabilities: ``cross_entropy`` after ``log_softmax``.
 
+    Gradient: dL/dinput_c = -g * weight[y] where c = y, else 0; over the sum of the weights for the mean.
+
     Args:
         input: log-probabilities, (C,), (N, C) or (N, C, d1, ...).
         target: class indices, (), (N,) or (N, d1, ...).
@@ -26,6 +28,11 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *, ign
 
     Returns:
         A 0-d Tensor, or one loss for each case with reduction "none".
+
+    Raises:
+        IndexError: a class outside [0, C); the message names it and where it stands.
+        ValueError: shapes that do not fit, an unknown reduction.
+        TypeError: log-probabilities or a target of a dtype that does not fit.
     """
     input = floating("nll_loss", "input", input)
     dim = class_axis("nll_loss", input, target, weight)

@@ -23,10 +23,21 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
                         reduction: str = "mean") -> Tensor:
     """max(0, -target (input1 - input2) + margin): small where input1 is larger (target 1) or smaller (target -1).
 
+    Gradient: dL/dinput1 = -g * target where the loss is positive, else 0; dL/dinput2 = -dL/dinput1; over n
+    for the mean.
+
     Args:
         input1, input2: the same number of axes, shapes that broadcast.
         target: 1 or -1, of a shape that broadcasts with them.
+        margin: how much larger input1 must be for no loss.
         reduction: "none", "sum" or "mean".
+
+    Returns:
+        A 0-d Tensor, or one loss for each element with reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown reduction.
+        TypeError: integer input.
     """
     check_reduction("margin_ranking_loss", reduction)
     target = _signs("margin_ranking_loss", target, input1)
@@ -41,11 +52,22 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
                         eps: float = 1e-6, swap: bool = False, *, reduction: str = "mean") -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), with d = ``pairwise_distance``.
 
+    Gradient: g * that of d(anchor, positive) - d(anchor, negative) where the loss is positive, else 0; over N
+    for the mean.
+
     Args:
         anchor, positive, negative: (N, D) or (D,).
+        margin: how much farther the negative must be for no loss (Schroff et al. 2015, equation 1).
         p, eps: of ``pairwise_distance``.
         swap: take the nearer of anchor and positive to the negative (Balntas et al. 2016).
         reduction: "none", "sum" or "mean".
+
+    Returns:
+        A 0-d Tensor, or one loss for each triplet with reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit, a margin that is not positive, an unknown reduction.
+        TypeError: integer input.
     """
     check_reduction("triplet_margin_loss", reduction)
     if margin <= 0:
@@ -61,12 +83,21 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
                           reduction: str = "mean") -> Tensor:
     """1 - cos where target is 1, max(0, cos - margin) where it is -1.
 
+    Gradient: -g * that of the cosine where target is 1, g times it where target is -1 and the loss is
+    positive; over N for the mean.
+
     Args:
         input1, input2: (N, D) with target (N,), or (D,) with a 0-d target.
+        target: 1 or -1.
+        margin: the cosine below which a pair with target -1 has no loss.
         reduction: "none", "sum" or "mean".
+
+    Returns:
+        A 0-d Tensor, or one loss for each pair with reduction "none".
 
     Raises:
         ValueError: shapes that do not fit.
+        TypeError: integer input.
     """
     check_reduction("cosine_embedding_loss", reduction)
     target = _signs("cosine_embedding_loss", target, input1)

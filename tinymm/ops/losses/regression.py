@@ -194,6 +194,9 @@ def _weighted(loss, parameters, input, target, weight, reduction, shape):
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Squared error (input - target)^2.
 
+    Gradient: dL/dinput = 2 g * weight * (input - target), over the divisor of a mean; dL/dtarget =
+    -dL/dinput.
+
     Args:
         input, target: the same shape.
         reduction: "none", "sum" or "mean" (with weights: divided by their sum).
@@ -201,6 +204,10 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
 
     Returns:
         A 0-d Tensor, or one loss for each element with reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown reduction.
+        TypeError: an argument that is not a Tensor.
     """
     check_reduction("mse_loss", reduction)
     shape = input.shape if isinstance(input, Tensor) else ()
@@ -209,12 +216,22 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
 
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """Absolute error |input - target|; its gradient where they are equal is 0.
+    """Absolute error |input - target|.
+
+    Gradient: dL/dinput = g * weight * sign(input - target), over the divisor of a mean; dL/dtarget =
+    -dL/dinput.
 
     Args:
         input, target: the same shape.
         reduction: "none", "sum" or "mean" (with weights: divided by their sum).
         weight: of the shape of ``input``, or None.
+
+    Returns:
+        A 0-d Tensor, or one loss for each element with reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown reduction.
+        TypeError: an argument that is not a Tensor.
     """
     check_reduction("l1_loss", reduction)
     shape = input.shape if isinstance(input, Tensor) else ()
@@ -225,10 +242,22 @@ def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: T
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Squared error over 2 beta up to a distance of ``beta``, absolute error minus beta/2 beyond it.
 
+        l = d^2 / (2 beta) where |d| < beta, else |d| - beta/2,   d = input - target   (Girshick 2015, equation 3)
+
+    Gradient: dL/dinput = g * d / beta where |d| < beta, else g * sign(d); over n for the mean; dL/dtarget =
+    -dL/dinput.
+
     Args:
         input, target: the same shape.
         reduction: "none", "sum" or "mean".
         beta: where the parabola ends; 0 gives ``l1_loss``.
+
+    Returns:
+        A 0-d Tensor, or one loss for each element with reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit, a negative beta, an unknown reduction.
+        TypeError: an argument that is not a Tensor.
     """
     check_reduction("smooth_l1_loss", reduction)
     if beta < 0:
@@ -242,11 +271,23 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
                weight: Tensor | None = None) -> Tensor:
     """Half the squared error up to a distance of ``delta``, a line of slope ``delta`` beyond it.
 
+        l = d^2 / 2 where |d| <= delta, else delta (|d| - delta/2),   d = input - target   (Huber 1964)
+
+    Gradient: dL/dinput = g * weight * d where |d| <= delta, else g * weight * delta * sign(d); over n for the
+    mean; dL/dtarget = -dL/dinput.
+
     Args:
         input, target: the same shape.
         reduction: "none", "sum" or "mean" (over the elements, with weights too).
         delta: where the parabola ends.
         weight: of the shape of ``input``, or None.
+
+    Returns:
+        A 0-d Tensor, or one loss for each element with reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit, a delta that is not positive, an unknown reduction.
+        TypeError: an argument that is not a Tensor.
     """
     check_reduction("huber_loss", reduction)
     if delta <= 0:

@@ -304,6 +304,11 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
                bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Normalise each channel over batch and space, then scale and shift it.
 
+        y = gamma * n + beta,   n = (input - mu) / sqrt(var + eps)       (Ioffe and Szegedy 2015, algorithm 1)
+
+    Gradient: in training dL/dinput = gamma / sqrt(var + eps) * (g - mean(g) - n * mean(g * n)), the means
+    over batch and space; evaluating gamma / sqrt(var + eps) * g. dL/dweight = sum(g * n); dL/dbias = sum(g).
+
     Args:
         input: (N, C) or (N, C, *).
         running_mean, running_var: (C,), the averages that evaluation normalises by; training updates them in place

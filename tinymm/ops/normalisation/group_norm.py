@@ -228,6 +228,11 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
                eps: float = 1e-5) -> Tensor:
     """Normalise each case over groups of channels and space, then scale and shift each channel.
 
+        y = gamma * n + beta,   n = (input - mu) / sqrt(var + eps)          (Wu and He 2018, equations 1 to 7)
+
+    Gradient: dL/dinput = (h - mean(h) - n * mean(h * n)) / sqrt(var + eps) with h = gamma * g, the means over
+    a group; dL/dweight = the sum of g * n over batch and space; dL/dbias = that of g.
+
     Args:
         input: (N, C, *).
         num_groups: how many groups; it divides C.
@@ -261,6 +266,12 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
                   momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Normalise each channel of each case over space, then scale and shift it.
 
+        y = gamma * n + beta,   n = (input - mu) / sqrt(var + eps)          (Ulyanov et al. 2016)
+
+    Gradient: dL/dinput = gamma / sqrt(var + eps) * (g - mean(g) - n * mean(g * n)), the means over space;
+    with running statistics gamma / sqrt(var + eps) * g. dL/dweight = the sum of g * n over batch and space;
+    dL/dbias = that of g.
+
     Args:
         input: (N, C, *), with at least one space axis.
         running_mean, running_var: (C,), averages over cases and batches; updated in place where
@@ -269,6 +280,9 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
         use_input_stats: take the statistics of each case.
         momentum: the weight of the new batch in the running averages.
         eps: added to the variance, inside the root.
+
+    Returns:
+        Tensor of the shape of ``input``.
 
     Raises:
         ValueError: channel counts that disagree, or a space of a single element.

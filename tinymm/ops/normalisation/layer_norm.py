@@ -187,6 +187,11 @@ def layer_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, bi
                eps: float = 1e-5) -> Tensor:
     """Normalise over the last axes to mean 0 and variance 1, then scale and shift.
 
+        y = weight * n + bias,   n = (input - mu) / sqrt(var + eps)    (Ba, Kiros and Hinton 2016, equation 3)
+
+    Gradient: dL/dinput = (h - mean(h) - n * mean(h * n)) / sqrt(var + eps) with h = weight * g, the means
+    over the normalised axes; dL/dweight = the sum of g * n over the other axes; dL/dbias = that of g.
+
     Args:
         input: (*, normalized_shape).
         normalized_shape: an integer or a tuple, the trailing shape over which the statistics are taken.

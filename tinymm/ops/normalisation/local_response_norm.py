@@ -17,6 +17,11 @@ from ..checks import floating
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Divide each channel by a power of the mean square of its neighbours.
 
+        y_c = x_c / s_c^beta,   s_c = k + alpha/n * the sum of x_j^2 over the n channels around c
+
+    Gradient: dL/dx_j = g_j / s_j^beta - 2 alpha beta / n * x_j * the sum of g_c x_c / s_c^(beta + 1) over the
+    c around which j is.
+
     Args:
         input: (N, C, *).
         size: n, how many channels are neighbours, itself included: size // 2 before it, (size - 1) // 2 after it.

@@ -149,6 +149,11 @@ template <typename T> __global__ void rms_norm_backward(const T* g, const T* x, 
 def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last axes, then scale.
 
+        y = weight * n,   n = input / sqrt(mean(input^2) + eps)          (Zhang and Sennrich 2019, equation 4)
+
+    Gradient: dL/dinput = (h - n * mean(h * n)) / sqrt(mean(input^2) + eps) with h = weight * g;
+    dL/dweight = the sum of g * n over the other axes.
+
     Args:
         input: (*, normalized_shape).
         normalized_shape: an integer or a tuple, the trailing shape over which the mean of squares is taken.

@@ -21,6 +21,8 @@ from ..checks import floating
 def weight_norm(v: Tensor, g: Tensor, dim: int | None = 0) -> Tensor:
     """Directions v with lengths g: w = g v / ||v||.
 
+    Gradient: with G = dL/dw: dL/dg = sum(G * v) / ||v||; dL/dv = g / ||v|| * (G - v * sum(G * v) / ||v||^2).
+
     Args:
         v: any shape; one vector for each index of axis ``dim``.
         g: the lengths, of shape (1, ..., n, ..., 1) with n = v.shape[dim]; a scalar for dim=None.
@@ -31,6 +33,7 @@ def weight_norm(v: Tensor, g: Tensor, dim: int | None = 0) -> Tensor:
 
     Raises:
         ValueError: g does not have one length for each vector.
+        TypeError: integers.
     """
     v, g = floating("weight_norm", "v", v), floating("weight_norm", "g", g)
     if dim is None:
@@ -50,6 +53,10 @@ def spectral_norm(weight: Tensor, u: Tensor, v: Tensor, training: bool = True, n
                   dim: int = 0, eps: float = 1e-12) -> Tensor:
     """The weight divided by (an estimate of) its largest singular value.
 
+        w = W / sigma,   sigma = u^T W v                               (Miyato et al. 2018, equations 7 and 8)
+
+    Gradient: with G = dL/dw: dL/dW = (G - sum(G * w) * u v^T) / sigma.
+
     Args:
         weight: at least two axes; axis ``dim`` indexes the rows of the matrix W (m, n), the others its columns.
         u, v: (m,), (n,), the estimates of the leading singular vectors; in training, power iteration improves them
@@ -64,6 +71,7 @@ def spectral_norm(weight: Tensor, u: Tensor, v: Tensor, training: bool = True, n
 
     Raises:
         ValueError: shapes that do not fit.
+        TypeError: an integer weight.
     """
     weight = floating("spectral_norm", "weight", weight)
     if weight.ndim < 2:

@@ -35,12 +35,27 @@ def _adaptive_avg_pool(operation, dims, input, output_size):
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size) -> Tensor:
-    """Mean of each of ``output_size`` windows along the last axis, of (N, C, L) or (C, L)."""
+    """Mean of each of ``output_size`` windows along the last axis; see ``adaptive_avg_pool2d``.
+
+    Gradient: dL/dinput = g over the size of the window, summed over the windows that share the element.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        output_size: an integer; None keeps the axis as it is.
+
+    Returns:
+        Tensor (N, C, output_size).
+
+    Raises:
+        ValueError: a number of axes or an output_size that does not fit.
+    """
     return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size) -> Tensor:
     """Means of windows that cover the last two axes, as many as ``output_size`` asks for.
+
+    Gradient: dL/dinput = g over the size of the window, summed over the windows that share the element.
 
     Args:
         input: (N, C, H, W) or (C, H, W).
@@ -48,12 +63,28 @@ def adaptive_avg_pool2d(input: Tensor, output_size) -> Tensor:
 
     Returns:
         Tensor (N, C, *output_size).
+
+    Raises:
+        ValueError: a number of axes or an output_size that does not fit.
     """
     return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size) -> Tensor:
-    """Means of windows that cover the last three axes, of (N, C, D, H, W) or (C, D, H, W)."""
+    """Means of windows that cover the last three axes; see ``adaptive_avg_pool2d``.
+
+    Gradient: dL/dinput = g over the size of the window, summed over the windows that share the element.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        output_size: an integer or three; None keeps an axis as it is.
+
+    Returns:
+        Tensor (N, C, *output_size).
+
+    Raises:
+        ValueError: a number of axes or an output_size that does not fit.
+    """
     return _adaptive_avg_pool("adaptive_avg_pool3d", 3, input, output_size)
 
 
@@ -82,12 +113,28 @@ def last_nan_or_first_max(x):
 
 
 def adaptive_max_pool1d(input: Tensor, output_size, return_indices: bool = False):
-    """Largest element of each of ``output_size`` windows along the last axis; see ``adaptive_max_pool2d``."""
+    """Largest element of each of ``output_size`` windows along the last axis; see ``adaptive_max_pool2d``.
+
+    Gradient: dL/dinput = g at the largest element of each window, the first of a tie, else 0.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        output_size: an integer; None keeps the axis as it is.
+        return_indices: also return where each maximum was found.
+
+    Returns:
+        Tensor (N, C, output_size); with ``return_indices`` a pair with int64 indices of the same shape.
+
+    Raises:
+        ValueError: a number of axes or an output_size that does not fit.
+    """
     return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
 def adaptive_max_pool2d(input: Tensor, output_size, return_indices: bool = False):
     """Largest elements of windows that cover the last two axes, as many as ``output_size`` asks for.
+
+    Gradient: dL/dinput = g at the largest element of each window, the first of a tie, else 0.
 
     Args:
         input: (N, C, H, W) or (C, H, W).
@@ -96,6 +143,9 @@ def adaptive_max_pool2d(input: Tensor, output_size, return_indices: bool = False
 
     Returns:
         Tensor (N, C, *output_size); with ``return_indices`` a pair with int64 indices h * W + w of the same shape.
+
+    Raises:
+        ValueError: a number of axes or an output_size that does not fit.
     """
     return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 

@@ -283,13 +283,28 @@ def _avg_pool(operation, dims, input, kernel_size, stride, padding, ceil_mode, c
 
 def avg_pool1d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Tensor:
-    """Mean of each window along the last axis, of (N, C, L) or (C, L); see ``avg_pool2d``."""
+    """Mean of each window along the last axis; see ``avg_pool2d``.
+
+    Gradient: dL/dinput = g over the divisor, summed over the windows that share the element.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        kernel_size, stride, padding, ceil_mode, count_include_pad: as in ``avg_pool2d``.
+
+    Returns:
+        Tensor (N, C, OL).
+
+    Raises:
+        ValueError: a padding of more than half the kernel, or a kernel larger than the padded input.
+    """
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
     """Mean of each window over the last two axes.
+
+    Gradient: dL/dinput = g over the divisor, summed over the windows that share the element.
 
     Args:
         input: (N, C, H, W) or (C, H, W).
@@ -304,7 +319,7 @@ def avg_pool2d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bo
         Tensor (N, C, OH, OW).
 
     Raises:
-        ValueError: see ``pooling.sliding``.
+        ValueError: a padding of more than half the kernel, or a kernel larger than the padded input.
     """
     return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
                      divisor_override)
@@ -312,7 +327,20 @@ def avg_pool2d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bo
 
 def avg_pool3d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
-    """Mean of each window over the last three axes, of (N, C, D, H, W) or (C, D, H, W); see ``avg_pool2d``."""
+    """Mean of each window over the last three axes; see ``avg_pool2d``.
+
+    Gradient: dL/dinput = g over the divisor, summed over the windows that share the element.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: as in ``avg_pool2d``.
+
+    Returns:
+        Tensor (N, C, OD, OH, OW).
+
+    Raises:
+        ValueError: a padding of more than half the kernel, or a kernel larger than the padded input.
+    """
     return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
                      divisor_override)
 

@@ -309,13 +309,28 @@ def _max_pool(operation, dims, input, kernel_size, stride, padding, dilation, ce
 
 def max_pool1d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,
                return_indices: bool = False):
-    """Largest element of each window along the last axis, of (N, C, L) or (C, L); see ``max_pool2d``."""
+    """Largest element of each window along the last axis; see ``max_pool2d``.
+
+    Gradient: dL/dinput = g at the largest element of each window, the first of a tie, else 0.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        kernel_size, stride, padding, dilation, ceil_mode, return_indices: as in ``max_pool2d``.
+
+    Returns:
+        Tensor (N, C, OL); with ``return_indices`` a pair with int64 indices of the same shape.
+
+    Raises:
+        ValueError: a padding of more than half the kernel, or a kernel larger than the padded input.
+    """
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,
                return_indices: bool = False):
     """Largest element of each window over the last two axes.
+
+    Gradient: dL/dinput = g at the largest element of each window, the first of a tie, else 0.
 
     Args:
         input: (N, C, H, W) or (C, H, W).
@@ -330,7 +345,7 @@ def max_pool2d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, c
         Tensor (N, C, OH, OW); with ``return_indices`` a pair with int64 indices h * W + w of the same shape.
 
     Raises:
-        ValueError: see ``pooling.sliding``.
+        ValueError: a padding of more than half the kernel, or a kernel larger than the padded input.
     """
     return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -339,8 +354,17 @@ def max_pool3d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, c
                return_indices: bool = False):
     """Largest element of each window over the last three axes; see ``max_pool2d``.
 
+    Gradient: dL/dinput = g at the largest element of each window, the first of a tie, else 0.
+
     Args:
         input: (N, C, D, H, W) or (C, D, H, W).
+        kernel_size, stride, padding, dilation, ceil_mode, return_indices: as in ``max_pool2d``.
+
+    Returns:
+        Tensor (N, C, OD, OH, OW); with ``return_indices`` a pair with int64 indices (d * H + h) * W + w of that shape.
+
+    Raises:
+        ValueError: a padding of more than half the kernel, or a kernel larger than the padded input.
     """
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 

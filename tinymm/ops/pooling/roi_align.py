@@ -227,6 +227,8 @@ def roi_align(input: Tensor, boxes, output_size, spatial_scale: float = 1.0, sam
               aligned: bool = False) -> Tensor:
     """Features of boxes on a fixed grid of bins, by bilinear samples; torchvision's ``ops.roi_align``.
 
+    Gradient: dL/dinput = g times the bilinear weight of each pixel in each bin, summed over bins and boxes.
+
     Args:
         input: feature maps (N, C, H, W).
         boxes: (K, 5) with rows (image, x1, y1, x2, y2), or a list of N Tensors (L, 4). They get no gradient.

@@ -204,6 +204,9 @@ def half_away(x: np.ndarray) -> np.ndarray:
 def roi_pool(input: Tensor, boxes, output_size, spatial_scale: float = 1.0) -> Tensor:
     """The largest value in each bin of boxes; torchvision's ``ops.roi_pool``.
 
+    Gradient: dL/dinput = g at the largest value of each bin, the first of equals, summed over bins and boxes;
+    else 0.
+
     Args:
         input: feature maps (N, C, H, W).
         boxes: (K, 5) with rows (image, x1, y1, x2, y2), or a list of N Tensors (L, 4). They get no gradient.

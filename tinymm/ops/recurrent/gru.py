@@ -26,12 +26,15 @@ def gru(input: Tensor, hx: Tensor, params, has_biases: bool, num_layers: int, dr
         bidirectional: bool, batch_first: bool, *, lengths=None, reset: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """GRU layers over a batch of sequences; the signature of ``torch.gru``, which ``nn.GRU`` calls.
 
+    Gradient: that of ``gru_cell``, step by step from the last to the first; those of the weights are summed
+    over time.
+
     Args:
         input: (T, B, D), or (B, T, D) with ``batch_first``.
         hx: the state h0 before the first step, (num_layers * directions, B, H).
         params: for each layer, and each direction in it, the weights w_ih (3H, features), w_hh (3H, H) and, with
             ``has_biases``, b_ih and b_hh (3H,); gates in the order r, z, n.
-        dropout, train, bidirectional, lengths, reset: as in ``lstm``.
+        has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths, reset: as in ``lstm``.
 
     Returns:
         output (T, B, directions * H) of the last layer (batch first if asked), and the last h,

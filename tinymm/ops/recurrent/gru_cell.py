@@ -240,6 +240,13 @@ def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor
              b_hh: Tensor | None = None, *, reset: Tensor | None = None) -> Tensor:
     """One step of a GRU.
 
+        r, z = sigmoid(a_r + u_r, a_z + u_z)    n = tanh(a_n + r * u_n)    h' = (1 - z) * n + z * h
+        a = w_ih x + b_ih                       u = w_hh h + b_hh   (Cho et al. 2014, section 2.3)
+
+    Gradient: with d = dL/dh': d * (1 - z) * (1 - n^2) = dn goes to a_n, and r * dn to u_n; dn * u_n to r, d *
+    (h - n) to z, each times its slope to a and u; then dL/dx = w_ih^T da, dL/dh = w_hh^T du + d * z, dL/dw_ih
+    = da x^T, dL/dw_hh = du h^T.
+
     Args:
         input: (B, D).
         hx: the state h, (B, H).

@@ -62,6 +62,12 @@ def layer_norm_gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b
                         eps: float = 1e-5, *, reset: Tensor | None = None) -> Tensor:
     """One step of a layer-normalised GRU.
 
+        z, r = LN(w_hh h) + LN(w_ih x)                            (Ba, Kiros and Hinton 2016, equations 23-25)
+        n = tanh(LN(w_ih x) + sigmoid(r) * LN(w_hh h))    h' = (1 - sigmoid(z)) * h + sigmoid(z) * n
+
+    Gradient: that of ``gru_cell`` with z and 1 - z exchanged, and that of ``layer_norm`` in front of each
+    product.
+
     Args:
         input: (B, D).
         hx: the state h, (B, H).
@@ -89,6 +95,9 @@ def layer_norm_gru(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: 
                    eps: float = 1e-5, *, reverse: bool = False, lengths=None,
                    reset: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """A layer-normalised GRU over a batch of sequences.
+
+    Gradient: that of ``layer_norm_gru_cell``, step by step from the last to the first; those of the weights
+    are summed over time.
 
     Args:
         input: (T, B, D).

@@ -228,6 +228,11 @@ def layer_norm_lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor,
                          reset: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """One step of a layer-normalised LSTM.
 
+        f, i, o, g = LN(w_hh h) + LN(w_ih x) + bias               (Ba, Kiros and Hinton 2016, equations 20-22)
+        c' = sigmoid(f) * c + sigmoid(i) * tanh(g)        h' = sigmoid(o) * tanh(LN(c'))
+
+    Gradient: that of ``lstm_cell``, with that of ``layer_norm`` in front of each product and of the cell.
+
     Args:
         input: (B, D).
         hx: the state (h, c), each (B, H).
@@ -258,6 +263,9 @@ def layer_norm_lstm(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh
                     eps: float = 1e-5, *, reverse: bool = False, lengths=None,
                     reset: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """A layer-normalised LSTM over a batch of sequences.
+
+    Gradient: that of ``layer_norm_lstm_cell``, step by step from the last to the first; those of the weights
+    are summed over time.
 
     Args:
         input: (T, B, D).

@@ -41,14 +41,20 @@ def lstm(input: Tensor, hx: tuple[Tensor, Tensor], params, has_biases: bool, num
          output_tanh: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     """LSTM layers over a batch of sequences; the signature of ``torch.lstm``, which ``nn.LSTM`` calls.
 
+    Gradient: that of ``lstm_cell``, step by step from the last to the first; those of the weights are summed
+    over time.
+
     Args:
         input: (T, B, D), or (B, T, D) with ``batch_first``.
         hx: the states (h0, c0) before the first step, each (num_layers * directions, B, H).
         params: for each layer, and each direction in it, the weights w_ih (4H, features), w_hh (4H, H) and, with
             ``has_biases``, b_ih and b_hh (4H,); gates in the order i, f, g, o.
+        has_biases: whether ``params`` holds biases.
+        num_layers: layers, each of which reads the output of the one below.
         dropout: probability with which, in training, an output of a layer below the last is zeroed.
         train: whether this is training.
         bidirectional: a second set of weights reads each sequence from its end.
+        batch_first: the batch comes before time in ``input``, ``reset`` and the output.
         lengths: (B,) integers, the real length of each row of a padded batch; what lies beyond is never read and is
             zero in the output, and the last states are those of the row's last real step.
         reset: (T, B) booleans ((B, T) with ``batch_first``); True where a new sequence starts in a stream: the state is

@@ -63,13 +63,20 @@ def pack_padded_sequence(input: Tensor, lengths, batch_first: bool = False,
                          enforce_sorted: bool = True) -> PackedSequence:
     """Leave out the padding.
 
+    Gradient: dL/dinput = g in the places of real steps, 0 in the padding.
+
     Args:
         input: (T, B, *), or (B, T, *) with ``batch_first``.
         lengths: (B,) integers, 1 to T.
+        batch_first: whether the batch comes before time.
         enforce_sorted: require falling lengths; False sorts the rows.
+
+    Returns:
+        A PackedSequence with ``data`` (sum of lengths, *).
 
     Raises:
         ValueError: lengths out of range, or not falling although ``enforce_sorted``.
+        TypeError: lengths that are not integers.
     """
     input = as_tensor("pack_padded_sequence", "input", input)
     if input.ndim < 2:
@@ -95,11 +102,19 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
                         total_length: int | None = None) -> tuple[Tensor, Tensor]:
     """Put the padding back.
 
+    Gradient: dL/dsequence.data = g in the places of real steps.
+
     Args:
+        sequence: a PackedSequence.
+        batch_first: whether the batch comes before time.
+        padding_value: what stands in the padding.
         total_length: pad to this many steps instead of the longest row's.
 
     Returns:
         (padded (T, B, *) or (B, T, *), lengths (B,)), the rows in their original order.
+
+    Raises:
+        ValueError: total_length is less than the longest row's.
     """
     sizes = to_host(sequence.batch_sizes._data)
     T, B = len(sizes), int(sizes[0]) if len(sizes) else 0
@@ -122,11 +137,20 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
                  padding_side: str = "right") -> Tensor:
     """Tensors (L_i, *) of different lengths as one (T, B, *), or (B, T, *) with ``batch_first``.
 
+    Gradient: of each sequence its own part of g.
+
     Args:
+        sequences: a list of Tensors (L_i, *).
+        batch_first: whether the batch comes before time.
+        padding_value: what stands in the padding.
         padding_side: "right" pads after the end, "left" before the start.
+
+    Returns:
+        Tensor (T, B, *) or (B, T, *), T the longest length.
 
     Raises:
         ValueError: no sequences, or sequences whose other axes differ.
+        TypeError: a sequence that is not a Tensor.
     """
     sequences = [as_tensor("pad_sequence", f"sequences[{i}]", s) for i, s in enumerate(sequences)]
     if not sequences:
@@ -154,12 +178,40 @@ def _fill(rows: Tensor, index: np.ndarray, real: np.ndarray, padding_value: floa
 
 
 def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
-    """Tensors (L_i, *) of different lengths as one PackedSequence."""
+    """Tensors of different lengths as one PackedSequence.
+
+    Gradient: of each sequence its own part of g.
+
+    Args:
+        sequences: a list of Tensors (L_i, *).
+        enforce_sorted: require falling lengths; False sorts the rows.
+
+    Returns:
+        A PackedSequence with ``data`` (sum of lengths, *).
+
+    Raises:
+        ValueError: no sequences, other axes that differ, or lengths that do not fall although ``enforce_sorted``.
+    """
     sequences = list(sequences)
     return pack_padded_sequence(pad_sequence(sequences), [s.shape[0] for s in sequences], enforce_sorted=enforce_sorted)
 
 
 def unpad_sequence(padded_sequences: Tensor, lengths, batch_first: bool = False) -> list[Tensor]:
-    """The rows of a padded batch as a list of Tensors (L_i, *)."""
+    """The rows of a padded batch as a list.
+
+    Gradient: dL/dpadded_sequences = those of the rows in their places, 0 in the padding.
+
+    Args:
+        padded_sequences: (T, B, *), or (B, T, *) with ``batch_first``.
+        lengths: (B,) integers, 0 to T.
+        batch_first: whether the batch comes before time.
+
+    Returns:
+        A list of B Tensors (L_i, *).
+
+    Raises:
+        ValueError: not one length for each row, or one out of range.
+        TypeError: lengths that are not integers.
+    """
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     return [rows[i, :n] for i, n in enumerate(check_lengths("unpad_sequence", lengths, rows.shape[0], rows.shape[1]))]

@@ -190,6 +190,9 @@ def _cell(name: str, is_relu: bool):
     op.__name__ = op.__qualname__ = name
     op.__doc__ = f"""One step, h' = {'relu' if is_relu else 'tanh'}(W_ih x + b_ih + W_hh h + b_hh).
 
+    Gradient: da = dL/dh' * {"[h' > 0]" if is_relu else "(1 - h'^2)"}; dL/dx = W_ih^T da; dL/dh = W_hh^T da;
+    dL/dw_ih = da x^T; dL/dw_hh = da h^T; dL/db_ih = dL/db_hh = da.
+
     Args:
         input: (B, D).
         hx: the state h, (B, H).
@@ -217,12 +220,15 @@ def _sequence(name: str, is_relu: bool):
     op.__name__ = op.__qualname__ = name
     op.__doc__ = f"""Layers of a plain network with {'relu' if is_relu else 'tanh'}; the signature of ``torch.{name}``.
 
+    Gradient: that of ``{name}_cell``, step by step from the last to the first; those of the weights are summed over
+    time.
+
     Args:
         input: (T, B, D), or (B, T, D) with ``batch_first``.
         hx: the state h0 before the first step, (num_layers * directions, B, H).
         params: for each layer, and each direction in it, the weights w_ih (H, features), w_hh (H, H) and, with
             ``has_biases``, b_ih and b_hh (H,).
-        dropout, train, bidirectional, lengths, reset: as in ``lstm``.
+        has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths, reset: as in ``lstm``.
 
     Returns:
         output (T, B, directions * H) of the last layer (batch first if asked), and the last h,

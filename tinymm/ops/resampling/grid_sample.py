@@ -237,6 +237,9 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
                 align_corners: bool | None = None) -> Tensor:
     """The values of images at the points of a grid.
 
+    Gradient: dL/dinput = g times the weight of each pixel at each point; dL/dgrid = g times the slope of the
+    interpolated image (0 with "nearest"), summed over the channels.
+
     Args:
         input: (N, C, H, W).
         grid: (N, Ho, Wo, 2), points (x, y); -1 and 1 are the image's borders.
@@ -267,6 +270,8 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
 
 def affine_grid(theta: Tensor, size, align_corners: bool | None = None) -> Tensor:
     """The grid of ``grid_sample`` that an affine map makes of a regular one.
+
+    Gradient: dL/dtheta = the sum of g times (x, y, 1) of the regular grid over its points.
 
     Args:
         theta: (N, 2, 3) for images, (N, 3, 4) for volumes: output coordinates (x, y, 1) to input coordinates.

@@ -209,6 +209,9 @@ def interpolate(input: Tensor, size=None, scale_factor=None, mode: str = "neares
                 recompute_scale_factor: bool | None = None, antialias: bool = False) -> Tensor:
     """Resample the spatial axes to ``size``, or by ``scale_factor``.
 
+    Gradient: dL/dinput = g times the weight of each old position in each new one, summed (the transposed
+    matrices).
+
     Args:
         input: (N, C, W), (N, C, H, W) or (N, C, D, H, W).
         size: the new length, or one for each spatial axis.
