@@ -16,8 +16,8 @@ from .checks import floating, one_device, same_dtype
 def normalize(input: Tensor, p: float = 2.0, dim: int | tuple = 1, eps: float = 1e-12) -> Tensor:
     """``input`` over its p-norm along ``dim``, which makes vectors of length 1.
 
-    Gradient: dL/dinput = (g - (the sum of g * y along ``dim``) * dn/dinput) / n, with the norm n; g / eps
-    where n < eps.
+    Gradient: dL/dinput = (g - dn/dinput * the sum of g * y along ``dim``) / n, with the norm n;
+    g / eps where n < eps.
 
     Args:
         input: Tensor of any shape, floating point.

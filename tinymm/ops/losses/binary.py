@@ -144,8 +144,8 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
                          reduction: str = "mean") -> Tensor:
     """Cross-entropy of probabilities: -(target log input + (1 - target) log(1 - input)), times ``weight``.
 
-    Gradient: dL/dinput = g * weight * ((1 - target) / (1 - input) - target / input), over n for the mean; the
-    logarithms, at least -100, have no gradient where they are cut off.
+    Gradient: dL/dinput = g * weight * (input - target) / max(input * (1 - input), 1e-12), over n for the mean;
+    dL/dtarget = g * weight * (log(1 - input) - log(input)). Each logarithm is at least -100, as in PyTorch.
 
     Args:
         input: probabilities in [0, 1]. For logits, ``binary_cross_entropy_with_logits`` is the accurate way.

@@ -326,9 +326,8 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
 
         l = -weight[y] * log p_y,   p = softmax(input),   y = target
 
-    Gradient: dL/dinput_c = g * weight[y] * (p_c - [c = y]), over the sum of the weights for the mean. With
-    probabilities q for targets, smoothed or given: g * (p_c * sum_k weight_k q_k - weight_c q_c), over N for
-    the mean.
+    Gradient: dL/dinput_c = g * weight[y] * (p_c - [c = y]), over the divisor of a mean. With a distribution q
+    for the class, given or made by smoothing, it is g * (p_c * sum_k weight_k q_k - weight_c q_c).
 
     Args:
         input: logits, (C,), (N, C) or (N, C, d1, ...).

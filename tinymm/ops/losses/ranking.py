@@ -23,8 +23,8 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
                         reduction: str = "mean") -> Tensor:
     """max(0, -target (input1 - input2) + margin): small where input1 is larger (target 1) or smaller (target -1).
 
-    Gradient: dL/dinput1 = -g * target where the loss is positive, else 0; dL/dinput2 = -dL/dinput1; over n
-    for the mean.
+    Gradient: dL/dinput1 = -g * target where -target (input1 - input2) + margin >= 0, else 0; over n for the
+    mean; dL/dinput2 = -dL/dinput1.
 
     Args:
         input1, input2: the same number of axes, shapes that broadcast.
@@ -52,8 +52,8 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
                         eps: float = 1e-6, swap: bool = False, *, reduction: str = "mean") -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), with d = ``pairwise_distance``.
 
-    Gradient: g * that of d(anchor, positive) - d(anchor, negative) where the loss is positive, else 0; over N
-    for the mean.
+    Gradient: g times that of d(anchor, positive) - d(anchor, negative) where that plus the margin is >= 0,
+    else 0; over N for the mean.
 
     Args:
         anchor, positive, negative: (N, D) or (D,).
@@ -83,8 +83,8 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
                           reduction: str = "mean") -> Tensor:
     """1 - cos where target is 1, max(0, cos - margin) where it is -1.
 
-    Gradient: -g * that of the cosine where target is 1, g times it where target is -1 and the loss is
-    positive; over N for the mean.
+    Gradient: that of the cosine, times -g where target is 1, and times g where target is -1 and cos >= margin;
+    over N for the mean.
 
     Args:
         input1, input2: (N, D) with target (N,), or (D,) with a 0-d target.

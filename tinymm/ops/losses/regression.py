@@ -194,8 +194,8 @@ def _weighted(loss, parameters, input, target, weight, reduction, shape):
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Squared error (input - target)^2.
 
-    Gradient: dL/dinput = 2 g * weight * (input - target), over the divisor of a mean; dL/dtarget =
-    -dL/dinput.
+    Gradient: dL/dinput = 2 g * weight * (input - target), over the divisor of a mean;
+    dL/dtarget = -dL/dinput.
 
     Args:
         input, target: the same shape.
@@ -218,8 +218,8 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Absolute error |input - target|.
 
-    Gradient: dL/dinput = g * weight * sign(input - target), over the divisor of a mean; dL/dtarget =
-    -dL/dinput.
+    Gradient: dL/dinput = g * weight * sign(input - target), over the divisor of a mean;
+    dL/dtarget = -dL/dinput.
 
     Args:
         input, target: the same shape.
@@ -244,8 +244,8 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
 
         l = d^2 / (2 beta) where |d| < beta, else |d| - beta/2,   d = input - target   (Girshick 2015, equation 3)
 
-    Gradient: dL/dinput = g * d / beta where |d| < beta, else g * sign(d); over n for the mean; dL/dtarget =
-    -dL/dinput.
+    Gradient: dL/dinput = g * d / beta where |d| < beta, else g * sign(d), over n for the mean;
+    dL/dtarget = -dL/dinput.
 
     Args:
         input, target: the same shape.

@@ -243,9 +243,10 @@ def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor
         r, z = sigmoid(a_r + u_r, a_z + u_z)    n = tanh(a_n + r * u_n)    h' = (1 - z) * n + z * h
         a = w_ih x + b_ih                       u = w_hh h + b_hh   (Cho et al. 2014, section 2.3)
 
-    Gradient: with d = dL/dh': d * (1 - z) * (1 - n^2) = dn goes to a_n, and r * dn to u_n; dn * u_n to r, d *
-    (h - n) to z, each times its slope to a and u; then dL/dx = w_ih^T da, dL/dh = w_hh^T du + d * z, dL/dw_ih
-    = da x^T, dL/dw_hh = du h^T.
+    Gradient: with d = dL/dh':
+        da_n = d * (1 - z) * (1 - n^2)     da_r = da_n * u_n * r * (1 - r)    da_z = d * (h - n) * z * (1 - z)
+        du = (da_r, da_z, r * da_n)        dL/dx = w_ih^T da                  dL/dh = w_hh^T du + d * z
+        dL/dw_ih = da x^T                  dL/dw_hh = du h^T                  dL/db_ih = da    dL/db_hh = du
 
     Args:
         input: (B, D).

@@ -253,9 +253,10 @@ def lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tens
         i, f, o = sigmoid(a_i, a_f, a_o)    g = tanh(a_g)    a = w_ih x + b_ih + w_hh h + b_hh
         c' = f * c + i * g                  h' = o * tanh(c')
 
-    Gradient: dc = dL/dc' + dL/dh' * o * (1 - tanh(c')^2) goes back as dL/dc = dc * f and into the gates as dc
-    * g to i, dc * c to f, dc * i to g, dL/dh' * tanh(c') to o; each times its slope it is da, and dL/dx =
-    w_ih^T da, dL/dh = w_hh^T da, dL/dw_ih = da x^T, dL/dw_hh = da h^T, dL/db = da.
+    Gradient: with dc = dL/dc' + dL/dh' * o * (1 - tanh(c')^2) (without the tanh dL/dc' + dL/dh' * o):
+        da_i = dc * g * i * (1 - i)    da_f = dc * c * f * (1 - f)    da_o = dL/dh' * tanh(c') * o * (1 - o)
+        da_g = dc * i * (1 - g^2)      dL/dc = dc * f                 dL/dx = w_ih^T da    dL/dh = w_hh^T da
+        dL/dw_ih = da x^T              dL/dw_hh = da h^T              dL/db_ih = dL/db_hh = da
 
     Args:
         input: (B, D).
