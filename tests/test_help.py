@@ -109,6 +109,10 @@ def edges():
             yield pytest.param(function, where, what, id=f"{name} at {where}")
 
 
+def test_every_edge_is_looked_at():
+    assert len(list(edges())) == sum(len(re.findall(r"\b[Aa]t \w = ", f.__doc__)) for f in TABLE.values()) >= 35
+
+
 @pytest.mark.parametrize("function, where, what", list(edges()))
 def test_the_edges_are_as_told(function, where, what):
     pairs = dict(re.findall(rf"(\w) = ({NUMBER})", where))
@@ -118,6 +122,29 @@ def test_the_edges_are_as_told(function, where, what):
     found = {"y": y} | {f"dy/d{name}": gradient for name, gradient in zip(pairs, gradients)}
     for name, value in told.items():
         np.testing.assert_allclose(found[name], float(value), rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if is_of_the_table(TABLE[name])])
+def test_the_dtype_of_the_result_is_as_told(name):
+    function, doc = TABLE[name], TABLE[name].__doc__
+    arity = len(arguments(function))
+    for dtype in (np.float32, np.float64):
+        assert function(*[tinymm.ones(2, 3, dtype=dtype)] * arity).dtype == dtype
+    whole = tinymm.ones(2, 3, dtype=np.int64)
+    stay = "Integers stay integers." in doc or "float over integer" in doc
+    assert stay or "ntegers" in doc and "become the default float first" in doc
+    assert function(*[whole] * arity).dtype == (np.int64 if stay else np.float32)
+    if arity == 2:
+        assert function(whole, tinymm.ones(3, dtype=np.float64)).dtype == np.float64
+        for one in (1, 1.0, np.float64(1)):
+            assert function(tinymm.ones(2, 3), one).dtype == function(one, tinymm.ones(2, 3)).dtype == np.float32
+        assert function(whole, 1.5).dtype == np.float32
+    assert function(*[2] * arity).shape == ()
+    with pytest.raises(TypeError, match="cannot compute with a str"):
+        function(*["two"] * arity)
+    if arity == 2:
+        with pytest.raises(ValueError, match="broadcast"):
+            function(whole, tinymm.ones(2))
 
 
 def test_alpha_and_a_rounded_quotient_as_told():
@@ -212,3 +239,10 @@ def test_help_of_the_class_can_be_shown():
 
 def test_properties_say_what_they_are():
     assert [name for name, value in PROPERTIES.items() if not value.__doc__] == []
+
+
+def test_operators_say_what_they_are():
+    own = {name: value for name, value in vars(tinymm.Tensor).items()
+           if inspect.isfunction(value) and value.__module__ == "tinymm.autograd.methods" and name.strip("_")[0] in "ri"}
+    assert len(own) >= 12
+    assert [name for name, value in own.items() if value.__name__ != name or not value.__doc__] == []

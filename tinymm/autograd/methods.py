@@ -32,6 +32,8 @@ op = _Operations()
 def _swapped(operation):
     def swapped(self, other):
         return operation(other, self)
+
+    swapped.__doc__ = f"``{operation.__name__}`` with the two arguments exchanged."
     return swapped
 
 
@@ -43,6 +45,8 @@ def _in_place_or_new(operation, in_place):
         if tracked and self.is_leaf and self._node is not None:
             self._check_in_place(in_place.__name__, f"x = x {operation.__name__} y")
         return operation(self, other) if tracked else in_place(self, other)
+
+    combine.__doc__ = f"``{in_place.__name__}`` where no graph is concerned, else ``{operation.__name__}``."
     return combine
 
 
@@ -222,6 +226,8 @@ def _array_function(self, function, types, args, kwargs):
 def attach() -> None:
     """Give Tensor its operators, methods and protocols; called once by the package."""
     for name, operation in OPERATORS.items():
+        if operation.__module__ == __name__:   # made here; the others keep the names they are defined by
+            operation.__name__, operation.__qualname__ = name, f"Tensor.{name}"
         setattr(Tensor, name, operation)
     for name in METHODS:
         setattr(Tensor, name, _find(name))
