@@ -1,6 +1,6 @@
 """All functions by PyTorch's names: the public face of the primitives and the fused operations.
 
-In their docstrings L is a scalar that is differentiated, y the result, and g = dL/dy the gradient that arrives at it.
+In their docstrings L is a scalar that is differentiated, y the result, and g = dL/dy what arrives at it.
 ``*`` is element by element, ``@`` the matrix product; axes that were broadcast are summed over.
 """
 

@@ -35,8 +35,8 @@ def tensor(data, *, dtype=None, device: str | None = None, requires_grad: bool =
 
     Args:
         data: a number, nested lists of numbers, an array, or a Tensor.
-        dtype: a NumPy dtype; None: Python's floats make the default float, integers int64, booleans bool; arrays
-            keep theirs.
+        dtype: a NumPy dtype; None: Python's floats make the default float, integers int64, booleans bool;
+            arrays keep theirs.
         device: "cpu", "cuda" or "cuda:N"; None: where ``data`` is.
         requires_grad: whether a gradient is wanted.
 

@@ -23,7 +23,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, *, dim:
                    generator: Stream | str | None = None) -> Tensor:
     """A differentiable sample from softmax(logits) along ``dim``.
 
-        y = softmax((logits + G) / tau), each G drawn from the Gumbel distribution   (Jang et al. 2017, equation 2)
+        y = softmax((logits + G) / tau), each G from the Gumbel distribution   (Jang et al. 2017, equation 2)
 
     Gradient: dL/dlogits = y * (g - the sum of g * y along ``dim``) / tau, with the soft y also where
     ``hard``.

@@ -144,7 +144,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
                          reduction: str = "mean") -> Tensor:
     """Cross-entropy of probabilities: -(target log input + (1 - target) log(1 - input)), times ``weight``.
 
-    Gradient: dL/dinput = g * weight * (input - target) / max(input * (1 - input), 1e-12), over n for the mean;
+    Gradient: dL/dinput = g * weight * (input - target) / max(input * (1 - input), 1e-12), over n for a mean;
     dL/dtarget = g * weight * (log(1 - input) - log(input)). Each logarithm is at least -100, as in PyTorch.
 
     Args:

@@ -83,7 +83,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
                           reduction: str = "mean") -> Tensor:
     """1 - cos where target is 1, max(0, cos - margin) where it is -1.
 
-    Gradient: that of the cosine, times -g where target is 1, and times g where target is -1 and cos >= margin;
+    Gradient: that of the cosine, times -g where target is 1, and times g where target is -1 and cos >= margin,
     over N for the mean.
 
     Args:

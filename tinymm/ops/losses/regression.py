@@ -242,7 +242,7 @@ def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: T
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Squared error over 2 beta up to a distance of ``beta``, absolute error minus beta/2 beyond it.
 
-        l = d^2 / (2 beta) where |d| < beta, else |d| - beta/2,   d = input - target   (Girshick 2015, equation 3)
+        l = d^2 / (2 beta) where |d| < beta, else |d| - beta/2,   d = input - target   (Girshick 2015)
 
     Gradient: dL/dinput = g * d / beta where |d| < beta, else g * sign(d), over n for the mean;
     dL/dtarget = -dL/dinput.

@@ -361,7 +361,8 @@ def max_pool3d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, c
         kernel_size, stride, padding, dilation, ceil_mode, return_indices: as in ``max_pool2d``.
 
     Returns:
-        Tensor (N, C, OD, OH, OW); with ``return_indices`` a pair with int64 indices (d * H + h) * W + w of that shape.
+        Tensor (N, C, OD, OH, OW); with ``return_indices`` a pair with int64 indices
+        (d * H + h) * W + w of the same shape.
 
     Raises:
         ValueError: a padding of more than half the kernel, or a kernel larger than the padded input.

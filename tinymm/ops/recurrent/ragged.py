@@ -190,7 +190,7 @@ def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
         A PackedSequence with ``data`` (sum of lengths, *).
 
     Raises:
-        ValueError: no sequences, other axes that differ, or lengths that do not fall although ``enforce_sorted``.
+        ValueError: no sequences, other axes that differ, or lengths that do not fall where ``enforce_sorted``.
     """
     sequences = list(sequences)
     return pack_padded_sequence(pad_sequence(sequences), [s.shape[0] for s in sequences], enforce_sorted=enforce_sorted)

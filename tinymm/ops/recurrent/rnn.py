@@ -220,8 +220,8 @@ def _sequence(name: str, is_relu: bool):
     op.__name__ = op.__qualname__ = name
     op.__doc__ = f"""Layers of a plain network with {'relu' if is_relu else 'tanh'}; the signature of ``torch.{name}``.
 
-    Gradient: that of ``{name}_cell``, step by step from the last to the first; those of the weights are summed over
-    time.
+    Gradient: that of ``{name}_cell``, step by step from the last to the first; those of the weights are
+    summed over time.
 
     Args:
         input: (T, B, D), or (B, T, D) with ``batch_first``.
