@@ -5,7 +5,7 @@ import pytest
 
 from tests.sampling import as_tensors, cases, cotangents, draws, outputs_of, run
 from tinymm import Tensor, grad
-from tinymm.backend.jit import force_parallel, use_kernels
+from tinymm.backend.jit import KERNELS, force_parallel, use_kernels
 
 FUSED = cases(lambda operation: operation.fused is not None)
 
@@ -34,6 +34,22 @@ def strided(array):
     wide = np.zeros(array.shape[:-1] + (2 * array.shape[-1],), array.dtype)
     wide[..., ::2] = array
     return wide[..., ::2][::-1].copy()[::-1] if array.ndim == 1 else wide[..., ::2]
+
+
+def signatures():
+    """Argument types of everything that has been compiled in this process."""
+    return {(kernel.function.__name__, kind) for kernel in KERNELS for version in (kernel._serial, kernel._parallel)
+            if version is not None for kind in version.signatures}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_for_writeable_arrays():
+    """All tests of this file together: read-only arrays make Numba compile a kernel once more (``ready`` in backend/jit.py)."""
+    before = signatures()
+    yield
+    twice = [f"{name} (argument {i})" for name, types in signatures() - before for i, t in enumerate(types)
+             if hasattr(t, "layout") and not t.mutable]
+    assert not twice, f"compiled for read-only arrays: {', '.join(twice)}"
 
 
 @pytest.mark.parametrize("operation, index", FUSED)

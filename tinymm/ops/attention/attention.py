@@ -133,8 +133,9 @@ class Attention(Fused):
             lead = mask.shape[:-2]
             groups = int(np.prod(lead))
             which = np.broadcast_to(np.arange(groups).reshape(lead), batch).reshape(-1)
-            bias = xp.ascontiguousarray(np.broadcast_to(mask, mask.shape[:-1] + (keys,)))
-            bias = bias.reshape(groups, mask.shape[-2], keys)
+            if mask.shape[-1] != keys:   # a view is read-only even where it repeats nothing, and Numba compiles anew for those
+                mask = np.broadcast_to(mask, mask.shape[:-1] + (keys,))
+            bias = xp.ascontiguousarray(mask).reshape(groups, mask.shape[-2], keys)
         step = int(bias.shape[1] > 1)   # 0: one row of the mask serves every query
         kept = xp.zeros((heads, 1, 1), bool) if self.kept is None else self.kept.reshape(heads, queries, keys)
         number = q.dtype.type
