@@ -9,9 +9,8 @@ import pytest
 from tinymm.cli import main
 from tinymm.experiments import LECTURES, find
 from tinymm.experiments.claims import Claim, table
-from tinymm.experiments.experiment import Experiment
-from tinymm.experiments.running import OccupiedFolder, run, unfinished
-from tinymm.commands.lecture import folder_of
+from tinymm.experiments.experiment import Experiment, Measured
+from tinymm.experiments.running import OccupiedFolder, fit, folder_of, run, unfinished
 from tinymm.train.checkpoint import checkpoints
 from tests.train.small_training import checksum, trainer
 
@@ -24,7 +23,7 @@ class Small(Experiment):
     stop_in = None
 
     def stages(self, folder, progress):
-        self.trainers = []
+        trainers = []
         for name in ("first", "second"):
             training = trainer(folder and folder / name, every=1e9, config=self.config)
             if name == self.stop_in:
@@ -35,16 +34,17 @@ class Small(Experiment):
                         raise KeyboardInterrupt
                     return step(batch)
                 training.step = interrupted
-            self.trainers.append(training)
+            trainers.append(training)
             yield training
+        return trainers
 
-    def evaluate(self):
-        return {"checksums": [checksum(t) for t in self.trainers]}
+    def evaluate(self, trained):
+        return Measured({"checksums": [checksum(t) for t in trained]})
 
     def claims(self, metrics):
         return [Claim("there are two trainings", len(metrics["checksums"]), "=", 2), Claim("there are three", 2, ">=", 3)]
 
-    def figures(self, metrics):
+    def figures(self, trained, measured):
         from tinymm import plot
 
         return {"bars.png": plot.bars({"a": 1.0})}
@@ -79,6 +79,20 @@ def test_an_interrupted_run_is_resumed_to_the_same(tmp_path, stage):
         run(Small(), out, progress=False)
     assert run(Small(), out, resume=True, progress=False)["metrics"] == whole
     assert not unfinished(out)
+
+
+def test_what_was_trained_and_measured_is_kept():
+    """For a notebook, which goes on with the models."""
+    experiment = Small()
+    report = run(experiment, None, progress=False)
+    assert [checksum(t) for t in experiment.trained] == experiment.measured.metrics["checksums"] == report["metrics"]["checksums"]
+
+
+def test_fitting_returns_what_was_trained_and_its_seconds(tmp_path):
+    trained, seconds = fit(Small(), tmp_path)
+    assert len(trained) == 2 and seconds == sum(t.seconds for t in trained) > 0
+    again, before = fit(Small(), tmp_path, resume=True)   # all is trained: nothing but what was kept
+    assert [checksum(t) for t in again] == [checksum(t) for t in trained] and before == pytest.approx(seconds, abs=0.1)
 
 
 def test_resuming_with_other_options_is_refused(tmp_path):
@@ -160,8 +174,8 @@ def test_nothing_of_others_is_removed(tmp_path):
 
 def test_what_could_not_be_measured_is_null(tmp_path):
     class Nothing(Small):
-        def evaluate(self):
-            return {"checksums": [1, 2], "share": math.nan, "places": [0.5, math.nan]}
+        def evaluate(self, trained):
+            return Measured({"checksums": [1, 2], "share": math.nan, "places": [0.5, math.nan]})
 
         def claims(self, metrics):
             return [Claim("there is a share", metrics["share"], ">", 0.0)]
@@ -174,7 +188,7 @@ def test_what_could_not_be_measured_is_null(tmp_path):
 
 def test_numbers_are_not_lost_for_a_picture(tmp_path):
     class Unlucky(Small):
-        def figures(self, metrics):
+        def figures(self, trained, measured):
             raise RuntimeError("no ink")
 
     with pytest.raises(RuntimeError, match="no ink"):

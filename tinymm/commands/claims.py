@@ -11,7 +11,7 @@ import tinymm
 
 from ..experiments import LECTURES, find
 from ..experiments.experiment import SCALES
-from .lecture import INTERRUPTED, folder_of
+from .lecture import INTERRUPTED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the claims of each run; a run that has no report in ``runs/`` yet is made first. 1 if a claim failed."""
     from ..experiments.claims import HOLDS, table
-    from ..experiments.running import OccupiedFolder, read_report, write_json
+    from ..experiments.running import OccupiedFolder, folder_of, read_report, write_json
     from ..experiments.running import run as run_lecture
 
     if args.json and not pathlib.Path(args.json).absolute().parent.is_dir():

@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 from ..experiments import LECTURES, find
-from ..experiments.experiment import SCALES, Experiment
+from ..experiments.experiment import SCALES
 
 INTERRUPTED = 130   # exit code after Ctrl-C, as shells have it
 
@@ -26,25 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")
 
 
-def folder_of(experiment: Experiment) -> pathlib.Path:
-    """The default folder of a run: of its own for each variant, dataset, scale, number of epochs and seed."""
-    parts = [f"lecture_{experiment.number:02d}"]
-    if experiment.variant != next(iter(experiment.variants)):
-        parts.append(experiment.variant)
-    if experiment.data is not None:
-        parts.append(experiment.data)
-    if experiment.scale != "lecture":
-        parts.append(experiment.scale)
-    if experiment.epochs is not None:
-        parts.append(f"epochs{experiment.epochs}")
-    if experiment.seed:
-        parts.append(f"seed{experiment.seed}")
-    return pathlib.Path("runs") / "_".join(parts)
-
-
 def run(args: argparse.Namespace) -> int:
     from ..experiments.claims import table
-    from ..experiments.running import OccupiedFolder, unfinished
+    from ..experiments.running import OccupiedFolder, folder_of, unfinished
     from ..experiments.running import run as run_lecture
 
     lecture = find(args.number)

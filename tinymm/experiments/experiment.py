@@ -1,16 +1,17 @@
 """Experiment: what every lecture does, in one protocol.
 
-A lecture is a subclass. It says what its variants are; makes, in ``stages``, the models and the Trainers that train them;
-measures; turns measurements into claims; and draws. ``running.run`` takes it through all that, writes the report and the
-pictures, and resumes what was interrupted.
+A lecture is a subclass. It says what its variants are; makes, in ``stages``, the models and the Trainers that train them, and
+returns what came of it; measures that; turns measurements into claims; and draws. ``running.run`` takes it through all that,
+writes the report and the pictures, and resumes what was interrupted.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Generator
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -21,8 +22,23 @@ from .claims import Claim
 SCALES = ("smoke", "lecture")
 
 
-class Experiment:
-    """Base of the lectures.
+@dataclasses.dataclass
+class Measured:
+    """What a lecture measures; subclasses add what its figures draw beside the numbers.
+
+    Attributes:
+        metrics: plain data for ``report.json``.
+    """
+
+    metrics: dict
+
+
+T = TypeVar("T")                      # what the trainings of a lecture yield: a dataclass
+M = TypeVar("M", bound=Measured)      # what the lecture measures
+
+
+class Experiment(Generic[T, M]):
+    """Base of the lectures: ``class Lecture(Experiment[Trained, Measured])``.
 
     Args:
         variant: one of ``variants``; the first by default.
@@ -37,6 +53,8 @@ class Experiment:
         number, title: of the lecture.
         variants: name -> what it is, in one line.
         datasets: names that ``data`` may have.
+        trained: what ``stages`` returned; ``running.run`` keeps it here, for whoever goes on with the models.
+        measured: what ``evaluate`` returned, likewise.
 
     Raises:
         ValueError: an unknown variant, scale, dataset or device, epochs below 1, a dataset without its folder.
@@ -47,6 +65,8 @@ class Experiment:
     title: ClassVar[str]
     variants: ClassVar[dict[str, str]] = {"default": "the lecture"}
     datasets: ClassVar[tuple[str, ...]] = ()
+    trained: T
+    measured: M
 
     def __init__(self, variant: str | None = None, scale: str = "lecture", seed: int = 0, epochs: int | None = None,
                  device: str = "cpu", data: str | None = None, root: str | os.PathLike | None = None):
@@ -83,24 +103,27 @@ class Experiment:
             ValueError, OSError: damaged or missing files.
         """
 
-    def stages(self, folder: pathlib.Path | None, progress: bool) -> Iterator[Trainer]:
-        """The trainings, one after the other; each is finished before the next one is asked for.
+    def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, T]:
+        """The trainings, one after the other; each is finished before the next one is asked for. ``running.fit`` does that.
 
         Args:
             folder: for checkpoints, each stage in a folder of its own below; None keeps none.
             progress: show bars.
-        """
-        yield from ()
 
-    def evaluate(self) -> dict:
-        """Measurements of what was trained, plain data for ``report.json``."""
+        Returns:
+            What was trained.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: stages is not written")
+
+    def evaluate(self, trained: T) -> M:
+        """Measurements of what was trained."""
         raise NotImplementedError(f"{type(self).__name__}: evaluate is not written")
 
     def claims(self, metrics: dict) -> list[Claim]:
         """What the slides say, as claims about the measurements."""
         raise NotImplementedError(f"{type(self).__name__}: claims is not written")
 
-    def figures(self, metrics: dict) -> dict:
+    def figures(self, trained: T, measured: M) -> dict:
         """File name -> matplotlib Figure (or Drawing)."""
         return {}
 
@@ -109,6 +132,6 @@ class Experiment:
         """Claims about several variants; those for which a variant is missing are left out.
 
         Args:
-            metrics: variant -> what its ``evaluate`` returned.
+            metrics: variant -> the metrics of its report.
         """
         return []

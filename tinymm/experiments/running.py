@@ -13,7 +13,7 @@ import tinymm
 from ..backend.files import replacing
 from ..backend.random import manual_seed
 from ..train.checkpoint import checkpoints, remove_checkpoints
-from .experiment import Experiment
+from .experiment import Experiment, M, T
 
 CHECKPOINTS = "checkpoints"
 REPORT = "report.json"
@@ -45,25 +45,62 @@ def run(experiment: Experiment, out: str | os.PathLike | None = None, resume: bo
         _prepare(out, experiment, resume)
     manual_seed(experiment.seed)
     start = time.monotonic()
-    trained = 0.0
-    for stage in experiment.stages(None if out is None else out / CHECKPOINTS, progress):
-        stage.fit(resume)
-        trained += stage.seconds
+    experiment.trained, training = fit(experiment, None if out is None else out / CHECKPOINTS, resume, progress)
     fitted = time.monotonic()
-    metrics = experiment.evaluate()
+    experiment.measured = experiment.evaluate(experiment.trained)
+    metrics = experiment.measured.metrics
     claims = [claim.as_dict() for claim in experiment.claims(metrics)]
-    seconds = trained + time.monotonic() - fitted if resume else time.monotonic() - start
+    seconds = training + time.monotonic() - fitted if resume else time.monotonic() - start
     report = _plain({"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": tinymm.__version__,
                      "seconds": round(seconds, 2), "metrics": metrics, "claims": claims, "pictures": []})
     if out is not None:
         write_json(out / REPORT, report)   # before anything is drawn: numbers are not lost for a picture
-    figures = experiment.figures(metrics)
+    figures = experiment.figures(experiment.trained, experiment.measured)
     report["pictures"] = sorted(figures)
     if out is not None:
         for name, figure in figures.items():
             save_figure(figure, out / name)
         write_json(out / REPORT, report)
     return report
+
+
+def fit(experiment: Experiment[T, M], folder: pathlib.Path | None = None, resume: bool = False,
+        progress: bool = False) -> tuple[T, float]:
+    """Train all stages of a lecture.
+
+    Args:
+        experiment: the lecture, prepared.
+        folder: for checkpoints; None keeps none.
+        resume: continue from them.
+        progress: show bars.
+
+    Returns:
+        What was trained, and the seconds it took, those before an interruption included.
+    """
+    stages, seconds = experiment.stages(folder, progress), 0.0
+    while True:
+        try:
+            stage = next(stages)
+        except StopIteration as end:
+            return end.value, seconds
+        stage.fit(resume)
+        seconds += stage.seconds
+
+
+def folder_of(experiment: Experiment) -> pathlib.Path:
+    """The default folder of a run: of its own for each variant, dataset, scale, number of epochs and seed."""
+    parts = [f"lecture_{experiment.number:02d}"]
+    if experiment.variant != next(iter(experiment.variants)):
+        parts.append(experiment.variant)
+    if experiment.data is not None:
+        parts.append(experiment.data)
+    if experiment.scale != "lecture":
+        parts.append(experiment.scale)
+    if experiment.epochs is not None:
+        parts.append(f"epochs{experiment.epochs}")
+    if experiment.seed:
+        parts.append(f"seed{experiment.seed}")
+    return pathlib.Path("runs") / "_".join(parts)
 
 
 def _plain(value):
