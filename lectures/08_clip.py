@@ -210,7 +210,7 @@ print(f"{report['seconds']:.0f} s; {metrics['parameters']:,} parameters, {metric
 print(table(report["claims"]))
 
 # %%
-figures.loss(experiment.trainer)
+figures.loss(experiment.trained.trainer)
 
 # %% [markdown]
 # The first loss is that of pictures and texts that have nothing to do with each other, above $\ln 64$. It cannot end at 0: of 64
@@ -218,7 +218,7 @@ figures.loss(experiment.trainer)
 # on:
 
 # %%
-figures.similarity(experiment)
+figures.similarity(experiment.trained.snapshots, experiment.shown[1])
 
 # %% [markdown]
 # The diagonal sharpens. What is not on it is also of interest: the blocks are kinds of pictures, and a text with half of the truth
@@ -226,7 +226,7 @@ figures.similarity(experiment)
 # to be sure of anything, then rises:
 
 # %%
-figures.temperature(experiment.trainer)
+figures.temperature(experiment.trained.trainer)
 
 # %% [markdown]
 # ## (2) A classifier from the names of classes
@@ -241,7 +241,7 @@ figures.temperature(experiment.trainer)
 show(zero_shot_weights, zero_shot)
 
 # %%
-figures.classifier(experiment)
+figures.classifier(experiment.trained.model, tokenizer)
 
 # %% [markdown]
 # What the text tower has made of names: shapes are mostly nearer to other shapes than to colours, and colours keep apart, above all
@@ -250,7 +250,7 @@ figures.classifier(experiment)
 # ## (3) Zero-shot prediction
 
 # %%
-figures.examples(experiment)
+figures.examples(experiment, experiment.trained.model)
 
 # %%
 for name in CLASSES:
@@ -345,10 +345,10 @@ print(f"actions, 6 classes: {100 * clip_row['actions']:.1f} %;  sprites, 36 clas
 # the right word, and with a wrong one:
 
 # %%
-figures.attacked_pictures(experiment)
+figures.attacked_pictures(experiment.attacked, experiment.measured.said)
 
 # %%
-figures.attack(experiment)
+figures.attack(experiment.attacked, experiment.measured.said)
 
 # %%
 figures.attack_bars(metrics["attack"])
@@ -389,7 +389,8 @@ print(table([c.as_dict() for c in LearningFromText.compare({name: r["metrics"] f
 #
 # ## Things to try
 #
-# 1. Which texts does the model confuse? Sort `experiment.snapshots.taken[-1]` by what is off the diagonal.
-# 2. Write your own classes: `zero_shot_weights(experiment.model, tokenizer, ["something red", "something blue"], ("{}",))`.
+# 1. Which texts does the model confuse? Sort `experiment.trained.snapshots.taken[-1]` by what is off the diagonal.
+# 2. Write your own classes:
+#    `zero_shot_weights(experiment.trained.model, tokenizer, ["something red", "something blue"], ("{}",))`.
 # 3. What if the prompt says that there is a label: "a photo of a {} with a label"? Does that undo the attack?
 # 4. The exercise: `lectures/homework/08_clip.py`, checked by `python -m tinymm check 08 FILE`.

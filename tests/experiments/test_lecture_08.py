@@ -22,6 +22,7 @@ from tinymm.experiments.lecture_08.experiment import MATRIX, LearningFromText, S
 from tinymm.experiments.lecture_08.claims import claims_of, comparisons
 from tinymm.experiments.lecture_08.data import (CONTEXT, PROMPTS, PicturesWithTexts, distinct_pairs, pictures, shuffled,
                                                 train_tokenizer)
+from tinymm.experiments.running import fit
 from tinymm.models.clip import clip_loss, zero_shot_weights
 from tinymm.text.clip_tokenizer import CLIPTokenizer
 
@@ -64,16 +65,17 @@ def test_a_run_can_be_resumed_in_the_middle(tmp_path):
         manual_seed(0)
         experiment = LearningFromText("cbow", "smoke", epochs=2)
         experiment.prepare()
-        for stage in experiment.stages(folder, False):
-            step = stage.step
-            if stop is not None:
-                def interrupted(batch):
-                    if stage.steps == stop:
-                        raise KeyboardInterrupt
-                    return step(batch)
-                stage.step = interrupted
-            stage.fit(resume)
-        return experiment
+        if stop is None:
+            return fit(experiment, folder, resume)[0]
+        stage = next(experiment.stages(folder, False))
+        step = stage.step
+
+        def interrupted(batch):
+            if stage.steps == stop:
+                raise KeyboardInterrupt
+            return step(batch)
+        stage.step = interrupted
+        stage.fit(resume)
 
     whole = run(tmp_path / "whole", False)
     with pytest.raises(KeyboardInterrupt):
@@ -133,13 +135,13 @@ def test_the_temperature_is_bounded_after_every_step():
     manual_seed(0)
     experiment = LearningFromText("cbow", "smoke", epochs=1)
     experiment.prepare()
-    trainer = next(iter(experiment.stages(None, False)))
+    trainer = next(experiment.stages(None, False))
     with no_grad():
-        experiment.model.logit_scale.copy_(Tensor(np.float32(5.0)))   # beyond ln 100: one step brings it back
+        trainer.model.logit_scale.copy_(Tensor(np.float32(5.0)))   # beyond ln 100: one step brings it back
     batch = next(iter(trainer.loader))
     trainer.model.train()
     trainer._train_on(batch)
-    assert math.exp(float(experiment.model.logit_scale.detach())) == pytest.approx(100, abs=1e-4)
+    assert math.exp(float(trainer.model.logit_scale.detach())) == pytest.approx(100, abs=1e-4)
 
 
 def test_what_decays_and_what_does_not():

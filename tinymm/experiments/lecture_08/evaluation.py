@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +14,12 @@ from ...data.worlds.sprites import SHAPES
 from ...data.worlds.web_pictures import ATTACKS, CLASSES, WORDS, Labelled, is_novel
 from ...models.clip import CLIP, top_k_accuracy, zero_shot, zero_shot_weights
 from ...models.linear_probe import sweep
+from .. import experiment as protocol
 from ..captioning.parts import Part
 from .data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, captions_of, pictures
+
+if TYPE_CHECKING:
+    from .experiment import LearningFromText, Trained
 
 CHUNK = 256               # pictures at a time
 WAYS = ("text for a picture", "picture for a text")
@@ -80,14 +86,25 @@ def retrieval(model: CLIP, part: Part, ids: Callable[[list[str]], np.ndarray]) -
                            for way, c in zip(WAYS, (cosines, cosines.T))}}
 
 
-def training(experiment) -> dict:
+@dataclasses.dataclass
+class Measured(protocol.Measured):
+    """What lecture 8 measures.
+
+    Attributes:
+        said: attack -> for each attacked picture the shape (N,) that is answered; empty for photographs.
+    """
+
+    said: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+def training(trained: Trained, tokens: int) -> dict:
     """What the training of CLIP says of itself."""
-    history = experiment.trainer.history
+    history = trained.trainer.history
     return {"loss": {"first": history["loss"][0], "expected first": history["first loss, if unrelated"][0],
                      "last": float(np.mean(history["loss"][-50:]))},
             "1 / temperature": {"first": history["1 / temperature"][0], "last": history["1 / temperature"][-1],
                                 "largest": max(history["1 / temperature"])},
-            "parameters": sum(p.numel() for p in experiment.model.parameters()), "tokens": len(experiment.tokenizer)}
+            "parameters": sum(p.numel() for p in trained.model.parameters()), "tokens": tokens}
 
 
 def confusion(rows: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
@@ -97,66 +114,66 @@ def confusion(rows: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     return counts / np.maximum(counts.sum(1, keepdims=True), 1)
 
 
-class Evaluation:
-    """All of it, for a trained ``experiment``.
+def evaluate(experiment: LearningFromText, trained: Trained) -> Measured:
+    """All of it, for CLIP (in evaluation) on the web of pictures."""
+    said = attacked_answers(experiment, trained.model)
+    metrics = {**training(trained, len(experiment.tokenizer)), "zero-shot": zero_shot_table(experiment, trained.model),
+               "attack": attack(experiment, said), "reading": reading(experiment, trained.model)}
+    if experiment.variant != "shuffled":
+        metrics["linear probe"] = probes(experiment, trained.model)
+    if trained.ngrams is not None:
+        metrics["visual n-grams"] = ngrams(experiment, trained)
+    return Measured(metrics, said)
 
-    Attributes:
-        metrics: plain data for ``report.json``.
-        said: attack -> for each attacked picture the shape (N,) that is answered.
-    """
 
-    def __init__(self, experiment):
-        self.experiment, self.model, self.tokenizer = experiment, experiment.model, experiment.tokenizer
-        self.model.eval()
-        self.metrics = {
-            **training(experiment), "zero-shot": self._zero_shot(), "attack": self._attack(), "reading": self._reading()}
-        if experiment.variant != "shuffled":
-            self.metrics["linear probe"] = self._probes()
-        if experiment.ngrams is not None:
-            self.metrics["visual n-grams"] = self._ngrams()
+def zero_shot_table(experiment: LearningFromText, model: CLIP) -> dict:
+    """Accuracy on each dataset with each kind of prompts."""
+    found: dict[str, dict] = {}
+    for name in CLASSES:
+        dataset = experiment.test_set(name)
+        for kind in PROMPTS[name]:
+            fits = zero_shot_scores(model, experiment.tokenizer, name, dataset, kind)
+            found.setdefault(kind, {}).update(by_column(name, fits, dataset.labels))
+    return found
 
-    def _zero_shot(self) -> dict:
-        found: dict[str, dict] = {}
-        for name in CLASSES:
-            dataset = self.experiment.test_set(name)
-            for kind in PROMPTS[name]:
-                fits = zero_shot_scores(self.model, self.tokenizer, name, dataset, kind)
-                found.setdefault(kind, {}).update(by_column(name, fits, dataset.labels))
-        return found
 
-    def _probes(self) -> dict:
-        """Logistic regression on I_f, with C by the validation part; and the C that was chosen."""
-        found: dict[str, dict] = {"accuracy": {}, "C": {}}
-        for name, parts in self.experiment.datasets_of.items():
-            features = {part: (in_chunks(self.model.visual.features, data.images, self.experiment.device), data.labels)
-                        for part, data in parts.items()}
-            probe, _ = sweep(features["train"], features["validation"], len(CLASSES[name]), PROBE_ITERATIONS)
-            found["accuracy"][name], found["C"][name] = probe.accuracy(*features["test"]), probe.C
-        return found
+def probes(experiment: LearningFromText, model: CLIP) -> dict:
+    """Logistic regression on I_f, with C by the validation part; and the C that was chosen."""
+    found: dict[str, dict] = {"accuracy": {}, "C": {}}
+    for name, parts in experiment.datasets_of.items():
+        features = {part: (in_chunks(model.visual.features, data.images, experiment.device), data.labels)
+                    for part, data in parts.items()}
+        probe, _ = sweep(features["train"], features["validation"], len(CLASSES[name]), PROBE_ITERATIONS)
+        found["accuracy"][name], found["C"][name] = probe.accuracy(*features["test"]), probe.C
+    return found
 
-    def _ngrams(self) -> dict:
-        """Zero-shot with the phrases of a dictionary: the class whose name has the highest probability."""
-        model = self.experiment.ngrams.eval()
-        found: dict = {"phrases": len(model.ngrams.dictionary), "last loss": float(
-            np.mean(self.experiment.ngram_trainer.history["loss"][-50:]))}
-        for name in CLASSES:
-            dataset = self.experiment.test_set(name)
-            phi = Tensor(in_chunks(model, dataset.images, self.experiment.device)).to(self.experiment.device)
-            found |= by_column(name, model.ngrams.score(phi, [c.split() for c in dataset.names]), dataset.labels)
-        return found
 
-    def _attack(self) -> dict:
-        """Which shape is there, when a word says another: accuracy, and how often the answer is what is written."""
-        attack, found = self.experiment.attacked, {}
-        self.said = {kind: scores(self.model, self.tokenizer, attack.images[kind], tuple(SHAPES), SHAPE_PROMPT).argmax(1)
-                     for kind in ATTACKS}
-        for kind, said in self.said.items():
-            found[kind] = {"accuracy": accuracy(said, attack.shapes),
-                           "answered with the wrong word": accuracy(said, attack.written)}
-        return found
+def ngrams(experiment: LearningFromText, trained: Trained) -> dict:
+    """Zero-shot with the phrases of a dictionary: the class whose name has the highest probability."""
+    model = trained.ngrams.eval()
+    found: dict = {"phrases": len(model.ngrams.dictionary),
+                   "last loss": float(np.mean(trained.ngram_trainer.history["loss"][-50:]))}
+    for name in CLASSES:
+        dataset = experiment.test_set(name)
+        phi = Tensor(in_chunks(model, dataset.images, experiment.device)).to(experiment.device)
+        found |= by_column(name, model.ngrams.score(phi, [c.split() for c in dataset.names]), dataset.labels)
+    return found
 
-    def _reading(self) -> dict:
-        """Which word stands on a sign."""
-        signs = [p for p in self.experiment.web["test"] if p.kind == "sign"]
-        said = scores(self.model, self.tokenizer, np.stack([p.image for p in signs]), WORDS, (SIGN_PROMPT,)).argmax(1)
-        return {"accuracy": accuracy(said, np.array([WORDS.index(p.truth) for p in signs])), "words": len(WORDS)}
+
+def attacked_answers(experiment: LearningFromText, model: CLIP) -> dict[str, np.ndarray]:
+    """Attack -> which shape is said to be there, when a word says another, (N,)."""
+    return {kind: scores(model, experiment.tokenizer, experiment.attacked.images[kind], tuple(SHAPES), SHAPE_PROMPT).argmax(1)
+            for kind in ATTACKS}
+
+
+def attack(experiment: LearningFromText, answers: dict[str, np.ndarray]) -> dict:
+    """Under each attack: accuracy, and how often the answer is what is written."""
+    return {kind: {"accuracy": accuracy(said, experiment.attacked.shapes),
+                   "answered with the wrong word": accuracy(said, experiment.attacked.written)} for kind, said in answers.items()}
+
+
+def reading(experiment: LearningFromText, model: CLIP) -> dict:
+    """Which word stands on a sign."""
+    signs = [p for p in experiment.web["test"] if p.kind == "sign"]
+    said = scores(model, experiment.tokenizer, np.stack([p.image for p in signs]), WORDS, (SIGN_PROMPT,)).argmax(1)
+    return {"accuracy": accuracy(said, np.array([WORDS.index(p.truth) for p in signs])), "words": len(WORDS)}

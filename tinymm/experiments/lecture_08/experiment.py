@@ -30,7 +30,7 @@ from ..claims import Claim
 from ..experiment import Experiment
 from .claims import claims_of, comparisons
 from .data import CONTEXT, PHOTO_CONTEXT, PicturesWithTexts, captions_of, distinct_pairs, pictures, shuffled, train_tokenizer
-from .evaluation import WAYS, Evaluation, accuracy, retrieval, training, zero_shot_scores
+from .evaluation import WAYS, Measured, accuracy, evaluate, retrieval, training, zero_shot_scores
 
 BATCH = 64
 LR, WEIGHT_DECAY = 2e-3, 0.2
@@ -130,6 +130,25 @@ class Snapshots:
         self.taken = state["taken"]
 
 
+@dataclasses.dataclass
+class Trained:
+    """What the trainings of the lecture yield.
+
+    Attributes:
+        model: CLIP.
+        trainer: of the model.
+        snapshots: cosines of some pictures and texts, before the training and after each round.
+        ngrams: Visual N-Grams; None where they are not compared.
+        ngram_trainer: of the n-grams.
+    """
+
+    model: CLIP
+    trainer: Trainer
+    snapshots: Snapshots
+    ngrams: NGramPictures | None = None
+    ngram_trainer: Trainer | None = None
+
+
 def unrelated(logits: np.ndarray) -> float:
     """The loss to be expected of pictures and texts that have nothing to do with each other.
 
@@ -150,7 +169,7 @@ def adamw(model: nn.Module, total: int, tower: str = "resnet") -> tuple:
     return optimizer, optim.lr_scheduler.WarmupCosineLR(optimizer, min(100, total // 4), total)
 
 
-class LearningFromText(Experiment):
+class LearningFromText(Experiment[Trained, Measured]):
     """CLIP with each of its towers, and with texts that belong to other pictures."""
 
     number, title = 8, "Learning Transferable Visual Models From Natural Language Supervision"
@@ -213,34 +232,34 @@ class LearningFromText(Experiment):
 
     def stages(self, folder, progress):
         at = lambda name: {"folder": folder and folder / name, "label": name if progress else None, "config": self.config}
-        self.model = build(self.variant, len(self.tokenizer), self.resolution, self.tokenizer.context_length).to(self.device)
-        self.ngrams = None
-        self.trainer = self._clip(at("clip"))
-        yield self.trainer
+        model = build(self.variant, len(self.tokenizer), self.resolution, self.tokenizer.context_length).to(self.device)
+        snapshots = Snapshots(model, self.shown[0], self.ids(self.shown[1]))
+        trained = Trained(model, self._clip(model, snapshots, at("clip")), snapshots)
+        yield trained.trainer
         if self.variant == "resnet" and self.data is None:
-            self.ngrams = NGramPictures(NGramDictionary.build([text.split() for text in self.web["train"].texts()], ORDER,
-                                                              MIN_COUNT)).to(self.device)
-            self.ngram_trainer = self._ngrams(at("ngrams"))
-            yield self.ngram_trainer
+            trained.ngrams = NGramPictures(NGramDictionary.build([text.split() for text in self.web["train"].texts()], ORDER,
+                                                                 MIN_COUNT)).to(self.device)
+            trained.ngram_trainer = self._ngrams(trained.ngrams, at("ngrams"))
+            yield trained.ngram_trainer
+        return trained
 
-    def _clip(self, trainer: dict) -> Trainer:
-        model, (images, texts) = self.model, self.pairs
+    def _clip(self, model: CLIP, snapshots: Snapshots, options: dict) -> Trainer:
+        images, texts = self.pairs
         texts = shuffled(texts, self.seed) if self.variant == "shuffled" else texts
         loader = DataLoader(PicturesWithTexts(images, self.ids(texts)), min(BATCH, len(texts)), shuffle=True, drop_last=True)
         optimizer, scheduler = adamw(model, self.rounds * len(loader), "vit" if self.variant == "vit" else "resnet")
-        self.snapshots = Snapshots(model, self.shown[0], self.ids(self.shown[1]))
-        self.snapshots.take()   # before the first step
+        snapshots.take()   # before the first step
 
         def step(batch):
             images, ids = (part.to(self.device) for part in batch)
             logits_per_image, _ = model(images, ids)
             numbers = {"1 / temperature": math.exp(float(model.logit_scale.detach()))}
-            if not self.trainer.steps:
+            if not trainer.steps:
                 numbers["first loss, if unrelated"] = unrelated(logits_per_image.detach().cpu().numpy())
             return clip_loss(logits_per_image), numbers
 
         def validate():
-            self.snapshots.take()
+            snapshots.take()
             if self.data is not None:
                 found = retrieval(model, self.photos["validation"], self.ids)
                 return {f"{way}, R@1": found[way]["R@1"] for way in WAYS}
@@ -248,11 +267,12 @@ class LearningFromText(Experiment):
             scores = {name: zero_shot_scores(model, self.tokenizer, name, data) for name, data in held.items()}
             return {f"zero-shot {name}": accuracy(scores[name].argmax(1), held[name].labels) for name in held}
 
-        return Trainer(model, optimizer, loader, step, self.rounds, scheduler=scheduler, max_norm=MAX_NORM, validate=validate,
-                       after=lambda: clip_temperature_(model.logit_scale), carried={"snapshots": self.snapshots}, **trainer)
+        trainer = Trainer(model, optimizer, loader, step, self.rounds, scheduler=scheduler, max_norm=MAX_NORM, validate=validate,
+                          after=lambda: clip_temperature_(model.logit_scale), carried={"snapshots": snapshots}, **options)
+        return trainer
 
-    def _ngrams(self, trainer: dict) -> Trainer:
-        model, train = self.ngrams, self.web["train"]
+    def _ngrams(self, model: NGramPictures, options: dict) -> Trainer:
+        train = self.web["train"]
         loader = DataLoader(PicturesWithTexts(train.images(), [text.split() for text in train.texts()]), BATCH, shuffle=True,
                             drop_last=True)
         optimizer, scheduler = adamw(model, self.rounds * len(loader))
@@ -261,16 +281,16 @@ class LearningFromText(Experiment):
             images, comments = batch
             return model.ngrams.loss(model(images.to(self.device)), comments, "naive")
 
-        return Trainer(model, optimizer, loader, step, self.rounds, scheduler=scheduler, max_norm=MAX_NORM, **trainer)
+        return Trainer(model, optimizer, loader, step, self.rounds, scheduler=scheduler, max_norm=MAX_NORM, **options)
 
     # ------------------------------------------------------------------ what came of it
 
-    def evaluate(self) -> dict:
+    def evaluate(self, trained: Trained) -> Measured:
+        trained.model.eval()
         if self.data is not None:
-            self.model.eval()
-            return {**training(self), "retrieval": retrieval(self.model, self.photos["test"], self.ids)}
-        self.measured = Evaluation(self)
-        return self.measured.metrics
+            return Measured({**training(trained, len(self.tokenizer)),
+                             "retrieval": retrieval(trained.model, self.photos["test"], self.ids)})
+        return evaluate(self, trained)
 
     def claims(self, metrics: dict) -> list[Claim]:
         return claims_of(self.variant, metrics)
@@ -279,7 +299,7 @@ class LearningFromText(Experiment):
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
         return comparisons(metrics)
 
-    def figures(self, metrics: dict) -> dict:
+    def figures(self, trained: Trained, measured: Measured) -> dict:
         from . import figures
 
-        return (figures.all_figures if self.data is None else figures.photo_figures)(self, metrics)
+        return figures.photo_figures(self, trained) if self.data is not None else figures.all_figures(self, trained, measured)

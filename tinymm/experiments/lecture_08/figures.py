@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +11,14 @@ from ... import plot
 from ...autograd import Tensor, no_grad
 from ...data.worlds.sprites import COLOURS, SHAPES
 from ...data.worlds.web_pictures import ATTACKS, CLASSES
-from ...models.clip import zero_shot, zero_shot_weights
+from ...models.clip import CLIP, zero_shot, zero_shot_weights
 from . import evaluation
 from .data import PROMPTS, SHAPE_PROMPT, captions_of, pictures
+
+if TYPE_CHECKING:
+    from ...data.worlds.web_pictures import Attacked
+    from ...text.clip_tokenizer import CLIPTokenizer
+    from .experiment import LearningFromText, Snapshots, Trained
 
 TABLE = {"sprites": "sprites", "digits": "digits", "actions": "actions", "seen pairs": "pairs seen",
          "unseen pairs": "pairs unseen", "unseen among themselves": "of the 6 unseen"}   # columns
@@ -39,9 +45,9 @@ def progress(trainer):
                             x={name: range(1, len(values) + 1) for name, values in curves.items()})
 
 
-def similarity(experiment):
+def similarity(snapshots: Snapshots, texts):
     """Cosines of texts and pictures before, early in and after the training; what belongs together is on the diagonal."""
-    taken, texts = experiment.snapshots.taken, experiment.shown[1]
+    taken = snapshots.taken
     rounds = len(taken) - 1
     chosen = dict.fromkeys([0, min(1, rounds), rounds])
     panels = {"before training" if i == 0 else f"after {i} of {rounds} rounds": np.array(taken[i]).T for i in chosen}
@@ -49,17 +55,17 @@ def similarity(experiment):
                         title="Every picture with every text; what belongs together is on the diagonal")
 
 
-def classifier(experiment):
+def classifier(model: CLIP, tokenizer: CLIPTokenizer):
     """Cosines of the zero-shot weights of shapes and colours: what the text tower has made of names."""
     names = [*SHAPES, *COLOURS]
-    weights = zero_shot_weights(experiment.model, experiment.tokenizer, names, SHAPE_PROMPT).cpu().numpy()
+    weights = zero_shot_weights(model, tokenizer, names, SHAPE_PROMPT).cpu().numpy()
     return plot.heatmap(weights @ weights.T, rows=names, columns=names, colorbar="cosine", limits=(-1, 1), fmt="{:.1f}",
                         title="A classifier made of text: cosines of its weights")
 
 
-def examples(experiment):
+def examples(experiment: LearningFromText, model: CLIP):
     """Test pictures with the class that the classifier from text gives them, and its probability."""
-    model, images, said, truth, right = experiment.model, [], [], [], []
+    images, said, truth, right = [], [], [], []
     for name, count in EXAMPLES.items():
         dataset = experiment.test_set(name)
         rows = (7 * np.arange(count) + 3) % len(dataset)   # classes stand in turn: these are different ones
@@ -76,19 +82,19 @@ def examples(experiment):
                              title="Classes from names alone, with their probabilities; below, what it is")
 
 
-def attack(experiment):
+def attack(data: Attacked, said: dict[str, np.ndarray]):
     """Who is answered what: by the shape that is there, without and with a wrong word, and by the word."""
-    measured, data, n = experiment.measured, experiment.attacked, len(SHAPES)
-    panels = {"nothing pasted: shapes": evaluation.confusion(data.shapes, measured.said["nothing"], n),
-              "wrong word: shapes": evaluation.confusion(data.shapes, measured.said["wrong word"], n),
-              "wrong word: what is written": evaluation.confusion(data.written, measured.said["wrong word"], n)}
+    n = len(SHAPES)
+    panels = {"nothing pasted: shapes": evaluation.confusion(data.shapes, said["nothing"], n),
+              "wrong word: shapes": evaluation.confusion(data.shapes, said["wrong word"], n),
+              "wrong word: what is written": evaluation.confusion(data.written, said["wrong word"], n)}
     return plot.heatmap(panels, rows=list(SHAPES), columns=list(SHAPES), xlabel="answered", limits=(0, 1), fmt="{:.2f}",
                         colorbar="share", title="A typographic attack: what is answered (columns) to what (rows)")
 
 
-def attacked_pictures(experiment, count: int = 6):
+def attacked_pictures(data: Attacked, said: dict[str, np.ndarray], count: int = 6):
     """The same sprites without a label, with a blank one, with the right word and with a wrong one, and the answers."""
-    data, said, names = experiment.attacked, experiment.measured.said, list(SHAPES)
+    names = list(SHAPES)
     images = [data.images[kind][i] for kind in ATTACKS for i in range(count)]
     captions = [names[said[kind][i]] for kind in ATTACKS for i in range(count)]
     return plot.caption_grid(images, captions, None, [said[kind][i] == data.shapes[i] for kind in ATTACKS for i in range(count)],
@@ -121,9 +127,9 @@ def ways(metrics: dict):
     return plot.bars(values, ylabel="accuracy", colors=[plot.COLORS[i] for _ in CLASSES for i in range(len(kinds))])
 
 
-def found_texts(experiment, count: int = 12):
+def found_texts(experiment: LearningFromText, model: CLIP, count: int = 12):
     """Test photographs with the text that fits best among all test texts; below, their own."""
-    part, model = experiment.photos["test"], experiment.model
+    part = experiment.photos["test"]
     count, texts = min(count, len(part)), captions_of(part)
     images = part.images(range(count))
     with no_grad():
@@ -133,18 +139,20 @@ def found_texts(experiment, count: int = 12):
                              title=f"The best of {len(texts)} texts for photographs it has never seen; below, their own")
 
 
-def photo_figures(experiment, metrics: dict) -> dict:
+def photo_figures(experiment: LearningFromText, trained: Trained) -> dict:
     """File name -> Figure, for a training on photographs."""
-    trainer = experiment.trainer
-    return {"loss.png": loss(trainer), "temperature.png": temperature(trainer), "similarity.png": similarity(experiment),
-            "found.png": found_texts(experiment)}
+    return {"loss.png": loss(trained.trainer), "temperature.png": temperature(trained.trainer),
+            "similarity.png": similarity(trained.snapshots, experiment.shown[1]),
+            "found.png": found_texts(experiment, trained.model)}
 
 
-def all_figures(experiment, metrics: dict) -> dict:
+def all_figures(experiment: LearningFromText, trained: Trained, measured: evaluation.Measured) -> dict:
     """File name -> Figure, for a trained and measured experiment."""
-    trainer = experiment.trainer
+    trainer, model, metrics = trained.trainer, trained.model, measured.metrics
     return {
         "loss.png": loss(trainer), "temperature.png": temperature(trainer), "zero_shot.png": progress(trainer),
-        "similarity.png": similarity(experiment), "classifier.png": classifier(experiment), "examples.png": examples(experiment),
-        "attack.png": attack(experiment), "attacked_pictures.png": attacked_pictures(experiment),
+        "similarity.png": similarity(trained.snapshots, experiment.shown[1]),
+        "classifier.png": classifier(model, experiment.tokenizer), "examples.png": examples(experiment, model),
+        "attack.png": attack(experiment.attacked, measured.said),
+        "attacked_pictures.png": attacked_pictures(experiment.attacked, measured.said),
         "attack_bars.png": attack_bars(metrics["attack"]), "table.png": table(metrics), "ways.png": ways(metrics)}
