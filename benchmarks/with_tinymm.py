@@ -5,7 +5,8 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, no_grad, optim
-from tinymm.models.attention_objective import caption_log_prob, hard_objective, soft_objective
+from tinymm.models.attention_objective import hard_objective, soft_objective
+from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.clip import CLIP, clip_loss, clip_temperature_
 from tinymm.models.conv_encoder import ConvEncoder
 from tinymm.models.show_and_tell import ShowTell

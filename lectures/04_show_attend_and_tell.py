@@ -35,6 +35,7 @@ from tinymm.experiments.lecture_04 import figures
 from tinymm.experiments.lecture_04.experiment import ShowAttendAndTell
 from tinymm.experiments.running import run
 from tinymm.models import attention_objective as objective
+from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.conv_encoder import ConvEncoder
 from tinymm.models.show_attend_and_tell import ShowAttendTell
 
@@ -122,7 +123,7 @@ def enumerate_paths(model=small):
     repeat = lambda t, n: Tensor(np.repeat(t.numpy(), n, axis=1))
     decoded = model(Tensor(np.repeat(small_a.numpy(), 27, 0)), repeat(y, 27), locations=paths.T)
     everywhere = Tensor(np.ones((C, 27), bool))
-    return objective.path_log_prob(decoded, everywhere), objective.caption_log_prob(decoded.logits, repeat(targets, 27))
+    return objective.path_log_prob(decoded, everywhere), caption_log_prob(decoded.logits, repeat(targets, 27))
 
 
 log_ps, log_py = enumerate_paths()

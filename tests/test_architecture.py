@@ -82,6 +82,16 @@ def test_no_circles():
         visit(name)
 
 
+def test_what_students_read_keeps_to_the_public_tensor():
+    """On floors 4 to 6 nothing reaches into a Tensor for its array: there are methods, and ``autograd.host.to_numpy``.
+
+    The doors of floor 7 may: homework and the gradient checker test the engine itself.
+    """
+    wrong = [f"{name}:{node.lineno}" for name, path in modules().items() if 3 < FLOORS[name.split(".")[0]] < 7
+             for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute) and node.attr == "_data"]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_importing_is_light():
     code = ("import sys, tinymm; heavy = {'numba', 'matplotlib', 'cupy', 'torch', 'scipy', 'tqdm', 'safetensors'}; "
             "assert not heavy & set(sys.modules), heavy & set(sys.modules)")

@@ -14,7 +14,8 @@ from tinymm import Tensor, nn, no_grad
 from tinymm import functional as F
 from tinymm.backend.jit import use_kernels
 from tinymm.bench.cli import TARGETS, folder_of_twins
-from tinymm.models.attention_objective import caption_log_prob, hard_objective, soft_objective
+from tinymm.models.attention_objective import hard_objective, soft_objective
+from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.clip import CLIP, clip_loss, clip_temperature_
 from tinymm.models.conv_encoder import ConvEncoder
 from tinymm.models.show_and_tell import ShowTell

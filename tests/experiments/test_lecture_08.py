@@ -15,13 +15,13 @@ from tinymm.data.readers.clip_pictures import MEAN, STD
 from tinymm.data.worlds.sprites import SHAPES
 from tinymm.data.worlds.web_pictures import ATTACKS, CLASSES, WebPictures, is_novel, labelled
 from tinymm.data.worlds.web_texts import FRAMES
-from tinymm.experiments.lecture_08 import experiment as lecture_08
 from tinymm.experiments.lecture_08 import evaluation
 from tinymm.experiments.captioning.parts import Part
-from tinymm.experiments.lecture_08.experiment import MATRIX, LearningFromText, Snapshots, adamw, build, unrelated
+from tinymm.experiments.lecture_08.experiment import MATRIX, LearningFromText, Snapshots, adamw, unrelated
 from tinymm.experiments.lecture_08.claims import claims_of, comparisons
 from tinymm.experiments.lecture_08.data import (CONTEXT, PROMPTS, PicturesWithTexts, distinct_pairs, pictures, shuffled,
                                                 train_tokenizer)
+from tinymm.experiments.lecture_08.systems import EMBEDDING, build
 from tinymm.experiments.running import fit
 from tinymm.models.clip import clip_loss, zero_shot_weights
 from tinymm.text.clip_tokenizer import CLIPTokenizer
@@ -238,11 +238,6 @@ def test_accuracy_by_column():
     assert evaluation.by_column("digits", np.eye(10)[[1, 2]], np.array([1, 3])) == {"digits": 0.5}
 
 
-def test_confusion_rows_are_shares():
-    np.testing.assert_array_equal(evaluation.confusion(np.array([0, 0, 2]), np.array([1, 0, 2]), 3),
-                                  [[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]])
-
-
 def test_zero_shot_answers_by_hand(web):
     """The largest cosine between a picture and the mean of the prompts' directions."""
     manual_seed(1)
@@ -258,7 +253,7 @@ def test_zero_shot_answers_by_hand(web):
             mean = np.mean([t / np.linalg.norm(t) for t in text], axis=0)
             scores[:, k] = image @ mean / np.linalg.norm(image, axis=1) / np.linalg.norm(mean)
     np.testing.assert_array_equal(said, scores.argmax(1))
-    assert zero_shot_weights(model, tokenizer, SHAPES, PROMPTS["sprites"]["ensemble"]).shape == (6, lecture_08.EMBEDDING)
+    assert zero_shot_weights(model, tokenizer, SHAPES, PROMPTS["sprites"]["ensemble"]).shape == (6, EMBEDDING)
 
 
 def test_snapshots_are_cosines(web):

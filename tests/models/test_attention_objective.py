@@ -10,8 +10,9 @@ from scipy import optimize, special
 
 import tinymm
 from tinymm import Tensor, gradcheck, no_grad
-from tinymm.models.attention_objective import (MovingAverage, attention_entropy, caption_log_prob, doubly_stochastic_penalty,
-                                               hard_objective, path_log_prob, soft_objective)
+from tinymm.models.attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective,
+                                               path_log_prob, soft_objective)
+from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.show_attend_and_tell import Decoded, ShowAttendTell
 
 L, C = 3, 3
@@ -264,18 +265,6 @@ def test_entropy_of_an_attention_that_underflows():
 
 
 # ---------------------------------------------------------------------- log-probabilities
-
-def test_log_probability_of_a_caption():
-    rng = np.random.default_rng(0)
-    logits, targets = rng.normal(size=(4, 3, 6)), rng.integers(1, 6, (4, 3))
-    targets[2:, 1] = targets[3:, 2] = 0
-    log_p = logits - np.log(np.exp(logits).sum(2, keepdims=True))
-    wanted = [sum(log_p[t, b, targets[t, b]] for t in range(4) if targets[t, b]) for b in range(3)]
-    np.testing.assert_allclose(caption_log_prob(Tensor(logits), Tensor(targets)).numpy(), wanted, rtol=1e-13)
-    other = caption_log_prob(Tensor(logits), Tensor(np.where(targets == 0, 5, targets)), pad=5).numpy()
-    assert (other >= wanted).all()   # with another padding, words 5 do not count
-    assert not caption_log_prob(Tensor(logits), Tensor(0 * targets)).numpy().any()
-
 
 def test_log_probability_of_a_path():
     rng = np.random.default_rng(1)

@@ -6,6 +6,7 @@ import pytest
 import tinymm
 from tinymm import Tensor
 from tinymm.models import attention_objective as objective
+from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.show_attend_and_tell import ShowAttendTell
 
 A, Y = Tensor(np.zeros((2, 3, 4), np.float32)), Tensor(np.zeros((5, 2), np.int64))
@@ -24,7 +25,7 @@ def transposed(t):
     (lambda: soft(A, Y, locations=np.zeros((5, 2), int)), "locations are for a model with hard=True"),
     (lambda: hard(A, Y, locations=np.zeros((5, 2))), r"dtype float64; they must be \(T=5, B=2\) integers from 0 to 2"),
     (lambda: hard(A, Y, locations=np.full((5, 2), 3)), "integers from 0 to 2"),
-    (lambda: objective.caption_log_prob(soft(A, Y).logits, transposed(TARGETS)), r"targets must be \(T, B\), time first"),
+    (lambda: caption_log_prob(soft(A, Y).logits, transposed(TARGETS)), r"targets must be \(T, B\), time first"),
     (lambda: objective.soft_objective(soft(A, Y), TARGETS, transposed(MASK)), r"the mask must be \(T, B\), time first"),
     (lambda: objective.hard_objective(soft(A, Y), TARGETS, MASK), "decoded with soft attention.*hard=True"),
     (lambda: objective.hard_objective(hard(A, Y), TARGETS, transposed(MASK)), r"the mask must be \(T, B\)"),

@@ -13,7 +13,7 @@ from tinymm.backend import arrays as backend_arrays
 from tinymm.backend.arrays import to_host
 from tinymm.decode import beam_search, greedy_search, take
 from tinymm.metrics import perplexity
-from tinymm.models.attention_objective import caption_log_prob
+from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.text import Vocabulary
 

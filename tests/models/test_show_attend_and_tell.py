@@ -13,7 +13,8 @@ from tinymm.backend import arrays as backend_arrays
 from tinymm.backend.arrays import to_host
 from tinymm.backend.random import Stream
 from tinymm.decode import beam_search, greedy_search, take
-from tinymm.models.attention_objective import caption_log_prob, doubly_stochastic_penalty, hard_objective, soft_objective
+from tinymm.models.attention_objective import doubly_stochastic_penalty, hard_objective, soft_objective
+from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.show_attend_and_tell import ShowAttendTell
 
 SIZES = dict(features=5, vocabulary=7, embedding=4, hidden=6, attention=3)

@@ -6,7 +6,7 @@ import pytest
 import tinymm
 from tinymm import Tensor
 from tinymm.models.clip import CLIP
-from tinymm.models.clip.zero_shot import ENSEMBLE, PROMPT, prompts_of, top_k_accuracy, zero_shot, zero_shot_weights
+from tinymm.models.clip.zero_shot import ENSEMBLE, PROMPT, prompts_of, zero_shot, zero_shot_weights
 from tinymm.text import CLIPTokenizer
 
 LABELS = ["dog", "cat", "red circle"]
@@ -64,25 +64,6 @@ def test_logits_are_those_of_the_model(model, tokenizer):
     found = zero_shot(model, images, zero_shot_weights(model, tokenizer, LABELS)).numpy()
     wanted, _ = model(images, Tensor(tokenizer.tokenize([PROMPT.replace("{}", w) for w in LABELS], 24)))
     np.testing.assert_allclose(found, wanted.detach().numpy(), rtol=0, atol=1e-10)
-
-
-def test_top_k_by_hand():
-    logits = Tensor(np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 1.0], [2.0, 2.0, 2.0]]))
-    labels = np.array([2, 1, 1])
-    assert [top_k_accuracy(logits, labels, k) for k in (1, 2, 3)] == pytest.approx([1 / 3, 1, 1])
-    assert top_k_accuracy(logits, np.array([0, 1, 0]), 1) == (logits.numpy().argmax(1) == [0, 1, 0]).mean() == 1
-    for wrong in ((logits, labels, 0), (logits, labels, 4), (logits, labels[:2], 1), (logits[:0], labels[:0], 1)):
-        with pytest.raises(ValueError, match="top_k_accuracy: logits .* from 1 to C"):
-            top_k_accuracy(*wrong)
-
-
-@pytest.mark.oracle
-@pytest.mark.parametrize("k", [1, 2, 5])
-def test_top_k_is_scikit_learns(k):
-    metrics = pytest.importorskip("sklearn.metrics")
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(size=(200, 9)), rng.integers(0, 9, 200)
-    assert top_k_accuracy(Tensor(logits), labels, k) == metrics.top_k_accuracy_score(labels, logits, k=k, labels=range(9))
 
 
 @pytest.mark.parametrize("labels, templates, message", [

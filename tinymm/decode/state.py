@@ -21,7 +21,7 @@ def take(state, rows):
     Raises:
         TypeError: something in the nesting is none of these.
     """
-    return _map("take", lambda leaf, path: Tensor(leaf._data[rows]) if isinstance(leaf, Tensor) else leaf[rows], state)
+    return _map("take", lambda leaf, path: (leaf.detach() if isinstance(leaf, Tensor) else leaf)[rows], state)
 
 
 def check_rows(name: str, state, n: int) -> None:

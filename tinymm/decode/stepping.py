@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..autograd import Tensor, no_grad
-from ..backend.arrays import as_array, to_host
+from ..autograd import no_grad
+from ..autograd.host import to_numpy
 from .hypothesis import Hypothesis
 from .state import check_rows, take
 
@@ -53,7 +53,7 @@ def advance(name: str, step: Callable, tokens: np.ndarray, state, end: int, imag
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(f"{name}: step returned a {type(result).__name__}; it must return the tuple (log_probs, state)")
     log_probs, state = result
-    log_probs = to_host(as_array(log_probs._data if isinstance(log_probs, Tensor) else log_probs))
+    log_probs = to_numpy(log_probs)
     if log_probs.dtype.kind != "f":
         raise TypeError(f"{name}: step returned log_probs of dtype {log_probs.dtype}; they must be floating-point")
     if log_probs.ndim != 2 or len(log_probs) != len(tokens):

@@ -15,7 +15,8 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd import Tensor, no_grad
-from ..backend.arrays import as_array, to_host
+from ..autograd.host import to_numpy
+from ..backend.arrays import as_array
 
 
 def perplexity(logits, targets, ignore_index: int = -100) -> float:
@@ -40,8 +41,8 @@ def perplexity(logits, targets, ignore_index: int = -100) -> float:
     with no_grad():
         rows, words = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)
         nll = F.cross_entropy(rows, words, ignore_index=ignore_index, reduction="none")          # (N,), 0 where ignored
-        count = int((words._data != ignore_index).sum())
-    return perplexity_of_corpus(-float(to_host(nll._data).sum(dtype=np.float64)), count)
+        count = int((words != ignore_index).sum())
+    return perplexity_of_corpus(-float(to_numpy(nll).sum(dtype=np.float64)), count)
 
 
 def perplexity_of_corpus(log_prob: float, words: int) -> float:

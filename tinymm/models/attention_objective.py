@@ -18,25 +18,8 @@ import dataclasses
 
 from .. import functional as F
 from ..autograd import Tensor
+from .caption_likelihood import caption_log_prob
 from .show_attend_and_tell import Decoded
-
-
-def caption_log_prob(logits: Tensor, targets: Tensor, pad: int = 0) -> Tensor:
-    """log p(y|a) of each caption in nats (B,): the sum over its words, the end included.
-
-    Args:
-        logits: (T, B, K).
-        targets: (T, B) integers, the word to predict at each step; ``pad`` after the end.
-
-    Raises:
-        ValueError: targets that do not fit the logits.
-    """
-    T, B, K = logits.shape
-    if targets.shape != (T, B):
-        raise ValueError(f"caption_log_prob: targets have shape {targets.shape}, logits (T={T}, B={B}, K={K}); targets must be "
-                         "(T, B), time first")
-    nll = F.cross_entropy(logits.reshape(T * B, K), targets.reshape(T * B), ignore_index=pad, reduction="none")
-    return -nll.reshape(T, B).sum(0)
 
 
 def doubly_stochastic_penalty(alpha: Tensor, mask: Tensor, tau: float = 1.0) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 from .. import functional as F
 from .. import nn, optim
 from ..autograd import Tensor
+from ..metrics import accuracy
 
 ITERATIONS = 1000
 LOW, HIGH, STEPS = -6, 6, 8   # decades of C, and steps a decade at the end of the search
@@ -80,7 +81,7 @@ class LinearProbe(nn.Module):
     def accuracy(self, f: np.ndarray, y: np.ndarray) -> float:
         """The share of rows whose largest logit is the class's."""
         logits = np.asarray(f, dtype=np.float64) @ self.weight.detach().numpy().T + self.bias.detach().numpy()
-        return float((logits.argmax(1) == np.asarray(y)).mean())
+        return accuracy(logits.argmax(1), y)
 
 
 def sweep(train: tuple, held: tuple, classes: int, max_iter: int = ITERATIONS) -> tuple[LinearProbe, dict[float, float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .. import nn
-from ..autograd import Tensor
 from ..nn import init
 
 
@@ -11,4 +10,4 @@ def orthogonal_gates_(cell: nn.LSTMCell) -> None:
     """Make each gate's recurrent matrix orthogonal (Saxe et al. 2014): what the memory held is turned, and not shrunk."""
     hidden = cell.hidden_size
     for gate in range(4):
-        init.orthogonal_(Tensor(cell.weight_hh._data[gate * hidden:(gate + 1) * hidden]))
+        init.orthogonal_(cell.weight_hh.detach()[gate * hidden:(gate + 1) * hidden])   # a view: the gate's rows change

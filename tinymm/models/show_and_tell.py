@@ -24,7 +24,8 @@ import numpy as np
 from .. import functional as F
 from .. import nn
 from ..autograd import Tensor, no_grad
-from ..backend.arrays import to_device, xp_of
+from ..autograd.creation import zeros
+from ..backend.arrays import to_device
 from ..nn import init
 from .orthogonal_gates import orthogonal_gates_
 
@@ -167,7 +168,7 @@ class ShowTell(nn.Module):
         return [getattr(self.lstm, name) for name in names]
 
     def _zeros(self, f: Tensor, layers: tuple = (1,)) -> tuple[Tensor, Tensor]:
-        return (Tensor(xp_of(f._data).zeros((*layers, f.shape[0], self.lstm.hidden_size), f.dtype)),) * 2
+        return (zeros(*layers, f.shape[0], self.lstm.hidden_size, dtype=f.dtype, device=f.device),) * 2
 
     def _check(self, f: Tensor) -> None:
         if f.ndim != 2 or f.shape[1] != self.features:

@@ -22,7 +22,9 @@ import numpy as np
 from .. import functional as F
 from .. import nn
 from ..autograd import Tensor, get_default_dtype
-from ..backend.arrays import to_device, to_host, xp_of
+from ..autograd.creation import arange, ones
+from ..autograd.host import to_numpy
+from ..backend.arrays import to_device
 from ..backend.random import Stream, stream
 from ..nn import init
 from .orthogonal_gates import orthogonal_gates_
@@ -105,7 +107,7 @@ class ShowAttendTell(nn.Module):
         """beta_t sum_i weights_i a_i (B, D), and beta_t (B, 1)."""
         z = F.bmm(weights[:, None], a)[:, 0]                               # (B, 1, L) @ (B, L, D)
         if not self.gate:
-            return z, Tensor(xp_of(z._data).ones((z.shape[0], 1), z.dtype))
+            return z, ones(z.shape[0], 1, dtype=z.dtype, device=z.device)
         beta = self.f_beta(h).sigmoid()                                    # (B, 1)
         return beta * z, beta
 
@@ -172,7 +174,7 @@ class ShowAttendTell(nn.Module):
         h, c, a, keys = state
         alpha = self.scores(keys, h).softmax(-1)
         if self.hard:
-            alpha = one_hot(alpha._data.argmax(1), alpha)
+            alpha = one_hot(alpha.argmax(1), alpha)
         z, _ = self.context(alpha, a, h)
         Ey = self.E(Tensor(to_device(np.asarray(tokens), a.device)))
         h, c = self.lstm(F.cat([Ey, z], 1), (h, c))
@@ -206,18 +208,16 @@ class _Locations:
     def weights(self, t: int, alpha: Tensor) -> Tensor:
         """One-hot rows for the images that look at one place, alpha for the others (B, L)."""
         if not self.given:
-            p = to_host(alpha._data)
+            p = to_numpy(alpha)
             reached = p.cumsum(1)
             # the first location whose cumulative share exceeds the draw: never one of probability 0
             self.chosen[t] = (reached <= self.uniform[t][:, None] * reached[:, -1:]).sum(1) if self.sampling else p.argmax(1)
-        hot = one_hot(self.chosen[t], alpha)
+        hot = one_hot(Tensor(to_device(self.chosen[t], alpha.device)), alpha)
         if self.sampled.all():
             return hot
         return F.where(Tensor(to_device(self.sampled[:, None], alpha.device)), hot, alpha)
 
 
-def one_hot(index, like: Tensor) -> Tensor:
-    """Rows of ``like``'s shape (B, L) with a 1 at ``index`` (B,)."""
-    xp = xp_of(like._data)
-    index = xp.asarray(index)
-    return Tensor((xp.arange(like.shape[1]) == index[:, None]).astype(like.dtype))
+def one_hot(index: Tensor, like: Tensor) -> Tensor:
+    """Rows of ``like``'s shape (B, L), dtype and device with a 1 at ``index`` (B,)."""
+    return (arange(like.shape[1], device=like.device) == index[:, None]).to(dtype=like.dtype)

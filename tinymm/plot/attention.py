@@ -9,7 +9,8 @@ from matplotlib import patheffects
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .style import FONT, GREY, SMALL, WIDTH, fit, grey, picture, show, text_width, to_array
+from ..autograd.host import to_numpy
+from .style import FONT, GREY, SMALL, WIDTH, fit, grey, picture, show, text_width
 
 COLUMNS = 7                 # panels in a row, at most
 PANEL = WIDTH / COLUMNS     # inches
@@ -35,7 +36,7 @@ def spread_attention(weights, grid: tuple[int, int], shape: tuple[int, int], blu
     Returns:
         (H, W) float64, in the scale of the weights.
     """
-    cells = to_array(weights).astype(float).reshape(grid)
+    cells = to_numpy(weights).astype(float).reshape(grid)
     return _spread(shape[0], grid[0], blur) @ cells @ _spread(shape[1], grid[1], blur).T   # (H, W)
 
 
@@ -105,7 +106,7 @@ def attention_pair(image, rows: Mapping[str, tuple], grid: tuple[int, int], *, t
 
 def _check(where: str, words, alpha, grid, beta, boxes):
     """The parts of one system as (words, alpha (T, L), beta (T,) or None, boxes or Nones)."""
-    words, alpha = list(words), to_array(alpha)
+    words, alpha = list(words), to_numpy(alpha)
     if not words:
         raise ValueError(f"{where}: there are no words")
     if alpha.ndim != 2:
@@ -118,7 +119,7 @@ def _check(where: str, words, alpha, grid, beta, boxes):
     if len(wrong):
         raise ValueError(f"{where}: alpha of word {wrong[0]} ({words[wrong[0]]!r}) has a weight that is negative or not finite")
     if beta is not None:
-        beta = to_array(beta).reshape(-1)
+        beta = to_numpy(beta).reshape(-1)
         if len(beta) != len(words):
             raise ValueError(f"{where}: beta has {len(beta)} values, there are {len(words)} words")
     if boxes is not None and len(boxes) != len(words):

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import COLORS, FONT, SMALL, WIDTH, plain, text_width, to_array, wrap
+from ..autograd.host import to_numpy
+from .style import COLORS, FONT, SMALL, WIDTH, plain, text_width, wrap
 
 
 def bars(values: Mapping[str, float], *, errors: Mapping[str, float] | Sequence[float] | None = None, ylabel: str = "",
@@ -96,7 +97,7 @@ def heatmap(matrix, *, title: str | None = None, xlabel: str = "", ylabel: str =
     Raises:
         ValueError: not a matrix, or names that do not fit.
     """
-    panels = {name: to_array(m).astype(float) for name, m in (matrix.items() if isinstance(matrix, Mapping) else [("", matrix)])}
+    panels = {name: to_numpy(m).astype(float) for name, m in (matrix.items() if isinstance(matrix, Mapping) else [("", matrix)])}
     if not panels:
         raise ValueError("heatmap: there is no matrix")
     for name, values in panels.items():

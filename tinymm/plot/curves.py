@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import COLORS, FONT, GREY, SMALL, plain, to_array
+from ..autograd.host import to_numpy
+from .style import COLORS, FONT, GREY, SMALL, plain
 
 DASHES = ("--", ":", "-.")
 FEW = 60   # a curve of at most so many points shows them
@@ -23,7 +24,7 @@ def moving_average(values, window: int) -> np.ndarray:
     Returns:
         (N,) float64; NaN where a window has no finite value.
     """
-    values = to_array(values).astype(float)
+    values = to_numpy(values).astype(float)
     finite = np.isfinite(values)
     sums = np.concatenate([[0], np.where(finite, values, 0).cumsum()])
     counts = np.concatenate([[0], finite.cumsum()])
@@ -55,7 +56,7 @@ def loss_curves(history: Mapping[str, Sequence[float]], *, chance: Mapping[str, 
     """
     if not history:
         raise ValueError("loss_curves: history is empty; give label -> values")
-    curves = {label: to_array(values).astype(float).reshape(-1) for label, values in history.items()}
+    curves = {label: to_numpy(values).astype(float).reshape(-1) for label, values in history.items()}
     steps = max(len(values) for values in curves.values())
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
@@ -63,7 +64,7 @@ def loss_curves(history: Mapping[str, Sequence[float]], *, chance: Mapping[str, 
         n = len(values)
         if n == 0:
             raise ValueError(f"loss_curves: history[{label!r}] is empty")
-        at = to_array(x[label]).reshape(-1) if x and label in x else np.arange(1, n + 1) * (steps / n)
+        at = to_numpy(x[label]).reshape(-1) if x and label in x else np.arange(1, n + 1) * (steps / n)
         if len(at) != n:
             raise ValueError(f"loss_curves: x[{label!r}] has {len(at)} positions, its curve has {n} values")
         window = smooth if smooth is not None else n // 50 if n > FEW else 1

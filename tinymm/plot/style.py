@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
-from ..autograd import Tensor
-from ..backend.arrays import to_host
+from ..autograd.host import to_numpy
 
 WIDTH = 10.0   # inches: no figure is wider, so that a notebook shows it at its own size
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")   # Okabe & Ito: for the colour-blind too
@@ -18,11 +17,6 @@ RIGHT, WRONG, NEUTRAL = "#00795a", "#c24400", "#222222"   # the green and the re
 GREY, PALE = "#6b7280", "#d1d5db"
 FONT = 9       # points; titles of panels and axis labels
 SMALL = 7.5    # points; ticks and remarks
-
-
-def to_array(values) -> np.ndarray:
-    """A Tensor (of any device), an array or nested numbers as a NumPy array."""
-    return np.asarray(to_host(values._data) if isinstance(values, Tensor) else values)
 
 
 def picture(image, where: str) -> np.ndarray:
@@ -38,7 +32,7 @@ def picture(image, where: str) -> np.ndarray:
     Raises:
         ValueError: another shape, or values far outside [0, 1].
     """
-    array = to_array(image)
+    array = to_numpy(image)
     if array.ndim == 3 and array.shape[0] in (1, 3):
         array = array[0] if array.shape[0] == 1 else array.transpose(1, 2, 0)
     elif array.ndim != 2:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ... import nn
-from ...autograd import Tensor, no_grad
+from ...autograd import Tensor
 from ...decode import Hypothesis, beam_search, greedy_search
+from ...nn import chunks
 from ...text import Vocabulary
 from .parts import Part
 
@@ -17,12 +18,8 @@ CHUNK = 256          # pictures that are encoded or captioned at a time when not
 
 def in_chunks(function: Callable, encoder: nn.Module, part: Part) -> np.ndarray:
     """``function`` of all pictures of a part, with the encoder in evaluation; few pictures are in memory at a time."""
-    device, found = next(encoder.parameters()).device, []
     encoder.eval()
-    with no_grad():
-        for i in range(0, len(part), CHUNK):
-            found.append(function(Tensor(part.images(range(i, min(i + CHUNK, len(part))))).to(device)).cpu().numpy())
-    return np.concatenate(found)
+    return chunks.array_in_chunks(function, part.images, len(part), CHUNK, next(encoder.parameters()).device)
 
 
 class Captioner(nn.Module):
@@ -44,15 +41,13 @@ class Captioner(nn.Module):
 
     def search(self, a: np.ndarray, beam_size: int = 1, n_best: int = 1, max_length: int = 30) -> list[list[Hypothesis]]:
         """Sentences for what the encoder said (N, ...): greedy for ``beam_size`` 1, else by beam search, best first."""
-        device, found = next(self.parameters()).device, []
+        device, how = next(self.parameters()).device, {"start": self.first, "end": Vocabulary.end, "max_length": max_length}
         self.decoder.eval()
-        how = {"start": self.first, "end": Vocabulary.end, "max_length": max_length}
-        with no_grad():
-            for i in range(0, len(a), CHUNK):
-                part = Tensor(a[i:i + CHUNK]).to(device)
-                state = self.decoder.start(part)
-                if beam_size == 1:
-                    found += [[h] for h in greedy_search(self.decoder.step, state, len(part), **how)]
-                else:
-                    found += beam_search(self.decoder.step, state, len(part), beam_size=beam_size, n_best=n_best, **how)
-        return found
+
+        def some(rows: range) -> list[list[Hypothesis]]:
+            state = self.decoder.start(Tensor(a[rows.start:rows.stop]).to(device))
+            if beam_size == 1:
+                return [[h] for h in greedy_search(self.decoder.step, state, len(rows), **how)]
+            return beam_search(self.decoder.step, state, len(rows), beam_size=beam_size, n_best=n_best, **how)
+
+        return [best for found in chunks.in_chunks(some, len(a), CHUNK) for best in found]

@@ -9,7 +9,7 @@ import numpy as np
 from ...autograd import Tensor, no_grad
 from ...data.worlds.sprites import COLOURS
 from ...metrics import caption_scores, leave_one_out, perplexity_of_corpus
-from ...models.attention_objective import caption_log_prob
+from ...models.caption_likelihood import caption_log_prob
 from ...text import SPECIALS, Vocabulary
 from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part

@@ -13,6 +13,7 @@ from ...backend.random import Stream
 from ...data.worlds.digit_scenes import DIGITS, SIZES, Scene
 from ...metrics import caption_scores, leave_one_out
 from ...models import attention_objective as objective
+from ...models.caption_likelihood import caption_log_prob
 from ...text import Vocabulary
 from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part
@@ -56,7 +57,7 @@ def look(captioner, vocabulary: Vocabulary, part: Part, captions: Sequence[Seque
         pictures, y, targets = pairs.batch(range(start, min(start + batch, len(pairs))))
         with no_grad():
             decoded = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
-            log_p = objective.caption_log_prob(decoded.logits, targets.to(device)).cpu().numpy()
+            log_p = caption_log_prob(decoded.logits, targets.to(device)).cpu().numpy()
         alpha, beta = decoded.alpha.cpu().numpy(), decoded.beta.cpu().numpy()
         for b, picture in enumerate(pictures):
             words = vocabulary.decode(targets.numpy()[:, b])

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import functional as F
-from ...autograd import Tensor, no_grad
+from ...autograd import Tensor
 from ...data.worlds.sprites import SHAPES
 from ...data.worlds.web_pictures import ATTACKS, CLASSES, WORDS, Labelled, is_novel
-from ...models.clip import CLIP, top_k_accuracy, zero_shot, zero_shot_weights
+from ...metrics import accuracy, recall_at_k
+from ...models.clip import CLIP, zero_shot, zero_shot_weights
 from ...models.linear_probe import sweep
+from ...nn.chunks import array_in_chunks
 from .. import experiment as protocol
 from ..captioning.parts import Part
 from .data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, captions_of, pictures
@@ -26,27 +28,20 @@ WAYS = ("text for a picture", "picture for a text")
 PROBE_ITERATIONS = 200    # of L-BFGS, for each C of the search
 
 
-def in_chunks(function, images: np.ndarray, device: str) -> np.ndarray:
+def of_pictures(function, images: np.ndarray, device: str) -> np.ndarray:
     """A function of normalised pictures, applied to uint8 pictures (N, 3, R, R) a few at a time."""
-    with no_grad():
-        return np.concatenate([function(pictures(images[i:i + CHUNK]).to(device)).cpu().numpy()
-                               for i in range(0, len(images), CHUNK)])
+    return array_in_chunks(function, lambda rows: pictures(images[rows.start:rows.stop]), len(images), CHUNK, device)
 
 
 def scores(model: CLIP, tokenizer, images: np.ndarray, names: Sequence[str], templates: Sequence[str]) -> np.ndarray:
     """How well each picture and each class's name fit, (N, C)."""
     weights = zero_shot_weights(model, tokenizer, names, templates)
-    return in_chunks(lambda x: zero_shot(model, x, weights), images, model.logit_scale.device)
+    return of_pictures(lambda x: zero_shot(model, x, weights), images, model.logit_scale.device)
 
 
 def zero_shot_scores(model: CLIP, tokenizer, name: str, dataset: Labelled, prompts: str = "ensemble") -> np.ndarray:
     """``scores`` for one of the datasets of the table; ``prompts`` is one of the kinds of ``PROMPTS``."""
     return scores(model, tokenizer, dataset.images, dataset.names, PROMPTS[name][prompts])
-
-
-def accuracy(said: np.ndarray, labels: np.ndarray) -> float:
-    """Share of right answers."""
-    return float((said == labels).mean())
 
 
 def by_column(name: str, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -76,13 +71,12 @@ def retrieval(model: CLIP, part: Part, ids: Callable[[list[str]], np.ndarray]) -
         part: pictures with captions, the first of which counts.
         ids: texts -> (N, L) integers.
     """
-    device, n = model.logit_scale.device, len(part)
-    chunks, texts = [range(i, min(i + CHUNK, n)) for i in range(0, n, CHUNK)], ids(captions_of(part))
-    with no_grad():
-        I_e = F.cat([F.normalize(model.encode_image(pictures(part.images(rows)).to(device)), dim=1) for rows in chunks])
-        T_e = F.cat([F.normalize(model.encode_text(Tensor(texts[list(rows)]).to(device)), dim=1) for rows in chunks])
-        cosines = I_e @ T_e.T                                                # (n, n)
-    return {"pairs": n, **{way: {f"R@{k}": top_k_accuracy(c, np.arange(n), min(k, n)) for k in (1, 5)}
+    n, texts = len(part), ids(captions_of(part))
+    how = {"count": n, "size": CHUNK, "device": model.logit_scale.device}
+    I_e = array_in_chunks(lambda x: F.normalize(model.encode_image(x), dim=1), lambda rows: pictures(part.images(rows)), **how)
+    T_e = array_in_chunks(lambda x: F.normalize(model.encode_text(x), dim=1), lambda rows: texts[rows.start:rows.stop], **how)
+    cosines = Tensor(I_e) @ Tensor(T_e).T                                    # (n, n)
+    return {"pairs": n, **{way: {f"R@{k}": recall_at_k(c, k) for k in (1, 5)}
                            for way, c in zip(WAYS, (cosines, cosines.T))}}
 
 
@@ -105,13 +99,6 @@ def training(trained: Trained, tokens: int) -> dict:
             "1 / temperature": {"first": history["1 / temperature"][0], "last": history["1 / temperature"][-1],
                                 "largest": max(history["1 / temperature"])},
             "parameters": sum(p.numel() for p in trained.model.parameters()), "tokens": tokens}
-
-
-def confusion(rows: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
-    """(classes, classes): for each row's class the shares of the answers."""
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, (rows, said), 1)
-    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
 
 
 def evaluate(experiment: LearningFromText, trained: Trained) -> Measured:
@@ -141,7 +128,7 @@ def probes(experiment: LearningFromText, model: CLIP) -> dict:
     """Logistic regression on I_f, with C by the validation part; and the C that was chosen."""
     found: dict[str, dict] = {"accuracy": {}, "C": {}}
     for name, parts in experiment.datasets_of.items():
-        features = {part: (in_chunks(model.visual.features, data.images, experiment.device), data.labels)
+        features = {part: (of_pictures(model.visual.features, data.images, experiment.device), data.labels)
                     for part, data in parts.items()}
         probe, _ = sweep(features["train"], features["validation"], len(CLASSES[name]), PROBE_ITERATIONS)
         found["accuracy"][name], found["C"][name] = probe.accuracy(*features["test"]), probe.C
@@ -155,7 +142,7 @@ def ngrams(experiment: LearningFromText, trained: Trained) -> dict:
                    "last loss": float(np.mean(trained.ngram_trainer.history["loss"][-50:]))}
     for name in CLASSES:
         dataset = experiment.test_set(name)
-        phi = Tensor(in_chunks(model, dataset.images, experiment.device)).to(experiment.device)
+        phi = Tensor(of_pictures(model, dataset.images, experiment.device)).to(experiment.device)
         found |= by_column(name, model.ngrams.score(phi, [c.split() for c in dataset.names]), dataset.labels)
     return found
 

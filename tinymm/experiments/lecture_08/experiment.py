@@ -20,8 +20,9 @@ from ... import nn, optim
 from ...autograd import Tensor, no_grad
 from ...data import DataLoader
 from ...data.worlds.web_pictures import CANVAS, CLASSES, Attacked, Labelled, WebPictures, attacked, labelled
-from ...models.clip import CLIP, ModifiedResNet, clip_loss, clip_temperature_
-from ...models.visual_ngrams import VisualNGrams
+from ...metrics import accuracy
+from ...models.clip import CLIP, clip_loss, clip_temperature_
+from ...models.ngram_pictures import NGramPictures
 from ...text.ngram_dictionary import NGramDictionary
 from ...train import Trainer
 from ..captioning.datasets import NAMES
@@ -29,19 +30,15 @@ from ..captioning.parts import PHOTO_SIZE, photo_parts
 from ..claims import Claim
 from ..experiment import Experiment
 from .claims import claims_of, comparisons
-from .data import CONTEXT, PHOTO_CONTEXT, PicturesWithTexts, captions_of, distinct_pairs, pictures, shuffled, train_tokenizer
-from .evaluation import WAYS, Measured, accuracy, evaluate, retrieval, training, zero_shot_scores
+from .data import PHOTO_CONTEXT, PicturesWithTexts, captions_of, distinct_pairs, pictures, shuffled, train_tokenizer
+from .evaluation import WAYS, Measured, evaluate, retrieval, training, zero_shot_scores
+from .systems import EMBEDDING, RESNET, TEXT, VIT, build, build_ngrams
 
 BATCH = 64
 LR, WEIGHT_DECAY = 2e-3, 0.2
 BETA2, EPS = {"vit": 0.98, "resnet": 0.999}, {"vit": 1e-6, "resnet": 1e-8}   # the paper's, by picture tower
 MAX_NORM = 1.0
 MATRIX = 16          # pictures and texts of the similarity matrix
-EMBEDDING = 64
-PATCHES = 8          # in a row of a Vision Transformer's picture
-VIT = {"vision_layers": 3, "vision_width": 64, "vision_heads": 2}
-RESNET = {"vision_layers": [1, 1, 1, 1], "vision_width": 16, "vision_patch_size": None, "vision_heads": 8}
-TEXT = {"width": 64, "heads": 2, "layers": 2}
 ORDER, MIN_COUNT = 3, 5   # of the dictionary of n-grams: words of the longest, and how often a phrase is there at least
 
 
@@ -60,42 +57,6 @@ class Scale:
 
 
 SCALES = {"lecture": Scale(16_000, 360, 720, 1440, 1000, 6, 12, 40), "smoke": Scale(1024, 72, 72, 144, 60, 1, 1, 2)}
-
-
-def build(variant: str, vocabulary: int, resolution: int = CANVAS, context: int = CONTEXT) -> CLIP:
-    """The untrained model of a variant.
-
-    Args:
-        variant: of the lecture.
-        vocabulary: number of tokens.
-        resolution: pixels a side of a picture; a Vision Transformer has 8 x 8 patches of it.
-        context: the longest text, with its start and end.
-    """
-    tower = {**VIT, "vision_patch_size": resolution // PATCHES} if variant == "vit" else RESNET
-    return CLIP(EMBEDDING, resolution, context_length=context, vocab_size=vocabulary, transformer_width=TEXT["width"],
-                transformer_heads=TEXT["heads"], transformer_layers=TEXT["layers"],
-                text_encoder="cbow" if variant == "cbow" else "transformer", **tower)
-
-
-class NGramPictures(nn.Module):
-    """Visual N-Grams: a picture tower whose features predict phrases.
-
-    It learns by the naive loss. The smoothed one has no lower bound, since ratios of two phrases' probabilities may exceed 1.
-    Names are scored with smoothing, without which those of unseen pairs would have no score.
-
-    Args:
-        dictionary: of the phrases.
-    """
-
-    def __init__(self, dictionary: NGramDictionary):
-        super().__init__()
-        self.tower = ModifiedResNet(RESNET["vision_layers"], EMBEDDING, RESNET["vision_heads"], CANVAS, RESNET["vision_width"])
-        self.tower.initialize_parameters()
-        self.ngrams = VisualNGrams(EMBEDDING, dictionary)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """phi: (N, 3, R, R) -> (N, d)."""
-        return self.tower(images)
 
 
 class Snapshots:
@@ -237,8 +198,8 @@ class LearningFromText(Experiment[Trained, Measured]):
         trained = Trained(model, self._clip(model, snapshots, at("clip")), snapshots)
         yield trained.trainer
         if self.variant == "resnet" and self.data is None:
-            trained.ngrams = NGramPictures(NGramDictionary.build([text.split() for text in self.web["train"].texts()], ORDER,
-                                                                 MIN_COUNT)).to(self.device)
+            trained.ngrams = build_ngrams(NGramDictionary.build([text.split() for text in self.web["train"].texts()], ORDER,
+                                                                MIN_COUNT)).to(self.device)
             trained.ngram_trainer = self._ngrams(trained.ngrams, at("ngrams"))
             yield trained.ngram_trainer
         return trained

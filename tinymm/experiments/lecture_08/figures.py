@@ -11,13 +11,14 @@ from ... import plot
 from ...autograd import Tensor, no_grad
 from ...data.worlds.sprites import COLOURS, SHAPES
 from ...data.worlds.web_pictures import ATTACKS, CLASSES
+from ...metrics import confusion
 from ...models.clip import CLIP, zero_shot, zero_shot_weights
-from . import evaluation
 from .data import PROMPTS, SHAPE_PROMPT, captions_of, pictures
 
 if TYPE_CHECKING:
     from ...data.worlds.web_pictures import Attacked
     from ...text.clip_tokenizer import CLIPTokenizer
+    from .evaluation import Measured
     from .experiment import LearningFromText, Snapshots, Trained
 
 TABLE = {"sprites": "sprites", "digits": "digits", "actions": "actions", "seen pairs": "pairs seen",
@@ -85,9 +86,9 @@ def examples(experiment: LearningFromText, model: CLIP):
 def attack(data: Attacked, said: dict[str, np.ndarray]):
     """Who is answered what: by the shape that is there, without and with a wrong word, and by the word."""
     n = len(SHAPES)
-    panels = {"nothing pasted: shapes": evaluation.confusion(data.shapes, said["nothing"], n),
-              "wrong word: shapes": evaluation.confusion(data.shapes, said["wrong word"], n),
-              "wrong word: what is written": evaluation.confusion(data.written, said["wrong word"], n)}
+    panels = {"nothing pasted: shapes": confusion(data.shapes, said["nothing"], n),
+              "wrong word: shapes": confusion(data.shapes, said["wrong word"], n),
+              "wrong word: what is written": confusion(data.written, said["wrong word"], n)}
     return plot.heatmap(panels, rows=list(SHAPES), columns=list(SHAPES), xlabel="answered", limits=(0, 1), fmt="{:.2f}",
                         colorbar="share", title="A typographic attack: what is answered (columns) to what (rows)")
 
@@ -146,7 +147,7 @@ def photo_figures(experiment: LearningFromText, trained: Trained) -> dict:
             "found.png": found_texts(experiment, trained.model)}
 
 
-def all_figures(experiment: LearningFromText, trained: Trained, measured: evaluation.Measured) -> dict:
+def all_figures(experiment: LearningFromText, trained: Trained, measured: Measured) -> dict:
     """File name -> Figure, for a trained and measured experiment."""
     trainer, model, metrics = trained.trainer, trained.model, measured.metrics
     return {

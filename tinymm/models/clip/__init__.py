@@ -9,7 +9,7 @@ from .contrastive_loss import clip_loss, clip_temperature_, contrastive_loss
 from .modified_resnet import ModifiedResNet
 from .transformer import QuickGELU, Transformer
 from .vision_transformer import VisionTransformer
-from .zero_shot import top_k_accuracy, zero_shot, zero_shot_weights
+from .zero_shot import zero_shot, zero_shot_weights
 
 __all__ = ["CLIP", "ModifiedResNet", "QuickGELU", "Transformer", "VisionTransformer", "clip_loss", "clip_temperature_",
-           "contrastive_loss", "top_k_accuracy", "zero_shot", "zero_shot_weights"]
+           "contrastive_loss", "zero_shot", "zero_shot_weights"]

@@ -15,7 +15,8 @@ import numpy as np
 from ... import functional as F
 from ... import nn, serialization
 from ...autograd import Tensor, get_default_dtype
-from ...backend.arrays import to_device, to_host
+from ...autograd.host import to_numpy
+from ...backend.arrays import to_device
 from ...backend.tuning import give_back
 from ...nn.linear import empty
 from ...ops.checks import as_tensor
@@ -130,7 +131,7 @@ class CLIP(nn.Module):
                              f"{self.context_length}; cut longer texts")
         if text.dtype.kind not in "iu":
             raise TypeError(f"CLIP.encode_text: texts of {text.dtype}; it takes the integers that a tokenizer gives")
-        end = end_of_text(to_host(text._data), self.eos_token_id)            # (N,)
+        end = end_of_text(to_numpy(text), self.eos_token_id)                 # (N,)
         length = int(end.max()) + 1 if len(end) else 1
         x = self.token_embedding(text[:, :length])                           # (N, L, D): no text sees what comes after its end
         if self.text_encoder == "cbow":

@@ -15,11 +15,9 @@ from __future__ import annotations
 import math
 import warnings
 
-import numpy as np
-
 from ... import functional as F
 from ...autograd import Tensor, no_grad
-from ...backend.arrays import xp_of
+from ...autograd.creation import arange
 from ...ops.checks import as_tensor
 
 INITIAL_T = math.log(1 / 0.07)
@@ -68,7 +66,7 @@ def clip_loss(logits_per_image: Tensor) -> Tensor:
     n = logits.shape[0]
     if n == 1:
         warnings.warn("clip_loss: one pair has nothing to be told apart from; the loss and every gradient are 0", stacklevel=2)
-    labels = Tensor(xp_of(logits._data).arange(n))
+    labels = arange(n, device=logits.device)
     loss_i = cross_entropy_loss(logits, labels, axis=0)                      # each text among the pictures
     loss_t = cross_entropy_loss(logits, labels, axis=1)                      # each picture among the texts
     return (loss_i + loss_t) / 2
@@ -88,4 +86,4 @@ def clip_temperature_(t: Tensor, largest: float = LARGEST_T) -> Tensor:
         t.
     """
     with no_grad():
-        return t.copy_(Tensor(np.minimum(t._data, t.dtype.type(largest))))
+        return t.copy_(t.clamp(max=largest))

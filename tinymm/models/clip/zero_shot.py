@@ -69,22 +69,3 @@ def zero_shot(model: CLIP, image: Tensor, weights: Tensor) -> Tensor:
     """
     with no_grad():
         return F.exp(model.logit_scale) * (F.normalize(model.encode_image(image), dim=1) @ weights.T)
-
-
-def top_k_accuracy(logits: Tensor, labels: np.ndarray, k: int = 5) -> float:
-    """The share of pictures whose class is among the k with the largest logits (top-1 and top-5 in the paper's tables).
-
-    Args:
-        logits: (N, C); of equal ones the first counts as larger.
-        labels: (N,) integers, the right classes.
-        k: from 1 to C.
-
-    Raises:
-        ValueError: another k, another number of labels, or no picture.
-    """
-    labels = np.asarray(labels)
-    if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels) or not 1 <= k <= logits.shape[1]:
-        raise ValueError(f"top_k_accuracy: logits {logits.shape}, labels {labels.shape}, k={k}; they must be (N, C) with N at "
-                         "least 1, (N,), and from 1 to C")
-    order = np.argsort(-logits.detach().cpu().numpy(), axis=1, kind="stable")[:, :k]   # (N, k)
-    return float((order == labels[:, None]).any(1).mean())
