@@ -26,8 +26,11 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, draw, gradcheck
-from tinymm.experiments.lecture_00 import experiment as lecture
-from tinymm.experiments.lecture_00 import figures
+from tinymm.data.worlds.digits import split_digits
+from tinymm.experiments.lecture_00 import evaluation, figures
+from tinymm.experiments.lecture_00.experiment import reader_trainer
+from tinymm.experiments.lecture_00.systems import SoftmaxWithoutBackward
+from tinymm.ops.normalisation.layer_norm import LayerNorm
 
 SCALE = os.environ.get("TINYMM_SCALE", "lecture")   # "smoke" when the tests execute this notebook
 
@@ -107,7 +110,7 @@ print(len(visits), "visits for", len(set(map(id, visits))), "nodes")
 # *the youngest node first* is such an order, and a heap gives it without sorting and without recursion.
 
 # %%
-figures.paths([lecture.visits(n) for n in range(1, 13)])
+figures.paths([evaluation.visits(n) for n in range(1, 13)])
 
 # %% [markdown]
 # ## 3. One operation on four rungs
@@ -124,14 +127,14 @@ figures.paths([lecture.visits(n) for n in range(1, 13)])
 # %%
 import inspect
 
-print(inspect.getsource(lecture.LayerNorm.definition))
-print(inspect.getsource(lecture.LayerNorm.backward_numpy))
+print(inspect.getsource(LayerNorm.definition))
+print(inspect.getsource(LayerNorm.backward_numpy))
 
 # %% [markdown]
 # They must agree (in float64, to rounding), and the hand-written ones should be worth the trouble:
 
 # %%
-table = lecture.compare_rungs(*((4096, 512) if SCALE == "lecture" else (256, 128)))
+table = evaluation.compare_rungs(*((4096, 512) if SCALE == "lecture" else (256, 128)))
 for rung, row in table.items():
     print(f"{rung:<12} {row['ms']:8.2f} ms   largest relative difference to the definition {row['error']:.1e}")
 
@@ -152,7 +155,7 @@ figures.step_size()
 # Here is a softmax whose backward is plainly wrong: all zeros.
 
 # %%
-print(inspect.getsource(lecture.SoftmaxWithoutBackward))
+print(inspect.getsource(SoftmaxWithoutBackward))
 
 # %% [markdown]
 # The check of many a course differentiates `f(x).sum()`. But the outputs of a softmax sum to 1 **whatever x is**: the
@@ -160,14 +163,14 @@ print(inspect.getsource(lecture.SoftmaxWithoutBackward))
 
 # %%
 points = np.random.default_rng(0).standard_normal((2, 4))
-print("the check of the sum says:", "right" if lecture.blind_check(lecture.SoftmaxWithoutBackward.apply, points) else "wrong")
+print("the check of the sum says:", "right" if evaluation.blind_check(SoftmaxWithoutBackward.apply, points) else "wrong")
 
 # %% [markdown]
 # `gradcheck` weighs the outputs with random numbers, so nothing cancels. Its report names the argument and the element,
 # shows both numbers, and guesses what happened.
 
 # %%
-gradcheck(lecture.SoftmaxWithoutBackward.apply, [Tensor(points)], raise_exception=False)
+gradcheck(SoftmaxWithoutBackward.apply, [Tensor(points)], raise_exception=False)
 
 # %%
 gradcheck(lambda x: F.softmax(x, dim=-1), [Tensor(points)])
@@ -180,9 +183,9 @@ gradcheck(lambda x: F.softmax(x, dim=-1), [Tensor(points)])
 # should be near.
 
 # %%
-trainer = lecture.reader_trainer(epochs=20 if SCALE == "lecture" else 3, seed=0)
+trainer = reader_trainer(epochs=20 if SCALE == "lecture" else 3, seed=0)
 history, model = trainer.fit(), trainer.model
-accuracy = lecture.accuracy(model, *lecture.split_digits(0)["test"])
+accuracy = evaluation.accuracy(model, *split_digits(0)["test"])
 print(f"first loss {history['loss'][0]:.3f}, last {history['loss'][-1]:.4f}; accuracy on unseen digits {accuracy:.3f}")
 
 # %%
@@ -192,7 +195,7 @@ model.summary(tinymm.zeros(1, 8, 8))
 figures.learning(history)
 
 # %%
-figures.digits(model, *lecture.split_digits(0)["test"])
+figures.digits(model, *split_digits(0)["test"])
 
 # %% [markdown]
 # ## Three things to try

@@ -8,7 +8,7 @@ import pytest
 
 from tinymm.cli import main
 from tinymm.data.worlds.digits import load_digits, split_digits
-from tinymm.experiments.lecture_00 import experiment as lecture_00
+from tinymm.experiments.lecture_00.systems import Reader
 
 
 def test_the_command_writes_a_report_and_pictures(tmp_path, capsys):
@@ -30,7 +30,7 @@ def test_one_batch_can_be_learned_by_heart():
 
     tinymm.manual_seed(0)
     images, labels = (a[:32] for a in load_digits())
-    model = lecture_00.Reader()
+    model = Reader()
     optimiser = optim.Adam(model.parameters(), lr=1e-2)
     losses = []
     for _ in range(100):
@@ -47,7 +47,7 @@ def test_gradcheck_of_the_whole_model():
     from tinymm import Tensor, gradcheck
 
     images, labels = (a[:4] for a in load_digits())
-    model = lecture_00.Reader(hidden=6)
+    model = Reader(hidden=6)
     report = gradcheck(lambda: F.cross_entropy(model(Tensor(images.astype(np.float64))), Tensor(labels)), parameters=model)
     assert report.ok
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from ... import functional as F
 from ...autograd import Tensor, no_grad
+from ...autograd.drawing import draw
+from ...data.worlds.digits import split_digits
+from ..experiment import Measured
+from .evaluation import step_size_curve, visits
+from .systems import Trained
 
 
 def _one(title: str, width: float = 5.6, height: float = 3.6):
@@ -39,8 +45,6 @@ def rungs(table: dict[str, dict[str, float]]) -> Figure:
 
 def step_size() -> Figure:
     """The U-shaped error of a finite difference."""
-    from .experiment import step_size_curve
-
     figure, axes = _one("Central difference of exp(sin x) at x = 1")
     steps = np.logspace(-13, -0.5, 120)
     axes.loglog(steps, np.maximum(step_size_curve(steps), 1e-17), color="#2563eb")
@@ -82,3 +86,13 @@ def digits(model, images: np.ndarray, labels: np.ndarray, count: int = 16) -> Fi
         axes.axis("off")
     figure.suptitle("The test digits it doubts most, and what it reads (red: wrong)", fontsize=10)
     return figure
+
+
+def all_figures(trained: Trained, measured: Measured, seed: int) -> dict:
+    """File name -> Figure or Drawing; ``seed`` is that of the split of the digits."""
+    w, b = Tensor(np.ones((3, 2)), requires_grad=True), Tensor(np.zeros(3), requires_grad=True)
+    graph = draw((F.linear(Tensor(np.ones((4, 2))), w, b).tanh() ** 2).mean(), names={"W": w, "b": b})
+    trainer = trained.trainer
+    return {"graph.svg": graph, "rungs.png": rungs(measured.metrics["rungs"]), "step_size.png": step_size(),
+            "learning.png": learning(trainer.history), "digits.png": digits(trainer.model, *split_digits(seed)["test"]),
+            "paths.png": paths([visits(k) for k in range(1, 13)])}
