@@ -32,9 +32,10 @@ from tinymm import Tensor, no_grad, plot
 from tinymm.data.worlds.sprite_scenes import NOVEL, SpriteScenes
 from tinymm.decode import beam_search
 from tinymm.experiments.lecture_02 import figures
-from tinymm.experiments.lecture_02.experiment import ShowAndTell, likelihood
-from tinymm.experiments.running import run
+from tinymm.experiments.lecture_02.experiment import ShowAndTell
+from tinymm.experiments.lecture_02.systems import likelihood
 from tinymm.experiments.lecture_02.truth import level
+from tinymm.experiments.running import run
 from tinymm.metrics import caption_scores
 from tinymm.models.picture_encoder import PictureEncoder
 from tinymm.models.show_and_tell import ShowTell
@@ -185,13 +186,13 @@ show(PictureEncoder.strips)
 usual = ShowAndTell("usual", SCALE)
 usual.prepare()
 report = run(usual, progress=False)
-print(f"{report['seconds']:.0f} s; {report['metrics']['parameters']:,} parameters, {len(usual.vocabulary)} words")
+print(f"{report['seconds']:.0f} s; {report['metrics']['parameters']:,} parameters, {len(usual.material.vocabulary)} words")
 for claim in report["claims"]:
     measured = float("nan") if claim["measured"] is None else claim["measured"]   # None: a quick look may have nothing to measure
     print(f"{claim['verdict']:<7} {claim['statement']}: {measured:.3f} ({claim['threshold']})")
 
 # %%
-figures.learning(usual.trainer.history, report["metrics"]["loss"]["entropy of the words"])
+figures.learning(usual.trained.trainer.history, report["metrics"]["loss"]["entropy of the words"])
 
 # %% [markdown]
 # It cannot reach 0: which of the five people speaks is not in the picture, and costs $\ln 5 / 7.5 \approx 0.21$ nats a word.
@@ -215,7 +216,7 @@ for k in (1, 2, 3):
     print(f"k = {k}:", ", ".join(f"{list(h.tokens)} {np.exp(h.log_prob):.2f}" for h in found))
 
 # %%
-figures.beam(usual.captioner, usual.vocabulary, usual.measured.annotations["test"][0])
+figures.beam(usual.trained.captioner, usual.material.vocabulary, usual.measured.annotations["test"][0])
 
 # %%
 figures.beam_widths(report["metrics"]["beams"])
@@ -237,7 +238,7 @@ for k, entry in report["metrics"]["beams"].items():
 # other people, none of which the model was trained on.
 
 # %%
-figures.four_columns(usual.measured, usual.parts, report["metrics"]["levels"])
+figures.four_columns(usual.measured, usual.material)
 
 # %%
 plot.stacked_bars({figures.WORLDS[name]: shares for name, shares in report["metrics"]["levels"].items()},
@@ -304,7 +305,7 @@ print(f"{'Human, slide':<16}{69:>17}{68:>11}{70:>12}")
 
 # %%
 example = metrics["novelty"]["novel"]["example"]
-scene = usual.parts["novel"].scenes[example["picture"]]
+scene = usual.material.parts["novel"].scenes[example["picture"]]
 for sentence, log_prob, new in example["sentences"]:
     print(f"{log_prob:7.2f}  {'new ' if new else '    '} {sentence:<52}{level(sentence.split(), scene.sprites)}")
 plot.caption_grid([scene.image / 255], [example["sentences"][0][0]], [" ".join(scene.captions[0].words)])
@@ -313,7 +314,8 @@ plot.caption_grid([scene.image / 255], [example["sentences"][0][0]], [" ".join(s
 print(f"{'new sentences':<18}{'the best':>10}{'15 best':>10}")
 for name, shares in metrics["novelty"].items():
     print(f"{figures.WORLDS[name]:<18}{100 * shares['best']:9.1f}%{100 * shares['15 best']:9.1f}%")
-print(f"\ntrue, new, and about a pair of colour and shape never seen: {metrics['correct novel captions']} of {len(usual.parts['novel'])}")
+novel = len(usual.material.parts["novel"])
+print(f"\ntrue, new, and about a pair of colour and shape never seen: {metrics['correct novel captions']} of {novel}")
 
 # %% [markdown]
 # In the paper, too, most of the best sentences stand in the training set (80 %), and about half of the fifteen best are new.
@@ -344,12 +346,12 @@ for name, r in reports.items():
 
 # %%
 slide = others["slide"]
-part, a = slide.parts["sketch"], slide.measured.annotations["sketch"]
+part, a, decoder = slide.material.parts["sketch"], slide.measured.annotations["sketch"], slide.trained.captioner.decoder
 for penalty in (0.0, 0.7, 1.0):
     with no_grad():
-        found = beam_search(slide.captioner.decoder.step, slide.captioner.decoder.start(Tensor(a)), len(a), start=START, end=END,
-                            max_length=30, beam_size=20, length_penalty=penalty)
-    said = [slide.vocabulary.decode(best.tokens) for best, *_ in found]
+        found = beam_search(decoder.step, decoder.start(Tensor(a)), len(a), start=START, end=END, max_length=30, beam_size=20,
+                            length_penalty=penalty)
+    said = [slide.material.vocabulary.decode(best.tokens) for best, *_ in found]
     print(f"lambda = {penalty:.1f}: {np.mean([not s for s in said]) * 100:4.1f} % say nothing, "
           f"{np.mean([len(s) for s in said]):.1f} words, BLEU-4 {caption_scores(said, part.captions)['BLEU-4']:.3f}")
 
@@ -376,5 +378,5 @@ figures.against_attention(against["metrics"]["against attention"])
 #
 # 1. `python -m tinymm caption PICTURE --model runs/lecture_02`: paint two shapes on black, and see their sentences and the beam.
 # 2. Greedy search and a beam of 20 differ by several points of BLEU-4. On which scenes? Compare `usual.measured.sentences["test"]`
-#    with `usual.captioner.search(usual.measured.annotations["test"], 1)`.
+#    with `usual.trained.captioner.search(usual.measured.annotations["test"], 1)`.
 # 3. The exercise: `lectures/homework/02_show_and_tell.py`, checked by `python -m tinymm check 02 FILE`.

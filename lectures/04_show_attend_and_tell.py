@@ -256,13 +256,13 @@ for tau in (0.0, 5 / 8, 1.0):
 soft = ShowAttendAndTell("soft", SCALE)
 soft.prepare()
 report = run(soft, progress=False)
-print(f"{report['seconds']:.0f} s; {report['metrics']['parameters']:,} parameters, {len(soft.vocabulary)} words")
+print(f"{report['seconds']:.0f} s; {report['metrics']['parameters']:,} parameters, {len(soft.material.vocabulary)} words")
 for claim in report["claims"]:
     measured = float("nan") if claim["measured"] is None else claim["measured"]   # None: a quick look may have nothing to measure
     print(f"{claim['verdict']:<7} {claim['statement']}: {measured:.3f} ({claim['threshold']})")
 
 # %%
-figures.learning(soft.trainer.history, len(soft.vocabulary))
+figures.learning(soft.trained.trainer.history, len(soft.material.vocabulary))
 
 # %% [markdown]
 # A model that knows nothing pays $\ln K$ nats a word: that is where the curve starts. It cannot fall to 0, because nobody can
@@ -270,8 +270,8 @@ figures.learning(soft.trainer.history, len(soft.vocabulary))
 # costs $\ln 5 / 10.8 \approx 0.15$ nats a word.
 
 # %%
-part = soft.parts["test"]
-figures.attention(part.images([0])[0], soft.measured.written[0], soft.grid, part.scenes[0])
+part, grid = soft.material.parts["test"], soft.measured.grid
+figures.attention(part.images([0])[0], soft.measured.written[0], grid, part.scenes[0])
 
 # %% [markdown]
 # The orange is $\alpha_t$, enlarged and smoothed as in the paper's figures; the blue box is the digit that the word names,
@@ -313,10 +313,10 @@ pair = {}
 for name, experiment in (("soft", soft), ("hard", hard)):
     k = experiment.measured.written[1]
     pair[name] = (list(k.words), k.alpha, k.beta, figures.boxes_of(k, part.scenes[1]))
-plot.attention_pair(part.images([1])[0], pair, soft.grid)
+plot.attention_pair(part.images([1])[0], pair, grid)
 
 # %%
-plot.heatmap({"soft": soft.measured.coverage.reshape(soft.grid), "with the penalty": penalised.measured.coverage.reshape(soft.grid)},
+plot.heatmap({"soft": soft.measured.coverage.reshape(grid), "with the penalty": penalised.measured.coverage.reshape(grid)},
              title="Mean attention of a whole sentence", colorbar="sum of α over the words")
 
 # %%
@@ -351,6 +351,6 @@ print(f"{'people here':<22}" + "".join(f"{100 * people[f'BLEU-{n}']:8.1f}" for n
 # ## Things to try
 #
 # 1. Your own handwriting: photograph two digits, dark on light, and `python -m tinymm caption PICTURE --model runs/lecture_04`.
-# 2. Train with `lambda_r = 1` (in `OBJECTIVES` of `tinymm/experiments/lecture_04/experiment.py`), which is unbiased. What happens, and why
-#    did the authors take 0.1?
+# 2. Train with `lambda_r = 1` (in `OBJECTIVES` of `tinymm/experiments/lecture_04/systems.py`), which is unbiased. What
+#    happens, and why did the authors take 0.1?
 # 3. The exercise: `lectures/homework/04_show_attend_and_tell.py`, checked by `python -m tinymm check 04 FILE`.

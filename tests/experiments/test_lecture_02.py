@@ -13,14 +13,16 @@ from tinymm.cli import main
 from tinymm.data.worlds.digit_scenes import DIGITS, LAYOUTS, DigitScenes
 from tinymm.data.worlds.sprite_scenes import SpriteScenes
 from tinymm.data.worlds.sprites import COLOURS, SHAPES
-from tinymm.experiments.lecture_02 import evaluation
-from tinymm.experiments.captioning.parts import scene_part
 from tinymm.experiments.captioning.captioner import Captioner
+from tinymm.experiments.captioning.likelihood import nats, unigram_entropy
+from tinymm.experiments.captioning.parts import Part, scene_part
 from tinymm.experiments.captioning.trained import load_captioner
-from tinymm.experiments.lecture_02.experiment import ShowAndTell
-from tinymm.experiments.lecture_02.claims import comparisons
+from tinymm.experiments.lecture_02 import evaluation
+from tinymm.experiments.lecture_02.claims import claims_of, comparisons
 from tinymm.experiments.lecture_02.data import (DIGIT_CLASSES, SPRITE_CLASSES, digit_answers, noisy_parts, sprite_answers,
                                                 sprite_parts)
+from tinymm.experiments.lecture_02.experiment import ShowAndTell
+from tinymm.experiments.lecture_02.systems import OPTIONS
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.text import Vocabulary
 
@@ -150,7 +152,7 @@ def test_neighbours_and_their_precision():
 def test_the_entropy_of_words():
     vocabulary = Vocabulary.build([["a"], ["a", "b"]])   # targets: a 2, b 1, <end> 2
     p = np.array([2, 1, 2]) / 5
-    assert evaluation.unigram_entropy(vocabulary) == pytest.approx(-(p * np.log(p)).sum())
+    assert unigram_entropy(vocabulary) == pytest.approx(-(p * np.log(p)).sum())
 
 
 def test_nats_are_those_of_the_search():
@@ -164,11 +166,25 @@ def test_nats_are_those_of_the_search():
         captioner.decoder.W_d.bias[vocabulary.end] = 1   # and each has an end
     found = captioner.search(a, 40, n_best=40)
     said = [[vocabulary.decode(h.tokens) for h in of_picture if h.finished] for of_picture in found]
-    spent, words = evaluation.nats(captioner, vocabulary, evaluation.Part(said, None), a)
+    spent, words = nats(captioner, vocabulary, Part(said, None), a)
     finished = [h for of_picture in found for h in of_picture if h.finished]
     assert words == sum(len(h.tokens) + 1 for h in finished)   # with their ends
     assert max(len(h.tokens) for h in finished) > 1
     assert spent == pytest.approx(-sum(h.log_prob for h in finished), rel=1e-5)
+
+
+@pytest.mark.parametrize("variant", OPTIONS)
+def test_options_say_whether_words_have_a_projection(variant):
+    captioner = ShowAndTell.build(3, (40, 40), 20, variant)
+    assert OPTIONS[variant].projection == (captioner.decoder.W_d is not None)
+
+
+def test_the_first_claim_is_about_what_an_untrained_model_pays():
+    """ln |V| without a projection, else the entropy of the words."""
+    loss = {"untrained nats a word": np.log(37), "entropy of the words": 2.5}
+    for variant in ("slide", "usual"):
+        claim, = claims_of(OPTIONS[variant], {"loss": loss, "vocabulary": 37})
+        assert claim.holds == (variant == "slide")
 
 
 def test_claims_between_variants():

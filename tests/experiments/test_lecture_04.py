@@ -11,12 +11,14 @@ from tests.experiments.coco_folder import metrics_on_real_photographs, real_phot
 from tinymm.cli import main
 from tinymm.data.worlds.digit_scenes import DigitScenes
 from tinymm.data.worlds.digit_windows import WINDOW, digit_windows
-from tinymm.experiments.lecture_04 import evaluation
 from tinymm.experiments.captioning.pairs import CaptionPairs
 from tinymm.experiments.captioning.trained import load_captioner
-from tinymm.experiments.lecture_04.experiment import ShowAttendAndTell
+from tinymm.experiments.lecture_04 import evaluation
+from tinymm.experiments.lecture_04.claims import claims_of, comparisons
 from tinymm.experiments.lecture_04.evaluation import Look
+from tinymm.experiments.lecture_04.experiment import ShowAttendAndTell
 from tinymm.experiments.lecture_04.figures import boxes_of
+from tinymm.experiments.lecture_04.systems import OBJECTIVES, build
 from tinymm.text import Vocabulary
 
 
@@ -161,6 +163,30 @@ def test_windows_hold_one_digit_of_the_right_size():
     assert np.mean([e for e, c in zip(extent, classes) if c >= 10]) > np.mean([e for e, c in zip(extent, classes) if c < 10]) + 3
 
 
+# ---------------------------------------------------------------------- claims
+
+def test_claims_can_fail():
+    points = lambda accuracy: {"accuracy": accuracy, "mass": accuracy}
+    metrics = lambda good: {
+        "loss": {"first nats a word": np.log(30) + 0.5 * (1 - good)}, "vocabulary": 30,
+        "captions": {"beam 5": {"BLEU-4": 0.95 * good}},
+        "attention": {"given captions": points(good), "generated captions": points(good)},
+        "beta": {"function words": 0.5, "content words": 0.2 + 0.5 * good},
+        "gradient variance": {"with baseline": 2.0 - good, "without": 1.5}}
+    for variant, count in (("soft", 6), ("hard", 6), ("doubly_stochastic", 5)):
+        for good in (1.0, 0.0):
+            claims = claims_of(OBJECTIVES[variant], metrics(good))
+            assert len(claims) == count and all(claim.holds == bool(good) for claim in claims)
+    photographs = {key: metrics(1.0)[key] for key in ("loss", "vocabulary")}
+    assert [claim.holds for claim in claims_of(OBJECTIVES["soft"], photographs)] == [True]
+
+
+def test_comparisons_of_variants():
+    spread = lambda soft, penalised: {"soft": {"coverage entropy": soft}, "doubly_stochastic": {"coverage entropy": penalised}}
+    assert [claim.holds for claim in comparisons(spread(2.0, 3.0))] == [True] != [c.holds for c in comparisons(spread(3.0, 2.0))]
+    assert comparisons({"soft": {"coverage entropy": 2.0}}) == []
+
+
 # ---------------------------------------------------------------------- other variants, other data
 
 @pytest.mark.slow
@@ -175,13 +201,12 @@ def test_the_baseline_lowers_the_measured_variance(finished):
     """On a hardly trained model every caption costs many nats, and a baseline near their mean takes most variance away."""
     experiment = ShowAttendAndTell("hard", "smoke")
     experiment.prepare()
-    for _ in experiment.stages(None, False):   # built, not trained
-        pass
-    annotations = experiment.captioner.annotate(experiment.parts["test"])
-    found = evaluation.gradient_variance(experiment.captioner, experiment.pairs["test"], annotations,
-                                         baseline=-30.0, samples=8, seed=0, batch=8)
+    part, vocabulary = experiment.material.parts["test"], experiment.material.vocabulary
+    captioner = build(1, len(vocabulary), hard=True)
+    pairs = CaptionPairs(part.captions, vocabulary, vocabulary.pad)
+    found = evaluation.gradient_variance(captioner, pairs, captioner.annotate(part), baseline=-30.0, samples=8, seed=0, batch=8)
     assert found["with baseline"] < 0.5 * found["without"]
-    assert experiment.captioner.decoder.soft_share == 0.5
+    assert captioner.decoder.soft_share == 0.5
 
 
 @pytest.mark.slow

@@ -11,26 +11,13 @@ from ...autograd import Tensor
 from ...data import DataLoader
 from ...text import Vocabulary
 from ...train import Trainer
+from .captioner import Captioner
 from .pairs import CaptionPairs
 from .parts import Part
-from .captioner import Captioner
-from ..experiment import Experiment
 
 BATCH = 64
 BLAS_THREADS = 1     # a decoder's products are small
 MAX_NORM = 5.0
-
-
-def captioner_config(experiment: Experiment, vocabulary: Vocabulary, world: str | None) -> dict:
-    """What ``load_captioner`` builds the model from, beside what must be the same at resume.
-
-    Args:
-        experiment: with ``channels`` and ``picture_size`` of its pictures.
-        vocabulary: the captioner's.
-        world: what the pictures are, for people who come with their own; None for photographs.
-    """
-    return {**experiment.config, "lecture": experiment.number, "vocabulary": vocabulary.state_dict(),
-            "channels": experiment.channels, "picture_size": list(experiment.picture_size), "world": world}
 
 
 def caption_stage(captioner: Captioner, part: Part, pairs: CaptionPairs, objective: Callable, *, annotations: np.ndarray | None,
@@ -46,7 +33,7 @@ def caption_stage(captioner: Captioner, part: Part, pairs: CaptionPairs, objecti
         annotations: what the encoder says of the pictures, (N, ...), where it is not trained any more.
         epochs: rounds.
         lr: of Adam, with a warm-up over 100 steps and a cosine after.
-        config: from ``captioner_config``.
+        config: what is kept with the checkpoint; ``CaptioningExperiment.captioner_config`` for ``load_captioner``.
         trainer: more arguments for the Trainer.
     """
     decoder = captioner.decoder

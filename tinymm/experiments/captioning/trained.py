@@ -11,9 +11,10 @@ from ...data import read_picture
 from ...text import Vocabulary
 from ...train import load_checkpoint
 from .. import find
-from .parts import alone
-from .captioner import Captioner
 from ..running import CHECKPOINTS
+from .captioner import Captioner
+from .lecture import CaptioningExperiment
+from .parts import alone
 
 BRIGHT = 0.5   # mean of the border above which a picture is taken for dark ink on light paper
 
@@ -24,11 +25,12 @@ class Captioning:
     Args:
         captioner: the model.
         vocabulary: its words.
-        config: of its training.
+        lecture: that trained it.
+        config: of its training, from ``captioner_config``.
     """
 
-    def __init__(self, captioner: Captioner, vocabulary: Vocabulary, config: dict):
-        self.captioner, self.vocabulary, self.lecture = captioner, vocabulary, find(config["lecture"])
+    def __init__(self, captioner: Captioner, vocabulary: Vocabulary, lecture: type[CaptioningExperiment], config: dict):
+        self.captioner, self.vocabulary, self.lecture = captioner, vocabulary, lecture
         self.channels, self.size, self.world = config["channels"], tuple(config["picture_size"]), config["world"]
 
     def read(self, path: str | os.PathLike, invert: bool | None = None) -> tuple[np.ndarray, list[str]]:
@@ -84,7 +86,8 @@ def load_captioner(run: str | os.PathLike) -> Captioning:
         raise ValueError(f"the checkpoint in {stage} was not written by a captioning lecture of this version; it lacks "
                          f"{', '.join(sorted(missing))}")
     vocabulary = Vocabulary.from_state_dict(config["vocabulary"])
-    captioner = find(config["lecture"]).restore(config, len(vocabulary))
+    lecture: type[CaptioningExperiment] = find(config["lecture"])
+    captioner = lecture.restore(config, len(vocabulary))
     captioner.load_state_dict(model)
     captioner.eval()
-    return Captioning(captioner, vocabulary, config)
+    return Captioning(captioner, vocabulary, lecture, config)

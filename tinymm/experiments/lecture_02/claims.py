@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from ..claims import Claim
+from .systems import Options
 
 
-def claims_of(experiment, metrics: dict) -> list[Claim]:
-    """The claims of one variant."""
+def claims_of(options: Options, metrics: dict) -> list[Claim]:
+    """The claims of one variant; of photographs, which may be few, only what holds of any training."""
     loss = metrics["loss"]
-    if experiment.captioner.decoder.W_d is None:
+    if not options.projection:
         start = Claim(f"the untrained model's loss is within 0.1 of ln |V| = {np.log(metrics['vocabulary']):.2f} nats a word",
                       abs(loss["untrained nats a word"] - np.log(metrics["vocabulary"])), "<", 0.1)
     else:
         entropy = loss["entropy of the words"]
         start = Claim(f"the untrained model's loss is within 0.1 of the entropy of the words, {entropy:.2f} nats a word",
                       abs(loss["untrained nats a word"] - entropy), "<", 0.1)
-    if experiment.data is not None:   # so few photographs prove the path, and nothing else
-        return [start]
-    if experiment.variant == "digits":
+    if "against attention" in metrics:
         return [start, _against_attention(metrics)]
+    if "levels" not in metrics:
+        return [start]
     beams, captions, novelty = metrics["beams"], metrics["captions"], metrics["novelty"]
     colours, shapes = (metrics["neighbours"][f"{kind}, precision at 3"] for kind in ("colours", "shapes"))
     claims = [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from ...data.worlds.digit_scenes import DIGITS, LAYOUTS, DigitScenes
 from ...data.worlds.digit_scenes import SIZES as DIGIT_SIZES
 from ...data.worlds.sprite_scenes import SIZES, SpriteScenes, noisy_captions
 from ...data.worlds.sprites import COLOURS, SHAPES
+from ..captioning.lecture import Material
 from ..captioning.parts import Part, scene_part
 
 # "What shape, colour and size is the first thing in reading order, and the second, and how do they stand?"; the last
@@ -15,6 +18,19 @@ from ..captioning.parts import Part, scene_part
 SPRITE_CLASSES = (len(SHAPES), len(COLOURS), len(SIZES), len(SHAPES) + 1, len(COLOURS) + 1, len(SIZES) + 1, 3)
 # "Which digit is the first, second, third, how large is it, and how do they stand?"
 DIGIT_CLASSES = (len(DIGITS), len(DIGIT_SIZES)) + (len(DIGITS) + 1, len(DIGIT_SIZES) + 1) * 2 + (len(LAYOUTS),)
+
+
+@dataclasses.dataclass(frozen=True)
+class Worlds(Material):
+    """What lecture 2 reads.
+
+    Attributes:
+        pretraining: scenes that only the encoder learns from; None for photographs.
+        noisy: scenes with one sentence each, see ``noisy_parts``, and their words; of the variant "usual".
+    """
+
+    pretraining: Part | None = None
+    noisy: Material | None = None
 
 
 def sprite_parts(counts: dict[str, int], pretraining: int, seed: int) -> tuple[dict[str, Part], Part]:

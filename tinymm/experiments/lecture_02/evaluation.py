@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...autograd import Tensor, no_grad
 from ...data.worlds.sprites import COLOURS
 from ...metrics import caption_scores, leave_one_out, perplexity_of_corpus
-from ...models.caption_likelihood import caption_log_prob
 from ...text import SPECIALS, Vocabulary
-from ..captioning.pairs import CaptionPairs
-from ..captioning.parts import Part
+from .. import experiment as protocol
 from ..captioning.captioner import Captioner
+from ..captioning.lecture import Material
+from ..captioning.likelihood import nats, unigram_entropy
+from ..captioning.parts import Part
+from .data import Worlds
+from .systems import Trained
 from .truth import LEVELS, SHAPE_OF, level, says_novel
 
 BEAM = 20                # k of the slide
@@ -22,27 +25,6 @@ N_BEST = 15              # sentences a picture in the paper's look at novelty
 NEIGHBOURS = 5           # of the slide's table
 FEW = 3                  # of criterion L2-C8
 MANY_DIGITS = 3          # things in a scene from which attention should pay (criterion L4-C9)
-
-
-def nats(captioner: Captioner, vocabulary: Vocabulary, part: Part, annotations: np.ndarray | None = None,
-         batch: int = 256) -> tuple[float, int]:
-    """-log p of all captions of a part, in nats, and how many words they have, their ends included."""
-    a = captioner.annotate(part) if annotations is None else annotations
-    pairs, device = CaptionPairs(part.captions, vocabulary, captioner.first), next(captioner.parameters()).device
-    captioner.eval()
-    spent = 0.0
-    with no_grad():
-        for start in range(0, len(pairs), batch):
-            pictures, y, targets = pairs.batch(range(start, min(start + batch, len(pairs))))
-            logits = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
-            spent -= float(caption_log_prob(logits, targets.to(device)).sum())
-    return spent, int(pairs.lengths.sum())
-
-
-def unigram_entropy(vocabulary: Vocabulary) -> float:
-    """Of the words of the training captions, in nats: what a model pays that knows only how frequent each word is."""
-    p = vocabulary.counts[vocabulary.counts > 0] / vocabulary.counts.sum()
-    return float(-(p * np.log(p)).sum())
 
 
 # ---------------------------------------------------------------------- words
@@ -78,108 +60,132 @@ def levels(sentences: Sequence[Sequence[str]], part: Part) -> dict[str, float]:
     return {name: found.count(name) / len(found) for name in LEVELS}
 
 
-class Evaluation:
-    """All of it, for a trained ``experiment``.
+# ---------------------------------------------------------------------- all of it
+
+@dataclasses.dataclass
+class Measured(protocol.Measured):
+    """What lecture 2 measures.
 
     Attributes:
-        metrics: plain data for ``report.json``.
-        sentences: part -> the best sentence of the beam for each picture.
+        sentences: part -> the best sentence of the widest beam for each picture.
         annotations: part -> what the encoder says of its pictures.
     """
 
-    def __init__(self, experiment):
-        self.beam, self.captioner, self.vocabulary = BEAM, experiment.captioner, experiment.vocabulary
-        parts = {name: part for name, part in experiment.parts.items() if name not in ("train", "validation")}
-        self.annotations = {name: self.captioner.annotate(part) for name, part in parts.items()}
-        test, training = parts["test"], experiment.trainer.history["nats a word"]
-        spent, words = nats(self.captioner, self.vocabulary, test, self.annotations["test"])
-        self.sentences = {name: sentences_of(self.captioner, self.vocabulary, a, self.beam) for name, a in self.annotations.items()}
-        self.metrics = {
-            "loss": {"untrained nats a word": experiment.untrained, "last nats a word": float(np.mean(training[-50:])),
-                     "test nats a word": spent / words, "test perplexity": perplexity_of_corpus(-spent, words),
-                     "entropy of the words": unigram_entropy(self.vocabulary)},
-            "parameters": sum(p.numel() for p in self.captioner.parameters()), "vocabulary": len(self.vocabulary),
-            "captions": {name: caption_scores(self.sentences[name], part.captions) for name, part in parts.items()},
-            "people": {name: leave_one_out(part.captions) if min(map(len, part.captions)) > 1 else None
-                       for name, part in parts.items()},
-            "beams": self._beams(test), "novelty": self._novelty(experiment, parts)}
-        if experiment.variant == "digits":
-            self._digits(experiment, test)
-        elif experiment.data is None:
-            self._sprites(experiment, parts)
+    sentences: dict[str, list[tuple[str, ...]]]
+    annotations: dict[str, np.ndarray]
 
-    def _beams(self, part: Part) -> dict:
-        """For each width of the beam: BLEU-4, the mean log-probability, and for how many pictures it fell as k grew."""
-        found, before = {}, None
-        for k in BEAMS:
-            best = [h for h, *_ in self.captioner.search(self.annotations["test"], k)]
-            log_prob = np.array([h.log_prob for h in best])
-            scores = caption_scores([tuple(self.vocabulary.decode(h.tokens)) for h in best], part.captions)
-            found[str(k)] = {"BLEU-4": scores["BLEU-4"], "log p": float(log_prob.mean()), "worse than a smaller beam":
-                             0.0 if before is None else float((log_prob < before - 1e-5).mean())}
-            before = log_prob
-        return found
 
-    def _novelty(self, experiment, parts: dict[str, Part]) -> dict:
-        """Shares of sentences that no training picture has, among the best and among the 15 best; and a list of 15."""
-        known = {tuple(words) for words in experiment.parts["train"].tokens()}
-        found = {}
-        for name, part in parts.items():
-            lists = [[(tuple(self.vocabulary.decode(h.tokens)), h.log_prob) for h in hypotheses] for hypotheses in
-                     self.captioner.search(self.annotations[name], self.beam, N_BEST)]
-            new = [[words not in known for words, _ in of_picture] for of_picture in lists]
-            found[name] = {"best": float(np.mean([n[0] for n in new])),
-                           f"{N_BEST} best": float(np.mean([x for n in new for x in n]))}
-            shown = max(range(len(lists)), key=lambda i: (sum(new[i][:3]), -i)) if name in ("novel", "test") else None
-            if shown is not None:
-                found[name]["example"] = {"picture": shown, "sentences": [[" ".join(w), log_p, n] for (w, log_p), n in
-                                                                          zip(lists[shown], new[shown])]}
-        return found
+def evaluate(trained: Trained, worlds: Worlds) -> Measured:
+    """All of it, on every part but those for training."""
+    captioner, vocabulary, test = trained.captioner, worlds.vocabulary, worlds.parts["test"]
+    parts = {name: part for name, part in worlds.parts.items() if name not in ("train", "validation")}
+    annotations, training = {name: captioner.annotate(part) for name, part in parts.items()}, trained.trainer.history["nats a word"]
+    spent, words = nats(captioner, vocabulary, test, annotations["test"])
+    sentences = {name: sentences_of(captioner, vocabulary, a, BEAM) for name, a in annotations.items()}
+    known = {tuple(said) for said in worlds.parts["train"].tokens()}
+    metrics = {
+        "loss": {"untrained nats a word": trained.untrained, "last nats a word": float(np.mean(training[-50:])),
+                 "test nats a word": spent / words, "test perplexity": perplexity_of_corpus(-spent, words),
+                 "entropy of the words": unigram_entropy(vocabulary)},
+        "parameters": sum(p.numel() for p in captioner.parameters()), "vocabulary": len(vocabulary),
+        "captions": {name: caption_scores(sentences[name], part.captions) for name, part in parts.items()},
+        "people": {name: leave_one_out(part.captions) if min(map(len, part.captions)) > 1 else None
+                   for name, part in parts.items()},
+        "beams": beams(captioner, vocabulary, test, annotations["test"]),
+        "novelty": {name: novelty(captioner, vocabulary, a, known, example=name in ("novel", "test"))
+                    for name, a in annotations.items()}}
+    if trained.scene_trainer is not None:
+        metrics["encoder accuracy"] = trained.scene_trainer.history["accuracy"][-1]
+    if trained.rivals is not None:
+        systems = {"soft attention": trained.rivals.attention, "one vector": captioner,
+                   "one vector, encoder taught scenes": trained.rivals.taught}
+        metrics["against attention"] = against_attention(systems, vocabulary, test)
+    elif trained.scene_trainer is not None:
+        metrics |= sprites(captioner, vocabulary, parts, sentences, known)
+    if trained.smaller:
+        captioners = {**trained.smaller, len(worlds.parts["train"]): captioner}
+        metrics["sizes"] = sizes(captioners, vocabulary, test, annotations["test"])
+    if trained.noisy is not None:
+        metrics["noisy"] = noisy(trained.noisy, worlds.noisy)
+    return Measured(metrics, sentences, annotations)
 
-    def _sprites(self, experiment, parts: dict[str, Part]) -> None:
-        known = {tuple(words) for words in experiment.parts["train"].tokens()}
-        vectors = self.captioner.decoder.W_e.weight.detach().cpu().numpy()
-        self.metrics["encoder accuracy"] = experiment.scene_trainer.history["accuracy"][-1]
-        self.metrics["levels"] = {name: levels(self.sentences[name], part) for name, part in parts.items()}
-        self.metrics["correct novel captions"] = sum(
+
+def beams(captioner: Captioner, vocabulary: Vocabulary, part: Part, annotations: np.ndarray) -> dict:
+    """For each width of the beam: BLEU-4, the mean log-probability, and for how many pictures it fell as k grew."""
+    found, before = {}, None
+    for k in BEAMS:
+        best = [h for h, *_ in captioner.search(annotations, k)]
+        log_prob = np.array([h.log_prob for h in best])
+        scores = caption_scores([tuple(vocabulary.decode(h.tokens)) for h in best], part.captions)
+        found[str(k)] = {"BLEU-4": scores["BLEU-4"], "log p": float(log_prob.mean()), "worse than a smaller beam":
+                         0.0 if before is None else float((log_prob < before - 1e-5).mean())}
+        before = log_prob
+    return found
+
+
+def novelty(captioner: Captioner, vocabulary: Vocabulary, annotations: np.ndarray, known: set[tuple[str, ...]],
+            example: bool) -> dict:
+    """Shares of sentences that no training picture has, among the best and among the 15 best.
+
+    Args:
+        annotations: of the pictures.
+        known: the training captions.
+        example: add the 15 sentences for one picture, with their log-probabilities.
+    """
+    lists = [[(tuple(vocabulary.decode(h.tokens)), h.log_prob) for h in hypotheses]
+             for hypotheses in captioner.search(annotations, BEAM, N_BEST)]
+    new = [[words not in known for words, _ in of_picture] for of_picture in lists]
+    found: dict = {"best": float(np.mean([n[0] for n in new])), f"{N_BEST} best": float(np.mean([x for n in new for x in n]))}
+    if example:
+        shown = max(range(len(lists)), key=lambda i: (sum(new[i][:3]), -i))
+        found["example"] = {"picture": shown,
+                            "sentences": [[" ".join(w), log_p, n] for (w, log_p), n in zip(lists[shown], new[shown])]}
+    return found
+
+
+def sprites(captioner: Captioner, vocabulary: Vocabulary, parts: Mapping[str, Part],
+            sentences: Mapping[str, list[tuple[str, ...]]], known: set[tuple[str, ...]]) -> dict:
+    """What the truth about scenes of sprites allows: levels, right sentences about new pairs, words that are alike."""
+    vectors = captioner.decoder.W_e.weight.detach().cpu().numpy()
+    other = sentences["sketch"][1:] + sentences["sketch"][:1]   # each picture with its neighbour's sentence
+    return {
+        "levels": {name: levels(sentences[name], part) for name, part in parts.items()},
+        "correct novel captions": sum(
             words not in known and says_novel(words) and level(words, scene.sprites) == LEVELS[0]
-            for words, scene in zip(self.sentences["novel"], parts["novel"].scenes))
-        self.metrics["neighbours"] = {
-            "table": {word: neighbours(vectors, self.vocabulary, word) for word in
-                      ("red", "blue", "circle", "star", "small", "above") if word in self.vocabulary},
-            f"colours, precision at {FEW}": precision(vectors, self.vocabulary, list(COLOURS)),
-            f"shapes, precision at {FEW}": precision(vectors, self.vocabulary, list(SHAPE_OF))}
-        other = self.sentences["sketch"][1:] + self.sentences["sketch"][:1]   # each picture with its neighbour's sentence
-        self.metrics["sketches, sentences of other pictures"] = caption_scores(other, parts["sketch"].captions)
-        if experiment.noisy is not None:
-            self._sizes(experiment, parts["test"])
-            self._noisy(experiment)
+            for words, scene in zip(sentences["novel"], parts["novel"].scenes)),
+        "neighbours": {
+            "table": {word: neighbours(vectors, vocabulary, word) for word in
+                      ("red", "blue", "circle", "star", "small", "above") if word in vocabulary},
+            f"colours, precision at {FEW}": precision(vectors, vocabulary, list(COLOURS)),
+            f"shapes, precision at {FEW}": precision(vectors, vocabulary, list(SHAPE_OF))},
+        "sketches, sentences of other pictures": caption_scores(other, parts["sketch"].captions)}
 
-    def _sizes(self, experiment, test: Part) -> None:
-        """The learning curve over the number of training scenes, at the same number of steps."""
-        self.metrics["sizes"] = {}
-        for count, captioner in [*experiment.smaller.items(), (experiment.size.train, self.captioner)]:
-            scores = caption_scores(sentences_of(captioner, self.vocabulary, self.annotations["test"], self.beam), test.captions)
-            spent, words = nats(captioner, self.vocabulary, test, self.annotations["test"])
-            self.metrics["sizes"][str(count)] = {"BLEU-1": scores["BLEU-1"], "BLEU-4": scores["BLEU-4"],
-                                                 "test nats a word": spent / words}
 
-    def _noisy(self, experiment) -> None:
-        """Trained on one sentence a picture, half of them about something else, and tested on the same kind."""
-        captioner, part = experiment.noisy_captioner, experiment.noisy["test"]
-        said = sentences_of(captioner, captioner.vocabulary, captioner.annotate(part), self.beam)
-        self.metrics["noisy"] = {"one noisy sentence": caption_scores(said, part.captions),
-                                 "five sentences of people": caption_scores(said, experiment.noisy["test_people"].captions)}
+def sizes(captioners: Mapping[int, Captioner], vocabulary: Vocabulary, test: Part, annotations: np.ndarray) -> dict:
+    """The learning curve over the number of training scenes, at the same number of steps."""
+    found = {}
+    for count, captioner in captioners.items():
+        scores = caption_scores(sentences_of(captioner, vocabulary, annotations, BEAM), test.captions)
+        spent, words = nats(captioner, vocabulary, test, annotations)
+        found[str(count)] = {"BLEU-1": scores["BLEU-1"], "BLEU-4": scores["BLEU-4"], "test nats a word": spent / words}
+    return found
 
-    def _digits(self, experiment, test: Part) -> None:
-        """Criterion L4-C9: attention against one vector, on scenes with three digits and on all."""
-        many = [i for i, scene in enumerate(test.scenes) if len(scene.digits) >= MANY_DIGITS]
-        systems = {"soft attention": experiment.attention, "one vector": self.captioner, "one vector, encoder taught scenes":
-                   experiment.taught}
-        self.metrics["encoder accuracy"] = experiment.scene_trainer.history["accuracy"][-1]
-        self.metrics["against attention"] = {}
-        for name, captioner in systems.items():
-            said = sentences_of(captioner, self.vocabulary, captioner.annotate(test), self.beam)
-            self.metrics["against attention"][name] = {
-                "all scenes": caption_scores(said, test.captions)["BLEU-4"],
-                "three digits": caption_scores([said[i] for i in many], [test.captions[i] for i in many])["BLEU-4"]}
+
+def noisy(captioner: Captioner, material: Material) -> dict:
+    """Trained on one sentence a picture, half of them about something else, and tested on the same kind."""
+    test = material.parts["test"]
+    said = sentences_of(captioner, material.vocabulary, captioner.annotate(test), BEAM)
+    return {"one noisy sentence": caption_scores(said, test.captions),
+            "five sentences of people": caption_scores(said, material.parts["test_people"].captions)}
+
+
+def against_attention(systems: Mapping[str, Captioner], vocabulary: Vocabulary, test: Part) -> dict:
+    """Criterion L4-C9: attention against one vector, on scenes with three digits and on all."""
+    many = [i for i, scene in enumerate(test.scenes) if len(scene.digits) >= MANY_DIGITS]
+    found = {}
+    for name, captioner in systems.items():
+        said = sentences_of(captioner, vocabulary, captioner.annotate(test), BEAM)
+        found[name] = {
+            "all scenes": caption_scores(said, test.captions)["BLEU-4"],
+            "three digits": caption_scores([said[i] for i in many], [test.captions[i] for i in many])["BLEU-4"]}
+    return found

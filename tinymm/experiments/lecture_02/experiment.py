@@ -9,35 +9,32 @@ Photographs have no such encoder, so there encoder and generator are trained tog
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 
-from ... import functional as F
 from ... import nn
-from ...autograd import Tensor
 from ...backend.threads import blas_threads
-from ...data.worlds.sprite_scenes import CANVAS
 from ...data.worlds.sprite_windows import CLASSES, sprite_windows
 from ...models.attention_objective import soft_objective
 from ...models.conv_encoder import ConvEncoder
 from ...models.picture_encoder import PictureEncoder
-from ...models.show_and_tell import ShowTell
 from ...text import Vocabulary
 from ...train import Trainer
-from ..lecture_04 import experiment as lecture_04
-from ..captioning.datasets import NAMES
-from ..captioning.pairs import CaptionPairs
-from ..captioning.parts import Part, alone, photo_parts, vocabulary_of
-from ..captioning.stage import BATCH, BLAS_THREADS, caption_stage, captioner_config
 from ..captioning.captioner import Captioner, in_chunks
+from ..captioning.lecture import CaptioningExperiment, Material
+from ..captioning.likelihood import nats
+from ..captioning.pairs import CaptionPairs
+from ..captioning.parts import Part, alone, photo_parts
+from ..captioning.stage import BATCH, BLAS_THREADS, caption_stage
 from ..claims import Claim
 from ..classify_stage import classify_stage, window_stage
-from ..experiment import Experiment
+from ..lecture_04 import systems as lecture_04
 from .claims import claims_of, comparisons
-from .data import DIGIT_CLASSES, SPRITE_CLASSES, digit_answers, digit_parts, noisy_parts, sprite_answers, sprite_parts
-from .evaluation import Evaluation, nats
-
-SPRITES = f"scenes of {CANVAS} x {CANVAS} pixels with one or two coloured sprites of 9 to 17 pixels"
+from .data import (DIGIT_CLASSES, SPRITE_CLASSES, Worlds, digit_answers, digit_parts, noisy_parts, sprite_answers,
+                   sprite_parts)
+from .evaluation import Measured, evaluate
+from .systems import OPTIONS, SPRITES, Rivals, Trained, build, likelihood
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,203 +57,196 @@ class Scale:
     photo_epochs: int
 
 
-SCALES = {"lecture": Scale(20_000, 2, 12_000, 7, 12_000, 8000, 200, 500, 300, 300, 3, 4, (150, 600, 2400), 40),
-          "smoke": Scale(1500, 2, 600, 3, 400, 250, 20, 40, 20, 20, 2, 1, (50, 200), 2)}
+SCALES = {"lecture": Scale(windows=20_000, window_rounds=2, pretraining=12_000, pretraining_rounds=7, train=12_000, digits=8000,
+                           validation=200, test=500, novel=300, sketch=300, epochs=3, digit_epochs=4, sizes=(150, 600, 2400),
+                           photo_epochs=40),
+          "smoke": Scale(windows=1500, window_rounds=2, pretraining=600, pretraining_rounds=3, train=400, digits=250,
+                         validation=20, test=40, novel=20, sketch=20, epochs=2, digit_epochs=1, sizes=(50, 200),
+                         photo_epochs=2)}
+
+At = Callable[[str], dict]   # name of a stage -> the Trainer's options for its folder and its bar
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How a variant's sentence generator is built and trained."""
-
-    model: dict
-    lr: float = 4e-3
-
-
-OPTIONS = {"usual": Options({"embedding": 256}),
-           "slide": Options({"embedding": 256, "output_tanh": False, "projection": False, "bias": False}),
-           "every_step": Options({"embedding": 256, "image": "every"}),
-           "digits": Options({"embedding": 256, "hidden": 256, "normalize": True}, lr=2e-3)}
-
-
-def build(channels: int, picture_size: tuple[int, int], vocabulary: int, variant: str) -> Captioner:
-    """The untrained captioner of a variant.
-
-    Args:
-        channels: of the pictures.
-        picture_size: (H, W).
-        vocabulary: |V|.
-        variant: of the lecture; "digits" has an encoder without fully connected layers.
-    """
-    encoder = PictureEncoder(channels, picture_size, layers=() if variant == "digits" else (512, 256))
-    tell = ShowTell(encoder.features, vocabulary, pad=Vocabulary.pad, **OPTIONS[variant].model)
-    return Captioner(encoder, tell, Vocabulary.start)
-
-
-def likelihood(logits: Tensor, targets: Tensor, mask: Tensor):
-    """-log p(S|I), averaged over the batch, and nats a word to record."""
-    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=Vocabulary.pad, reduction="sum") / targets.shape[1]
-    return loss, {"nats a word": float(loss.detach()) * targets.shape[1] / float(mask.sum())}
-
-
-class ShowAndTell(Experiment):
+class ShowAndTell(CaptioningExperiment[Trained, Measured]):
     """The captioner with the usual LSTM, the slide's, or the image at every step; and its comparison with attention."""
 
     number, title = 2, "Show and Tell"
     variants = {"usual": "the usual LSTM, shown the picture once", "slide": "the slide's cell: no tanh, no biases, no projection",
                 "every_step": "shown the picture at every word", "digits": "against lecture 4's attention, on its scenes"}
-    datasets = NAMES
+    material: Worlds
+    build = staticmethod(build)
 
     @staticmethod
-    def restore(config: dict, vocabulary: int) -> Captioner:
-        """An untrained captioner of the kind that a checkpoint with this configuration belongs to."""
-        return build(config["channels"], tuple(config["picture_size"]), vocabulary, config["variant"])
+    def explain(captioner: Captioner, vocabulary: Vocabulary, image: np.ndarray, words: list[str]) -> tuple:
+        """The tree of a beam search of three."""
+        from . import figures
 
-    @staticmethod
-    def explain(captioner: Captioner, vocabulary: Vocabulary, image: np.ndarray, words: list[str]):
-        """The tree of a beam search of three for a picture (C, H, W): (what it is, a Figure)."""
-        from . import figures as lecture_02_figures
+        return "beam", figures.beam(captioner, vocabulary, captioner.annotate(alone(image, words))[0])
 
-        return "beam", lecture_02_figures.beam(captioner, vocabulary, captioner.annotate(alone(image, words))[0])
+    @property
+    def size(self) -> Scale:
+        """How much of everything."""
+        return SCALES[self.scale]
+
+    @property
+    def world(self) -> str | None:
+        if self.data is not None:
+            return None
+        return lecture_04.WORLD if self.variant == "digits" else SPRITES
 
     @property
     def config(self) -> dict:
-        scale = SCALES[self.scale]
-        return {**super().config, "hyperparameters": {"batch": BATCH, **dataclasses.asdict(scale), "sizes": list(scale.sizes),
+        return {**super().config, "hyperparameters": {"batch": BATCH, **dataclasses.asdict(self.size),
+                                                      "sizes": list(self.size.sizes),
                                                       **dataclasses.asdict(OPTIONS[self.variant])}}
 
-    # ------------------------------------------------------------------ data and models
+    # ------------------------------------------------------------------ data
 
     def prepare(self) -> None:
         if self.variant == "digits" and self.data is not None:
             raise ValueError("lecture 2: the variant digits compares models on lecture 4's scenes; --data is for the others")
-        self.size, self.noisy = SCALES[self.scale], None
         if self.data is not None:
-            self.parts = photo_parts(self.number, self.data, self.root, self.seed)
+            self.material = Worlds.of(photo_parts(self.number, self.data, self.root, self.seed))
         elif self.variant == "digits":
             counts = {"train": self.size.digits, "validation": self.size.validation, "test": self.size.test}
-            self.parts, self.pretraining = digit_parts(counts, self.size.pretraining, self.seed)
+            parts, pretraining = digit_parts(counts, self.size.pretraining, self.seed)
+            self.material = Worlds.of(parts, pretraining=pretraining)
         else:
             counts = {name: getattr(self.size, name) for name in ("train", "validation", "test", "novel", "sketch")}
-            self.parts, self.pretraining = sprite_parts(counts, self.size.pretraining, self.seed)
-            if self.variant == "usual":
-                self.noisy = noisy_parts(self.size.train, self.size.test, self.seed)
-        self.vocabulary = vocabulary_of(self.parts["train"])
-        picture = self.parts["train"].images([0])
-        self.channels, self.picture_size = picture.shape[1], picture.shape[2:]
+            parts, pretraining = sprite_parts(counts, self.size.pretraining, self.seed)
+            noisy = Material.of(noisy_parts(self.size.train, self.size.test, self.seed)) if self.variant == "usual" else None
+            self.material = Worlds.of(parts, pretraining=pretraining, noisy=noisy)
+
+    # ------------------------------------------------------------------ trainings
 
     def stages(self, folder, progress):
         at = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
-        K = len(self.vocabulary)
-        if self.variant == "digits":
-            yield from self._digit_stages(at)
-            return
-        self.captioner = build(self.channels, self.picture_size, K, self.variant).to(self.device)
         if self.data is not None:
-            yield self._captions("captioner", self.captioner, self.parts["train"], None, self.epochs or self.size.photo_epochs, at)
-            return
-        encoder = self.captioner.encoder
-        yield self._windows(encoder.conv, at("windows"))
-        self.scene_trainer = self._scenes(encoder, SPRITE_CLASSES, sprite_answers, at("scenes"))
-        yield self.scene_trainer
-        annotations = self.captioner.annotate(self.parts["train"])
-        epochs = self.epochs or self.size.epochs
-        yield self._captions("captioner", self.captioner, self.parts["train"], annotations, epochs, at)
-        self.smaller, self.noisy_captioner = {}, None
-        if self.variant != "usual":
-            return
-        for count in self.size.sizes:   # as many steps on fewer scenes
-            part = Part(self.parts["train"].captions[:count], self.parts["train"].images)
-            self.smaller[count] = self._another(encoder)
-            rounds = epochs * self.size.train // count
-            yield self._captions(f"captioner_{count}", self.smaller[count], part, annotations, rounds, at)
-        self.noisy_captioner = self._another(encoder, vocabulary_of(self.noisy["train"]))
-        sentences = np.mean([len(c) for c in self.parts["train"].captions])
-        yield self._captions("captioner_noisy", self.noisy_captioner, self.noisy["train"],
-                             self.noisy_captioner.annotate(self.noisy["train"]), max(1, int(epochs * sentences)), at)
+            return (yield from self._caption(self._captioner(), None, self.epochs or self.size.photo_epochs, at))
+        if self.variant == "digits":
+            return (yield from self._digit_stages(at))
+        captioner, train = self._captioner(), self.material.parts["train"]
+        yield self._windows(captioner.encoder.conv, at("windows"))
+        scene_trainer = self._scenes(captioner.encoder, SPRITE_CLASSES, sprite_answers, at("scenes"))
+        yield scene_trainer
+        annotations, epochs = captioner.annotate(train), self.epochs or self.size.epochs
+        trained = yield from self._caption(captioner, annotations, epochs, at)
+        trained.scene_trainer = scene_trainer
+        if self.material.noisy is not None:
+            trained.smaller = yield from self._smaller(captioner.encoder, annotations, epochs, at)
+            trained.noisy = yield from self._noisy(captioner.encoder, self.material.noisy, epochs, at)
+        return trained
 
-    def _digit_stages(self, at):
+    def _caption(self, captioner: Captioner, annotations: np.ndarray | None, epochs: int,
+                 at: At) -> Generator[Trainer, None, Trained]:
+        """Teach captions to the captioner that the variant is about, and watch it on the validation part."""
+        parts, vocabulary = self.material.parts, self.material.vocabulary
+        held = None if annotations is None else captioner.annotate(parts["validation"])
+
+        def nats_a_word() -> float:
+            spent, words = nats(captioner, vocabulary, parts["validation"], held)
+            return spent / words
+
+        untrained = nats_a_word()
+        trainer = self._caption_stage(captioner, vocabulary, parts["train"], annotations, epochs, OPTIONS[self.variant].lr,
+                                      validate=lambda: {"validation nats a word": nats_a_word()}, **at("captioner"))
+        yield trainer
+        return Trained(captioner, trainer, untrained)
+
+    def _smaller(self, encoder: PictureEncoder, annotations: np.ndarray, epochs: int,
+                 at: At) -> Generator[Trainer, None, dict[int, Captioner]]:
+        """The same generator, trained for as many steps on fewer scenes."""
+        train, found = self.material.parts["train"], {}
+        for count in self.size.sizes:
+            found[count] = self._captioner(encoder=encoder)
+            part, rounds = Part(train.captions[:count], train.images), epochs * self.size.train // count
+            yield self._caption_stage(found[count], self.material.vocabulary, part, annotations, rounds, OPTIONS[self.variant].lr,
+                                      **at(f"captioner_{count}"))
+        return found
+
+    def _noisy(self, encoder: PictureEncoder, noisy: Material, epochs: int, at: At) -> Generator[Trainer, None, Captioner]:
+        """The same generator, trained for as many steps on one sentence a picture."""
+        captioner = self._captioner(noisy.vocabulary, encoder)
+        sentences, train = np.mean([len(c) for c in self.material.parts["train"].captions]), noisy.parts["train"]
+        yield self._caption_stage(captioner, noisy.vocabulary, train, captioner.annotate(train), max(1, int(epochs * sentences)),
+                                  OPTIONS[self.variant].lr, **at("captioner_noisy"))
+        return captioner
+
+    def _digit_stages(self, at: At) -> Generator[Trainer, None, Trained]:
         """Lecture 4's captioner with soft attention; this lecture's on the same features; and on an encoder taught scenes."""
-        K, epochs, train = len(self.vocabulary), self.epochs or self.size.digit_epochs, self.parts["train"]
-        self.attention = lecture_04.build(self.channels, K, hard=False).to(self.device)
-        yield lecture_04.encoder_stage(self.attention.encoder, self.size.windows, self.size.window_rounds, self.seed, self.device,
+        vocabulary, train = self.material.vocabulary, self.material.parts["train"]
+        epochs = self.epochs or self.size.digit_epochs
+        attention = lecture_04.build(self.material.channels, len(vocabulary), hard=False).to(self.device)
+        yield lecture_04.encoder_stage(attention.encoder, self.size.windows, self.size.window_rounds, self.seed, self.device,
                                        config=self.config, **at("windows"))
-        pairs = CaptionPairs(train.captions, self.vocabulary, Vocabulary.pad)
+        pairs = CaptionPairs(train.captions, vocabulary, Vocabulary.pad)
         objective = lambda decoded, targets, mask: (soft_objective(decoded, targets, mask, 0.0), {})
-        yield caption_stage(self.attention, train, pairs, objective, annotations=self.attention.annotate(train), epochs=epochs,
+        yield caption_stage(attention, train, pairs, objective, annotations=attention.annotate(train), epochs=epochs,
                             lr=lecture_04.OBJECTIVES["soft"].lr, config=self.config, device=self.device, **at("attention"))
-        self.captioner = build(self.channels, self.picture_size, K, "digits").to(self.device)
-        self.captioner.encoder.conv.load_state_dict(self.attention.encoder.state_dict())
-        yield self._captions("captioner", self.captioner, train, self.captioner.annotate(train), epochs, at)
-        self.taught = build(self.channels, self.picture_size, K, "usual").to(self.device)
-        self.taught.encoder.conv.load_state_dict(self.attention.encoder.state_dict())
-        self.scene_trainer = self._scenes(self.taught.encoder, DIGIT_CLASSES, digit_answers, at("scenes"))
-        yield self.scene_trainer
-        yield self._captions("taught", self.taught, train, self.taught.annotate(train), epochs, at, OPTIONS["usual"].lr)
+        captioner = self._captioner()
+        captioner.encoder.conv.load_state_dict(attention.encoder.state_dict())
+        trained = yield from self._caption(captioner, captioner.annotate(train), epochs, at)
+        taught = self._captioner(variant="usual")
+        taught.encoder.conv.load_state_dict(attention.encoder.state_dict())
+        trained.scene_trainer = self._scenes(taught.encoder, DIGIT_CLASSES, digit_answers, at("scenes"))
+        yield trained.scene_trainer
+        yield self._caption_stage(taught, vocabulary, train, taught.annotate(train), epochs, OPTIONS["usual"].lr, **at("taught"))
+        trained.rivals = Rivals(attention, taught)
+        return trained
 
-    def _another(self, encoder: PictureEncoder, vocabulary: Vocabulary | None = None) -> Captioner:
-        """Another generator for the same encoder."""
-        other = build(self.channels, self.picture_size, len(vocabulary or self.vocabulary), self.variant).to(self.device)
-        other.encoder, other.vocabulary = encoder, vocabulary or self.vocabulary
-        return other
+    def _captioner(self, vocabulary: Vocabulary | None = None, encoder: PictureEncoder | None = None,
+                   variant: str | None = None) -> Captioner:
+        """An untrained captioner that knows how frequent words are, if it has a W_d.
 
-    def _windows(self, conv: ConvEncoder, trainer: dict) -> Trainer:
+        Args:
+            vocabulary: its words; the material's by default.
+            encoder: one that is there already, in place of its own.
+            variant: this one by default.
+        """
+        material, variant, vocabulary = self.material, variant or self.variant, vocabulary or self.material.vocabulary
+        captioner = build(material.channels, material.picture_size, len(vocabulary), variant).to(self.device)
+        if encoder is not None:
+            captioner.encoder = encoder
+        if OPTIONS[variant].projection:
+            captioner.decoder.unigram_(vocabulary.counts)
+        return captioner
+
+    def _windows(self, conv: ConvEncoder, options: dict) -> Trainer:
         """Classify windows with single sprites."""
         return window_stage(conv, CLASSES, sprite_windows("train", self.size.windows, self.seed),
                             sprite_windows("validation", 1000, self.seed), self.size.window_rounds, device=self.device,
-                            config=self.config, **trainer)
+                            config=self.config, **options)
 
-    def _scenes(self, encoder: PictureEncoder, classes, answers, trainer: dict) -> Trainer:
+    def _scenes(self, encoder: PictureEncoder, classes: Sequence[int], answers: Callable[[Part], np.ndarray],
+                options: dict) -> Trainer:
         """Answer questions about whole scenes, with the convolutional part as it is."""
         model = nn.Sequential(encoder.connected, nn.Linear(encoder.features, sum(classes))).to(self.device)
         train, held = ((in_chunks(encoder.strips, encoder, part), answers(part))
-                       for part in (self.pretraining, self.parts["validation"]))
+                       for part in (self.material.pretraining, self.material.parts["validation"]))
         return classify_stage(model, model, classes, train, held, self.size.pretraining_rounds, device=self.device,
-                              config=self.config, blas_threads=BLAS_THREADS, **trainer)
+                              config=self.config, blas_threads=BLAS_THREADS, **options)
 
-    def _captions(self, name: str, captioner: Captioner, part: Part, annotations: np.ndarray | None, epochs: int, at,
-                  lr: float | None = None) -> Trainer:
-        vocabulary = getattr(captioner, "vocabulary", self.vocabulary)
-        if captioner.decoder.W_d is not None:
-            captioner.decoder.unigram_(vocabulary.counts)
-        pairs = CaptionPairs(part.captions, vocabulary, Vocabulary.start)
-        main = name == "captioner"
-        held = captioner.annotate(self.parts["validation"]) if main and annotations is not None else None
-        if main:
-            spent, words = nats(captioner, vocabulary, self.parts["validation"], held)
-            self.untrained = spent / words
-        config = captioner_config(self, vocabulary, self.world)
-
-        def validate():
-            spent, words = nats(captioner, vocabulary, self.parts["validation"], held)
-            return {"validation nats a word": spent / words}
-
-        trainer = caption_stage(captioner, part, pairs, likelihood, annotations=annotations, epochs=epochs,
-                                lr=lr or OPTIONS[self.variant].lr, config=config, device=self.device,
-                                validate=validate if main else None, **at(name))
-        if main:
-            self.trainer = trainer
-        return trainer
-
-    @property
-    def world(self) -> str | None:
-        """What the pictures are, for people who come with their own; None for photographs."""
-        return None if self.data is not None else lecture_04.WORLD if self.variant == "digits" else SPRITES
+    def _caption_stage(self, captioner: Captioner, vocabulary: Vocabulary, part: Part, annotations: np.ndarray | None, epochs: int,
+                       lr: float, **options) -> Trainer:
+        """Maximum likelihood of a part's captions."""
+        return caption_stage(captioner, part, CaptionPairs(part.captions, vocabulary, Vocabulary.start), likelihood,
+                             annotations=annotations, epochs=epochs, lr=lr, config=self.captioner_config(vocabulary),
+                             device=self.device, **options)
 
     # ------------------------------------------------------------------ what came of it
 
-    def evaluate(self) -> dict:
+    def evaluate(self, trained: Trained) -> Measured:
         with blas_threads(BLAS_THREADS):
-            self.measured = Evaluation(self)
-        return self.measured.metrics
+            return evaluate(trained, self.material)
 
     def claims(self, metrics: dict) -> list[Claim]:
-        return claims_of(self, metrics)
+        return claims_of(OPTIONS[self.variant], metrics)
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
         return comparisons(metrics)
 
-    def figures(self, metrics: dict) -> dict:
+    def figures(self, trained: Trained, measured: Measured) -> dict:
         from . import figures
 
-        return figures.all_figures(self, metrics)
+        return figures.all_figures(trained, measured, self.material)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from ...autograd import Tensor, no_grad
 from ...decode import beam_tree
 from ...text import Vocabulary
 from ..captioning.captioner import Captioner
+from .data import Worlds
+from .evaluation import BEAM, Measured
+from .systems import Trained
 from .truth import LEVELS, level
 
 WORLDS = {"test": "held-out scenes", "novel": "pairs never seen", "sketch": "sketches (xfer)"}
@@ -18,7 +21,7 @@ SHOWN = 3            # pictures in each column of the levels
 TREE = 3             # width of the beam whose tree is drawn
 
 
-def learning(history: dict[str, Sequence[float]], entropy: float):
+def learning(history: Mapping[str, Sequence[float]], entropy: float):
     """Nats a word in training and validation, beside the entropy of the words."""
     return plot.loss_curves({"training": history["nats a word"], "validation": history["validation nats a word"]},
                             chance={"entropy of the words: knowing their frequencies": entropy}, ylabel="nats a word")
@@ -45,15 +48,15 @@ def captions(part, sentences: Sequence[Sequence[str]], truth: Sequence[bool] | N
                              None if truth is None else list(truth[:count]), title=title)
 
 
-def four_columns(measured, parts: dict, shares: dict[str, dict[str, float]], name: str = "sketch"):
+def four_columns(measured: Measured, worlds: Worlds, name: str = "sketch"):
     """The slide's chart: how well sentences describe their pictures, with examples."""
-    part, sentences = parts[name], measured.sentences[name]
+    part, sentences, shares = worlds.parts[name], measured.sentences[name], measured.metrics["levels"][name]
     columns = {}
     for wanted in LEVELS:
         chosen = [i for i, words in enumerate(sentences) if level(words, part.scenes[i].sprites) == wanted][:SHOWN]
-        columns[wanted] = (shares[name][wanted], list(zip(part.images(chosen), [" ".join(sentences[i]) for i in chosen]))
+        columns[wanted] = (shares[wanted], list(zip(part.images(chosen), [" ".join(sentences[i]) for i in chosen]))
                            if chosen else [])
-    return plot.caption_columns(columns, title=f"What a beam of {measured.beam} says of {WORLDS[name]}")
+    return plot.caption_columns(columns, title=f"What a beam of {BEAM} says of {WORLDS[name]}")
 
 
 def beam_widths(beams: dict[str, dict]):
@@ -74,20 +77,20 @@ def against_attention(found: dict[str, dict]):
     return plot.bars(values, ylabel="BLEU-4", fmt="{:.3f}", colors=list(plot.COLORS[:2]) * len(found))
 
 
-def all_figures(experiment, metrics: dict) -> dict:
-    """File name -> Figure, for a trained and measured experiment."""
-    measured, parts = experiment.measured, experiment.parts
-    sprites = experiment.data is None and experiment.variant != "digits"
+def all_figures(trained: Trained, measured: Measured, worlds: Worlds) -> dict:
+    """File name -> Figure."""
+    metrics, parts = measured.metrics, worlds.parts
+    sprites = "levels" in metrics
     truth = [level(words, scene.sprites) == LEVELS[0] for words, scene in zip(measured.sentences["test"], parts["test"].scenes)] \
         if sprites else None
     figures = {
-        "learning.png": learning(experiment.trainer.history, metrics["loss"]["entropy of the words"]),
+        "learning.png": learning(trained.trainer.history, metrics["loss"]["entropy of the words"]),
         "captions.png": captions(parts["test"], measured.sentences["test"], truth,
-                                 f"Sentences for pictures it has never seen (beam {measured.beam}), and one that a person said"),
-        "beam_tree.png": beam(measured.captioner, measured.vocabulary, measured.annotations["test"][0]),
+                                 f"Sentences for pictures it has never seen (beam {BEAM}), and one that a person said"),
+        "beam_tree.png": beam(trained.captioner, worlds.vocabulary, measured.annotations["test"][0]),
         "beam_widths.png": beam_widths(metrics["beams"])}
     if sprites:
-        figures["levels.png"] = four_columns(measured, parts, metrics["levels"])
+        figures["levels.png"] = four_columns(measured, worlds)
         figures["levels_by_world.png"] = plot.stacked_bars({WORLDS[name]: shares for name, shares in metrics["levels"].items()},
                                                            xlabel="share of the sentences")
     if "sizes" in metrics:

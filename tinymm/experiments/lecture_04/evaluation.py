@@ -15,8 +15,12 @@ from ...metrics import caption_scores, leave_one_out
 from ...models import attention_objective as objective
 from ...models.caption_likelihood import caption_log_prob
 from ...text import Vocabulary
+from .. import experiment as protocol
+from ..captioning.captioner import Captioner
+from ..captioning.lecture import Material
 from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part
+from .systems import Trained
 
 CONTENT = frozenset([*DIGITS, *SIZES, "left", "above"])   # words that say something about the picture
 
@@ -40,7 +44,7 @@ class Look:
     nats: float
 
 
-def look(captioner, vocabulary: Vocabulary, part: Part, captions: Sequence[Sequence[Sequence[str]]] | None = None,
+def look(captioner: Captioner, vocabulary: Vocabulary, part: Part, captions: Sequence[Sequence[Sequence[str]]] | None = None,
          annotations: np.ndarray | None = None, batch: int = 256) -> list[Look]:
     """Let the model go through given sentences, word by word.
 
@@ -164,7 +168,7 @@ def scored(sentences: list[tuple[str, ...]], part: Part) -> dict:
 
 # ---------------------------------------------------------------------- the variance of the hard estimate
 
-def gradient_variance(captioner, pairs: CaptionPairs, annotations: np.ndarray, baseline: float, samples: int,
+def gradient_variance(captioner: Captioner, pairs: CaptionPairs, annotations: np.ndarray, baseline: float, samples: int,
                       seed: int, batch: int = 32) -> dict[str, float]:
     """Total variance of the REINFORCE estimate (lambda_r = 1) of one batch's gradient, with and without the baseline.
 
@@ -196,42 +200,61 @@ def gradient_variance(captioner, pairs: CaptionPairs, annotations: np.ndarray, b
             for name, (total, square) in sums.items()}
 
 
-class Evaluation:
-    """All of it, for a trained ``experiment``.
+# ---------------------------------------------------------------------- all of it
+
+@dataclasses.dataclass
+class Measured(protocol.Measured):
+    """What lecture 4 measures.
 
     Attributes:
-        metrics: plain data for ``report.json``.
-        given, written: Looks of the test captions, and of the sentences of the beam search.
+        sentences: "greedy" and "beam 5" -> what they find for each test picture.
+        given: Looks of the test captions.
+        written: Looks of the sentences of the beam search.
         coverage: (L,), see ``coverage``.
+        grid: rows and columns of the L annotation vectors.
     """
 
-    def __init__(self, experiment):
-        captioner, vocabulary, part = experiment.captioner, experiment.vocabulary, experiment.parts["test"]
-        annotations = captioner.annotate(part)
-        history = experiment.trainer.history
-        self.sentences = {}
-        for name, beam in (("greedy", 1), ("beam 5", 5)):
-            found = captioner.search(annotations, beam)
-            self.sentences[name] = [tuple(vocabulary.decode(best.tokens)) for best, *_ in found]
-        self.given = look(captioner, vocabulary, part, annotations=annotations)
-        self.written = look(captioner, vocabulary, part, [[s] for s in self.sentences["beam 5"]], annotations)
-        self.coverage, entropy = coverage(self.given)
-        words, training = sum(len(k.words) + 1 for k in self.given), history["nats a word"]
-        self.metrics = {
-            "loss": {"first nats a word": training[0], "last nats a word": float(np.mean(training[-50:])),
-                     "test nats a word": sum(k.nats for k in self.given) / words},
-            "parameters": sum(p.numel() for p in captioner.parameters()), "vocabulary": len(vocabulary),
-            "captions": {name: scored(sentences, part) for name, sentences in self.sentences.items()},
-            "people": leave_one_out(part.captions) if min(map(len, part.captions)) > 1 else None,
-            "beta": betas(self.given, kinds=part.scenes is not None), "coverage entropy": entropy}
-        if part.scenes is not None:
-            self.metrics["encoder accuracy"] = experiment.encoder_trainer.history["accuracy"][-1]
-            given, written = (pointing(k, part.scenes, experiment.grid) for k in (self.given, self.written))
-            self.metrics["attention"] = {
-                "chance": given.chance,
-                **{name: {"accuracy": p.accuracy, "mass": p.mass, "mentions": p.mentions, "by place": list(p.by_place)}
-                   for name, p in (("given captions", given), ("generated captions", written))}}
-            if experiment.objective.hard:
-                self.metrics["gradient variance"] = gradient_variance(captioner, experiment.pairs["test"], annotations,
-                                                                      experiment.baseline.value, experiment.size.samples,
-                                                                      experiment.seed)
+    sentences: dict[str, list[tuple[str, ...]]]
+    given: list[Look]
+    written: list[Look]
+    coverage: np.ndarray
+    grid: tuple[int, int]
+
+
+def evaluate(trained: Trained, material: Material, samples: int, seed: int) -> Measured:
+    """All of it.
+
+    Args:
+        trained: captioner and histories.
+        material: with the test part.
+        samples: of the gradient of hard attention, for its variance.
+        seed: of the samples.
+    """
+    captioner, vocabulary, part = trained.captioner, material.vocabulary, material.parts["test"]
+    annotations, grid = captioner.annotate(part), captioner.encoder.grid(*material.picture_size)
+    sentences = {}
+    for name, beam in (("greedy", 1), ("beam 5", 5)):
+        found = captioner.search(annotations, beam)
+        sentences[name] = [tuple(vocabulary.decode(best.tokens)) for best, *_ in found]
+    given = look(captioner, vocabulary, part, annotations=annotations)
+    written = look(captioner, vocabulary, part, [[s] for s in sentences["beam 5"]], annotations)
+    covered, entropy = coverage(given)
+    words, training = sum(len(k.words) + 1 for k in given), trained.trainer.history["nats a word"]
+    metrics = {
+        "loss": {"first nats a word": training[0], "last nats a word": float(np.mean(training[-50:])),
+                 "test nats a word": sum(k.nats for k in given) / words},
+        "parameters": sum(p.numel() for p in captioner.parameters()), "vocabulary": len(vocabulary),
+        "captions": {name: scored(of_picture, part) for name, of_picture in sentences.items()},
+        "people": leave_one_out(part.captions) if min(map(len, part.captions)) > 1 else None,
+        "beta": betas(given, kinds=part.scenes is not None), "coverage entropy": entropy}
+    if part.scenes is not None:
+        metrics["encoder accuracy"] = trained.encoder_trainer.history["accuracy"][-1]
+        of_given, of_written = (pointing(looks, part.scenes, grid) for looks in (given, written))
+        metrics["attention"] = {
+            "chance": of_given.chance,
+            **{name: {"accuracy": p.accuracy, "mass": p.mass, "mentions": p.mentions, "by place": list(p.by_place)}
+               for name, p in (("given captions", of_given), ("generated captions", of_written))}}
+        if captioner.decoder.hard:
+            pairs = CaptionPairs(part.captions, vocabulary, Vocabulary.pad)
+            metrics["gradient variance"] = gradient_variance(captioner, pairs, annotations, trained.baseline.value, samples, seed)
+    return Measured(metrics, sentences, given, written, covered, grid)

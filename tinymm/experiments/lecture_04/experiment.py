@@ -13,24 +13,19 @@ import numpy as np
 
 from ...autograd import Tensor
 from ...backend.threads import blas_threads
-from ...data.worlds.digit_scenes import CANVAS, DigitScenes
-from ...data.worlds.digit_windows import CLASSES, digit_windows
+from ...data.worlds.digit_scenes import DigitScenes
 from ...models import attention_objective
-from ...models.conv_encoder import ConvEncoder
-from ...models.show_attend_and_tell import ShowAttendTell
 from ...text import Vocabulary
 from ...train import Trainer
-from ..captioning.datasets import NAMES
-from ..captioning.pairs import CaptionPairs
-from ..captioning.parts import alone, photo_parts, scene_part, vocabulary_of
-from ..captioning.stage import BATCH, BLAS_THREADS, caption_stage, captioner_config
 from ..captioning.captioner import Captioner
+from ..captioning.lecture import CaptioningExperiment, Material
+from ..captioning.pairs import CaptionPairs
+from ..captioning.parts import alone, photo_parts, scene_part
+from ..captioning.stage import BATCH, BLAS_THREADS, caption_stage
 from ..claims import Claim
-from ..classify_stage import window_stage
-from ..experiment import Experiment
-
-
-WORLD = f"scenes of {CANVAS} x {CANVAS} pixels with handwritten digits of 10 to 18 pixels"
+from .claims import claims_of, comparisons
+from .evaluation import Measured, evaluate, look, pointing
+from .systems import OBJECTIVES, WORLD, Objective, Trained, build, encoder_stage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,169 +42,117 @@ class Scale:
     samples: int          # gradient samples to measure the variance with
 
 
-SCALES = {"lecture": Scale(20_000, 2, 8000, 200, 500, 4, 40, 64),
-          "smoke": Scale(1500, 2, 250, 20, 40, 1, 2, 8)}
+SCALES = {"lecture": Scale(windows=20_000, window_rounds=2, train=8000, validation=200, test=500, epochs=4, photo_epochs=40,
+                           samples=64),
+          "smoke": Scale(windows=1500, window_rounds=2, train=250, validation=20, test=40, epochs=1, photo_epochs=2, samples=8)}
 
 
-@dataclasses.dataclass(frozen=True)
-class Objective:
-    """The hyper-parameters in which the variants differ."""
-
-    hard: bool = False
-    lam: float = 0.0        # lambda of the doubly stochastic penalty
-    lambda_r: float = 0.1   # as the authors' code; 1 is unbiased, and too noisy to learn from here
-    lambda_e: float = 0.002
-    lr: float = 4e-3
-
-
-OBJECTIVES = {"soft": Objective(), "hard": Objective(hard=True), "doubly_stochastic": Objective(lam=1.0)}
-
-
-def build(channels: int, vocabulary: int, hard: bool) -> Captioner:
-    """The untrained captioner.
-
-    Args:
-        channels: of the pictures, 1 or 3.
-        vocabulary: K.
-        hard: hard attention.
-    """
-    encoder = ConvEncoder(channels)
-    return Captioner(encoder, ShowAttendTell(encoder.features, vocabulary, hard=hard, pad=Vocabulary.pad), Vocabulary.pad)
-
-
-def encoder_stage(encoder: ConvEncoder, windows: int, rounds: int, seed: int, device: str, **trainer) -> Trainer:
-    """Classify windows with single digits."""
-    train, held = ((images, classes[:, None]) for images, classes in
-                   (digit_windows("train", windows, seed), digit_windows("validation", 1000, seed)))
-    return window_stage(encoder, (CLASSES,), train, held, rounds, device=device, **trainer)
-
-
-class ShowAttendAndTell(Experiment):
+class ShowAttendAndTell(CaptioningExperiment[Trained, Measured]):
     """The captioner with soft attention, hard attention, or soft attention with the doubly stochastic penalty."""
 
     number, title = 4, "Show, Attend and Tell"
     variants = {"soft": "soft attention", "hard": "hard attention, by REINFORCE",
                 "doubly_stochastic": "soft attention with the penalty, lambda = 1"}
-    datasets = NAMES
 
     @staticmethod
-    def restore(config: dict, vocabulary: int) -> Captioner:
-        """An untrained captioner of the kind that a checkpoint with this configuration belongs to."""
-        return build(config["channels"], vocabulary, OBJECTIVES[config["variant"]].hard)
+    def build(channels: int, picture_size: tuple[int, int], vocabulary: int, variant: str) -> Captioner:
+        return build(channels, vocabulary, OBJECTIVES[variant].hard)   # the grid grows with the picture
 
     @staticmethod
-    def explain(captioner: Captioner, vocabulary: Vocabulary, image: np.ndarray, words: list[str]):
-        """Where the model looks in a picture (C, H, W) at each word of a sentence: (what it is, a Figure)."""
-        from . import evaluation as lecture_04_evaluation, figures as lecture_04_figures
+    def explain(captioner: Captioner, vocabulary: Vocabulary, image: np.ndarray, words: list[str]) -> tuple:
+        """Where the model looks at each word."""
+        from . import figures
 
-        one, = lecture_04_evaluation.look(captioner, vocabulary, alone(image, words))
-        return "attention", lecture_04_figures.attention(image, one, captioner.encoder.grid(*image.shape[1:]))
+        one, = look(captioner, vocabulary, alone(image, words))
+        return "attention", figures.attention(image, one, captioner.encoder.grid(*image.shape[1:]))
+
+    @property
+    def size(self) -> Scale:
+        """How much of everything."""
+        return SCALES[self.scale]
+
+    @property
+    def objective(self) -> Objective:
+        """The variant's."""
+        return OBJECTIVES[self.variant]
+
+    @property
+    def world(self) -> str | None:
+        return WORLD if self.data is None else None
 
     @property
     def config(self) -> dict:
-        return {**super().config, "hyperparameters": {"batch": BATCH, **dataclasses.asdict(SCALES[self.scale]),
-                                                      **dataclasses.asdict(OBJECTIVES[self.variant])}}
+        return {**super().config, "hyperparameters": {"batch": BATCH, **dataclasses.asdict(self.size),
+                                                      **dataclasses.asdict(self.objective)}}
 
-    # ------------------------------------------------------------------ data and models
+    # ------------------------------------------------------------------ data and trainings
 
     def prepare(self) -> None:
-        self.size, self.objective = SCALES[self.scale], OBJECTIVES[self.variant]
         if self.data is None:
-            self.parts = {name: scene_part(DigitScenes(name, getattr(self.size, name), self.seed).scenes)
-                          for name in ("train", "validation", "test")}
+            parts = {name: scene_part(DigitScenes(name, getattr(self.size, name), self.seed).scenes)
+                     for name in ("train", "validation", "test")}
         else:
-            self.parts = photo_parts(self.number, self.data, self.root, self.seed)
-        self.vocabulary = vocabulary_of(self.parts["train"])
-        self.pairs = {name: CaptionPairs(part.captions, self.vocabulary, Vocabulary.pad) for name, part in self.parts.items()}
-        picture = self.parts["train"].images([0])
-        self.channels, self.picture_size = picture.shape[1], picture.shape[2:]
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of annotation vectors."""
-        return self.captioner.encoder.grid(*self.picture_size)
+            parts = photo_parts(self.number, self.data, self.root, self.seed)
+        self.material = Material.of(parts)
 
     def stages(self, folder, progress):
-        self.captioner = build(self.channels, len(self.vocabulary), self.objective.hard).to(self.device)
+        at = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
+        captioner = build(self.material.channels, len(self.material.vocabulary), self.objective.hard).to(self.device)
+        encoder_trainer = None
         if self.data is None:
-            self.encoder_trainer = encoder_stage(
-                self.captioner.encoder, self.size.windows, self.size.window_rounds, self.seed, self.device, config=self.config,
-                folder=folder and folder / "encoder", label="encoder" if progress else None)
-            yield self.encoder_trainer
-        self.trainer = self._caption_stage(folder and folder / "captioner", progress)
-        yield self.trainer
+            encoder_trainer = encoder_stage(captioner.encoder, self.size.windows, self.size.window_rounds, self.seed, self.device,
+                                            config=self.config, **at("encoder"))
+            yield encoder_trainer
+        baseline = attention_objective.MovingAverage()
+        trainer = self._caption_stage(captioner, baseline, at("captioner"))
+        yield trainer
+        return Trained(captioner, trainer, baseline, encoder_trainer)
 
-    def _caption_stage(self, folder, progress) -> Trainer:
+    def _caption_stage(self, captioner: Captioner, baseline: attention_objective.MovingAverage, options: dict) -> Trainer:
+        parts, vocabulary = self.material.parts, self.material.vocabulary
         joint = self.data is not None   # otherwise the encoder does not change any more
-        annotations, held = (None if joint else self.captioner.annotate(self.parts[name]) for name in ("train", "validation"))
-        self.baseline = attention_objective.MovingAverage()
+        annotations, held = (None if joint else captioner.annotate(parts[name]) for name in ("train", "validation"))
 
         def validate():
-            from . import evaluation
-
-            looks = evaluation.look(self.captioner, self.vocabulary, self.parts["validation"], annotations=held)
+            looks = look(captioner, vocabulary, parts["validation"], annotations=held)
             found = {"validation nats a word": sum(k.nats for k in looks) / sum(len(k.words) + 1 for k in looks)}
-            if self.parts["validation"].scenes is not None:
-                found["pointing"] = evaluation.pointing(looks, self.parts["validation"].scenes, self.grid).accuracy
+            if parts["validation"].scenes is not None:
+                grid = captioner.encoder.grid(*self.material.picture_size)
+                found["pointing"] = pointing(looks, parts["validation"].scenes, grid).accuracy
             return found
 
-        config = captioner_config(self, self.vocabulary, None if joint else WORLD)
-        return caption_stage(self.captioner, self.parts["train"], self.pairs["train"], self.loss, annotations=annotations,
+        return caption_stage(captioner, parts["train"], CaptionPairs(parts["train"].captions, vocabulary, Vocabulary.pad),
+                             lambda decoded, targets, mask: self.loss(decoded, targets, mask, baseline), annotations=annotations,
                              epochs=self.epochs or (self.size.photo_epochs if joint else self.size.epochs), lr=self.objective.lr,
-                             config=config, device=self.device, validate=validate, folder=folder,
-                             carried={"baseline": self.baseline}, label="captioner" if progress else None)
+                             config=self.captioner_config(vocabulary), device=self.device, validate=validate,
+                             carried={"baseline": baseline}, **options)
 
-    def loss(self, decoded, targets: Tensor, mask: Tensor):
-        """The variant's objective, and what to record of it."""
+    def loss(self, decoded, targets: Tensor, mask: Tensor, baseline: attention_objective.MovingAverage):
+        """The variant's objective, and what to record of it; hard attention moves the baseline."""
         settings, words = self.objective, float(mask.sum())
         if settings.hard:
-            loss, log_p = attention_objective.hard_objective(decoded, targets, mask, self.baseline.value, settings.lambda_r,
+            loss, log_p = attention_objective.hard_objective(decoded, targets, mask, baseline.value, settings.lambda_r,
                                                              settings.lambda_e)
-            self.baseline.update(float(log_p.mean()))
-            return loss, {"nats a word": -float(log_p.sum()) / words, "baseline": self.baseline.value}
+            baseline.update(float(log_p.mean()))
+            return loss, {"nats a word": -float(log_p.sum()) / words, "baseline": baseline.value}
         loss = attention_objective.soft_objective(decoded, targets, mask, settings.lam)
         penalty = (attention_objective.doubly_stochastic_penalty(decoded.alpha.detach(), mask).mean() if settings.lam else 0.0)
         return loss, {"nats a word": float(loss.detach() - settings.lam * penalty) * targets.shape[1] / words}
 
     # ------------------------------------------------------------------ what came of it
 
-    def evaluate(self) -> dict:
-        from . import evaluation
-
+    def evaluate(self, trained: Trained) -> Measured:
         with blas_threads(BLAS_THREADS):
-            self.measured = evaluation.Evaluation(self)
-        return self.measured.metrics
+            return evaluate(trained, self.material, self.size.samples, self.seed)
 
     def claims(self, metrics: dict) -> list[Claim]:
-        first, chance = metrics["loss"]["first nats a word"], np.log(len(self.vocabulary))
-        claims = [Claim(f"the first loss is within 0.3 of ln K = {chance:.2f} nats a word", abs(first - chance), "<", 0.3)]
-        if self.data is not None:   # so few photographs prove the path, and nothing else
-            return claims
-        points, soft = metrics["attention"], not self.objective.hard
-        claims += [
-            Claim("BLEU-4 of generated captions on held-out scenes", metrics["captions"]["beam 5"]["BLEU-4"], ">", 0.9),
-            Claim("the attention is on the digit that is being named, in held-out captions",
-                  points["given captions"]["accuracy"], ">=", 0.9 if soft else 0.8),
-            Claim("and on the digit whose turn it is, in the sentences it writes itself",
-                  points["generated captions"]["accuracy"], ">=", 0.9 if soft else 0.8),
-            Claim("the gate beta is lower on words that say nothing about the picture (difference of means)",
-                  metrics["beta"]["function words"] - metrics["beta"]["content words"], "<", 0)]
-        if soft and not self.objective.lam:
-            claims.append(Claim("the attention's mass on the named digit", points["given captions"]["mass"], ">=", 0.7))
-        if not soft:
-            claims.append(Claim("the baseline lowers the variance of the gradient (ratio to that without)",
-                                metrics["gradient variance"]["with baseline"] / metrics["gradient variance"]["without"], "<", 1))
-        return claims
+        return claims_of(self.objective, metrics)
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
-        claims = []
-        if {"soft", "doubly_stochastic"} <= set(metrics):
-            claims.append(Claim("the penalty spreads the attention of a whole sentence (gain in entropy of the coverage, nats)",
-                                metrics["doubly_stochastic"]["coverage entropy"] - metrics["soft"]["coverage entropy"], ">", 0))
-        return claims
+        return comparisons(metrics)
 
-    def figures(self, metrics: dict) -> dict:
+    def figures(self, trained: Trained, measured: Measured) -> dict:
         from . import figures
 
-        return figures.all_figures(self, metrics)
+        return figures.all_figures(trained, measured, self.material)

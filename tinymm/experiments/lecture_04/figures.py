@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ... import plot
 from ...data.worlds.digit_scenes import Scene
-from .evaluation import Look, is_true, mentions
+from ..captioning.lecture import Material
+from .evaluation import Look, Measured, is_true, mentions
+from .systems import Trained
 
 SHOWN = 3   # scenes whose attention is drawn word by word
 
@@ -28,7 +30,7 @@ def attention(image: np.ndarray, look: Look, grid: tuple[int, int], scene: Scene
     return plot.attention_words(image, list(look.words), look.alpha, grid, beta=look.beta, boxes=boxes_of(look, scene), title=title)
 
 
-def learning(history: dict[str, Sequence[float]], words: int):
+def learning(history: Mapping[str, Sequence[float]], words: int):
     """Nats a word in training and validation, beside ln K."""
     return plot.loss_curves({"training": history["nats a word"], "validation": history["validation nats a word"]},
                             chance={f"ln {words}: knowing nothing": np.log(words)}, ylabel="nats a word")
@@ -49,15 +51,15 @@ def gates(metrics: dict):
     return plot.bars(shown, ylabel="mean β", title="How much of the picture each word takes in")
 
 
-def all_figures(experiment, metrics: dict) -> dict:
-    """File name -> Figure, for a trained and measured experiment."""
-    measured, part, grid = experiment.measured, experiment.parts["test"], experiment.grid
+def all_figures(trained: Trained, measured: Measured, material: Material) -> dict:
+    """File name -> Figure."""
+    part, grid, metrics = material.parts["test"], measured.grid, measured.metrics
     shown = min(12, len(part))
     pictures = part.images(range(shown))
     sentences = measured.sentences["beam 5"]
     correct = None if part.scenes is None else [is_true(s, scene) for s, scene in zip(sentences[:shown], part.scenes)]
     figures = {
-        "learning.png": learning(experiment.trainer.history, len(experiment.vocabulary)),
+        "learning.png": learning(trained.trainer.history, len(material.vocabulary)),
         "captions.png": plot.caption_grid(list(pictures), [" ".join(s) for s in sentences[:shown]],
                                           [" ".join(of_picture[0]) for of_picture in part.captions[:shown]], correct,
                                           title="Sentences for pictures it has never seen, and one that a person could have said"

@@ -1,0 +1,33 @@
+"""How likely a captioner finds the captions of people, in nats."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...autograd import Tensor, no_grad
+from ...models.caption_likelihood import caption_log_prob
+from ...text import Vocabulary
+from .captioner import Captioner
+from .pairs import CaptionPairs
+from .parts import Part
+
+
+def nats(captioner: Captioner, vocabulary: Vocabulary, part: Part, annotations: np.ndarray | None = None,
+         batch: int = 256) -> tuple[float, int]:
+    """-log p of all captions of a part, in nats, and how many words they have, their ends included."""
+    a = captioner.annotate(part) if annotations is None else annotations
+    pairs, device = CaptionPairs(part.captions, vocabulary, captioner.first), next(captioner.parameters()).device
+    captioner.eval()
+    spent = 0.0
+    with no_grad():
+        for start in range(0, len(pairs), batch):
+            pictures, y, targets = pairs.batch(range(start, min(start + batch, len(pairs))))
+            logits = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
+            spent -= float(caption_log_prob(logits, targets.to(device)).sum())
+    return spent, int(pairs.lengths.sum())
+
+
+def unigram_entropy(vocabulary: Vocabulary) -> float:
+    """Of the words of the training captions, in nats: what a model pays that knows only how frequent each word is."""
+    p = vocabulary.counts[vocabulary.counts > 0] / vocabulary.counts.sum()
+    return float(-(p * np.log(p)).sum())
