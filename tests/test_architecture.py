@@ -63,6 +63,21 @@ def test_the_rooms_of_floor_4_stand_beside_each_other():
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_lecture_uses_anothers_room():
+    """Its systems excepted: what they share stands in ``captioning``, or beside the rooms."""
+    wrong = []
+    for name, path in modules().items():
+        here = name.split(".")
+        if here[0] != "experiments" or not here[1].startswith("lecture_"):
+            continue
+        for target in imports(name, path, lazy=True):
+            there = target.split(".")
+            if there[:1] == ["experiments"] and len(there) > 1 and there[1].startswith("lecture_"):
+                if there[1] != here[1] and there[2:] != ["systems"]:
+                    wrong.append(f"{name} imports {target}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_no_circles():
     known = modules()
     graph = {name: {t if t in known else t + ".__init__" for t in imports(name, path, lazy=False)} - {name}
