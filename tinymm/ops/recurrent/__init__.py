@@ -1,7 +1,9 @@
 """Recurrent networks. The map of the room:
 
-cells (the formula of one step, its four rungs): rnn.py, lstm_cell.py, gru_cell.py; with layer norm: layer_norm_lstm.py,
-layer_norm_gru.py, and normalised_recurrence.py, what the two add to a sweep.
-sweep.py runs a cell over time, stack.py stacks layers and directions, lstm.py and gru.py are the public functions,
-lstm_tiles.py is the LSTM's sweep in register tiles, ragged.py packs sequences of different lengths.
+one step, the formula first and then its rungs: rnn.py (and its sequences), lstm_cell.py, gru_cell.py; with layer norm
+(steps and sequences) layer_norm_lstm.py, layer_norm_gru.py, over normalised_recurrence.py (what the norm adds to a sweep).
+Over time: sweep.py takes a step through a sequence, lstm_tiles.py does the LSTM's in register tiles on the CPU; stack.py
+checks arguments and piles layers and directions; lstm.py and gru.py are the public functions over whole sequences.
+ragged.py: sequences of different lengths, padded with ``lengths`` or packed. samples.py: the sample calls that the
+registry's tests use for several of them.
 """

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from ...autograd.registry import register
 from ...autograd.tensor import Tensor
-from .gru_cell import GRUCell, GRUSteps
-from .lstm import sample_calls, sample_options
-from .sweep import unroll
+from .gru_cell import GRUCell
+from .samples import sample_calls, sample_options
 from .stack import check_hx, stacked
+from .sweep import unroll
 
 
-class GRU(GRUSteps):
+class GRU(GRUCell):
     """(all h_t, last h) of one layer in one direction."""
 
     name = "gru"
+    is_cell = False
 
     # ------------------------------------------------------------------ rung 1: the formula
 

@@ -12,27 +12,45 @@ import numpy as np
 
 from ...autograd.choice import where
 from ...autograd.elementwise import sigmoid, tanh
-from ...autograd.registry import Sample, register
+from ...autograd.registry import register
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ...backend.vmath import sigmoid as s_, tanh as tanh_
-from .lstm_cell import logistic
-from .sweep import Recurrence, blocks
+from .samples import sample_cell_resets, sample_cells
 from .stack import check_cell, check_hx
+from .sweep import Recurrence, blocks, logistic
 
 
-class GRUSteps(Recurrence):
-    """One time step of a GRU on three rungs; ``GRUCell`` and ``GRU`` are made of it.
+class GRUCell(Recurrence):
+    """h' from (x, h) and the weights.
 
     ``self.gates[t]`` becomes r, z and u = U_n h + b_hn; n goes to ``self.new[t]``.
     """
 
+    name = "gru_cell"
+    is_cell = True
     n_gates = 3
     one_gradient = False   # U_n h is multiplied by r, W_n x is not
     reset_first = True     # the gates stand in the order r, z, n, or else z, r, n
     sign = 1               # -1: z stands for 1 - z, h' = z n + (1 - z) h
+
+    # ------------------------------------------------------------------ rung 1: the formula
+
+    @staticmethod
+    def definition(x, h, w_ih, w_hh, b_ih, b_hh, reset=None):
+        if reset is not None:
+            h = where(wrap(reset[:, None]), 0, h)
+        a, u = x @ w_ih.T, h @ w_hh.T   # (B, 3H) each
+        a = a if b_ih is None else a + b_ih
+        u = u if b_hh is None else u + b_hh
+        H = h.shape[1]
+        r, z = sigmoid(a[:, :H] + u[:, :H]), sigmoid(a[:, H:2 * H] + u[:, H:2 * H])
+        n = tanh(a[:, 2 * H:] + r * u[:, 2 * H:])
+        return (1 - z) * n + z * h
+
+    # ------------------------------------------------------------------ kept by all rungs
 
     def allocate(self, xp, T, B, H):
         self.new = xp.empty((T, H, B), self.gates.dtype)
@@ -215,27 +233,6 @@ template <typename T> __global__ void gru_back(const T* gates, const T* new_stat
 """)
 
 
-class GRUCell(GRUSteps):
-    """h' from (x, h) and the weights."""
-
-    name = "gru_cell"
-    is_cell = True
-
-    # ------------------------------------------------------------------ rung 1: the formula
-
-    @staticmethod
-    def definition(x, h, w_ih, w_hh, b_ih, b_hh, reset=None):
-        if reset is not None:
-            h = where(wrap(reset[:, None]), 0, h)
-        a, u = x @ w_ih.T, h @ w_hh.T   # (B, 3H) each
-        a = a if b_ih is None else a + b_ih
-        u = u if b_hh is None else u + b_hh
-        H = h.shape[1]
-        r, z = sigmoid(a[:, :H] + u[:, :H]), sigmoid(a[:, H:2 * H] + u[:, H:2 * H])
-        n = tanh(a[:, 2 * H:] + r * u[:, 2 * H:])
-        return (1 - z) * n + z * h
-
-
 def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
              b_hh: Tensor | None = None, *, reset: Tensor | None = None) -> Tensor:
     """One step of a GRU.
@@ -265,24 +262,6 @@ def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor
     (input, h, *weights), reset = check_cell("gru_cell", 3, input, check_hx("gru_cell", hx, "h"),
                                              (w_ih, w_hh, b_ih, b_hh), reset)
     return GRUCell.apply(input, h, *weights, reset=reset)
-
-
-def sample_cells(gates: int):
-    """Samples for the cells with one state."""
-    def samples(draw):
-        for B, D, H in ((3, 5, 4), (1, 2, 1), (2, 3, 40), (0, 3, 2), (17, 9, 70)):
-            yield Sample(draw.normal(B, D), draw.normal(B, H), draw.normal(gates * H, D, scale=0.4),
-                         draw.normal(gates * H, H, scale=0.4), draw.normal(gates * H), draw.normal(gates * H))
-        yield Sample(draw.normal(3, 5), draw.normal(3, 4), draw.normal(gates * 4, 5), draw.normal(gates * 4, 4))
-    return samples
-
-
-def sample_cell_resets(gates: int):
-    """Samples with some rows reset."""
-    def samples(draw):
-        yield Sample(draw.normal(3, 5), draw.normal(3, 4), draw.normal(gates * 4, 5), draw.normal(gates * 4, 4),
-                     draw.normal(gates * 4), draw.normal(gates * 4), reset=np.array([True, False, True]))
-    return samples
 
 
 register("gru_cell", gru_cell, sample_cells(3), torch="gru_cell", fused=GRUCell)

@@ -15,17 +15,16 @@ from ...autograd.choice import where
 from ...autograd.elementwise import sigmoid, tanh
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
-from .gru_cell import GRUSteps
+from .gru_cell import GRUCell
 from .normalised_recurrence import NormalisedRecurrence, layer_norm_formula
-from .sweep import unroll
 from .stack import check_cell, check_hx, check_normalisation, check_sequence
+from .sweep import unroll
 
 
-class LayerNormGRUCell(NormalisedRecurrence, GRUSteps):
+class LayerNormGRUCell(NormalisedRecurrence, GRUCell):
     """h' from (x, h), the weights, the biases and the gains."""
 
     name = "layer_norm_gru_cell"
-    is_cell = True
     groups = ((0, 2), (2, 3))
     reset_first, sign = False, -1   # rows z, r, n, and 1 - s(z) = s(-z) is what GRUSteps calls z
 
@@ -51,6 +50,8 @@ class LayerNormGRU(LayerNormGRUCell):
 
     name = "layer_norm_gru"
     is_cell = False
+
+    # ------------------------------------------------------------------ rung 1: the formula
 
     @staticmethod
     def definition(x, h, *weights, **options):

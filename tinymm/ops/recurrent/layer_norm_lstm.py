@@ -18,17 +18,32 @@ from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
 from ...backend.jit import kernel, prange
 from ...backend.vmath import sigmoid as s_, tanh as tanh_
-from .lstm_cell import logistic
 from .normalised_recurrence import NormalisedRecurrence, layer_norm_formula, normalise, normalise_back
-from .sweep import Recurrence, blocks, unroll
 from .stack import check_cell, check_hx, check_normalisation, check_sequence
+from .sweep import Recurrence, blocks, logistic, unroll
 
 
 class CellNormSteps(Recurrence):
-    """The gates f, i, o, g, the memory cell and its normalised output, one step."""
+    """One step: the formula, and on each rung what follows the normalised products: the gates f, i, o, g, the memory
+    cell and its normalised output."""
 
     n_states = 2
     n_gates = 4
+
+    # ------------------------------------------------------------------ rung 1: the formula
+
+    @staticmethod
+    def definition(x, h, c, w_ih, w_hh, b_ih, b_hh, a_ih, a_hh, a_c, b_c, eps=1e-5, reset=None):
+        if reset is not None:
+            h, c = (where(wrap(reset[:, None]), 0, s) for s in (h, c))
+        H = h.shape[1]
+        a = layer_norm_formula(h @ w_hh.T, a_hh, b_hh, eps) + layer_norm_formula(x @ w_ih.T, a_ih, b_ih, eps)
+        # a is (B, 4H)
+        f, i, o, g = sigmoid(a[:, :H]), sigmoid(a[:, H:2 * H]), sigmoid(a[:, 2 * H:3 * H]), tanh(a[:, 3 * H:])
+        c = f * c + i * g
+        return o * tanh(layer_norm_formula(c, a_c, b_c, eps)), c
+
+    # ------------------------------------------------------------------ the cell's normalisation, all rungs
 
     def allocate(self, xp, T, B, H):
         a_c, b_c = self.more
@@ -96,6 +111,41 @@ class CellNormSteps(Recurrence):
         self.cell_back(t, carry, dc)
         _gates_back(self.gates[t].reshape(4, H * B), self.c[before].reshape(H * B), t * B, B, blocks(H, B),
                     carry.reshape(H * B), dc.reshape(H * B), d_rec.reshape(4, H * B), d_pre, work=H * B)
+
+
+class LayerNormLSTMCell(NormalisedRecurrence, CellNormSteps):
+    """(h', c') from (x, h, c), the weights, the biases and the gains."""
+
+    name = "layer_norm_lstm_cell"
+    is_cell = True
+    groups = ((0, 4),)
+
+    # ------------------------------------------------------------------ gradients of the cell's gain and bias, all rungs
+
+    def backward_numpy(self, *grads):
+        xp, H = xp_of(self.x), self.w_hh.shape[1]
+        self.d_a_c, self.d_b_c = xp.zeros(H, self.x.dtype), xp.zeros(H, self.x.dtype)
+        return super().backward_numpy(*grads)
+
+    backward_numba = backward_cuda = backward_numpy
+
+    def more_gradients(self):
+        d_a_c, d_b_c = self.d_a_c, self.d_b_c
+        del self.d_a_c, self.d_b_c   # what is returned must not stay here
+        return d_a_c if self.needs[9] else None, d_b_c if self.needs[10] else None
+
+
+class LayerNormLSTM(LayerNormLSTMCell):
+    """(all h_t, last h, last c) over a sequence."""
+
+    name = "layer_norm_lstm"
+    is_cell = False
+
+    # ------------------------------------------------------------------ rung 1: the formula
+
+    @staticmethod
+    def definition(x, h, c, *weights, **options):
+        return unroll(LayerNormLSTMCell.definition, x, (h, c), weights, **options)
 
 
 @kernel(parallel=True)
@@ -175,50 +225,6 @@ def _gates_back(gates, c_before, first, B, parts, carry, dc, d_rec, d_pre):
                 to, source = d_pre[gate, j, first:first + B], d_rec[gate, j * B:(j + 1) * B]
                 for n in range(B):
                     to[n] = source[n]
-
-
-class LayerNormLSTMCell(NormalisedRecurrence, CellNormSteps):
-    """(h', c') from (x, h, c), the weights, the biases and the gains."""
-
-    name = "layer_norm_lstm_cell"
-    is_cell = True
-    groups = ((0, 4),)
-
-    # ------------------------------------------------------------------ rung 1: the formula
-
-    @staticmethod
-    def definition(x, h, c, w_ih, w_hh, b_ih, b_hh, a_ih, a_hh, a_c, b_c, eps=1e-5, reset=None):
-        if reset is not None:
-            h, c = (where(wrap(reset[:, None]), 0, s) for s in (h, c))
-        H = h.shape[1]
-        a = layer_norm_formula(h @ w_hh.T, a_hh, b_hh, eps) + layer_norm_formula(x @ w_ih.T, a_ih, b_ih, eps)
-        # a is (B, 4H)
-        f, i, o, g = sigmoid(a[:, :H]), sigmoid(a[:, H:2 * H]), sigmoid(a[:, 2 * H:3 * H]), tanh(a[:, 3 * H:])
-        c = f * c + i * g
-        return o * tanh(layer_norm_formula(c, a_c, b_c, eps)), c
-
-    def backward_numpy(self, *grads):
-        xp, H = xp_of(self.x), self.w_hh.shape[1]
-        self.d_a_c, self.d_b_c = xp.zeros(H, self.x.dtype), xp.zeros(H, self.x.dtype)
-        return super().backward_numpy(*grads)
-
-    backward_numba = backward_cuda = backward_numpy
-
-    def more_gradients(self):
-        d_a_c, d_b_c = self.d_a_c, self.d_b_c
-        del self.d_a_c, self.d_b_c   # what is returned must not stay here
-        return d_a_c if self.needs[9] else None, d_b_c if self.needs[10] else None
-
-
-class LayerNormLSTM(LayerNormLSTMCell):
-    """(all h_t, last h, last c) over a sequence."""
-
-    name = "layer_norm_lstm"
-    is_cell = False
-
-    @staticmethod
-    def definition(x, h, c, *weights, **options):
-        return unroll(LayerNormLSTMCell.definition, x, (h, c), weights, **options)
 
 
 def layer_norm_lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor,

@@ -19,20 +19,31 @@ from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ...backend.vmath import sigmoid as s_, tanh as tanh_
-from .sweep import Recurrence, blocks
+from .sweep import Recurrence, blocks, logistic
 from .stack import check_cell, check_hx
 
 
-def logistic(a):
-    """s(a) = (1 + tanh(a/2)) / 2 on an array: it cannot overflow."""
-    return 0.5 * np.tanh(0.5 * a) + 0.5
+class LSTMCell(Recurrence):
+    """(h', c') from (x, h, c) and the weights."""
 
-
-class LSTMSteps(Recurrence):
-    """One time step of an LSTM on three rungs; ``LSTMCell`` and ``LSTM`` are made of it."""
-
+    name = "lstm_cell"
+    is_cell = True
     n_states = 2
     n_gates = 4
+
+    # ------------------------------------------------------------------ rung 1: the formula
+
+    @staticmethod
+    def definition(x, h, c, w_ih, w_hh, b_ih, b_hh, reset=None, output_tanh=True):
+        if reset is not None:
+            h, c = (where(wrap(reset[:, None]), 0, s) for s in (h, c))
+        a = x @ w_ih.T + h @ w_hh.T   # (B, 4H)
+        for b in (b_ih, b_hh):
+            a = a if b is None else a + b
+        H = h.shape[1]
+        i, f, g, o = sigmoid(a[:, :H]), sigmoid(a[:, H:2 * H]), tanh(a[:, 2 * H:3 * H]), sigmoid(a[:, 3 * H:])
+        c = f * c + i * g
+        return o * (tanh(c) if output_tanh else c), c
 
     # ------------------------------------------------------------------ rung 2: NumPy
 
@@ -222,27 +233,6 @@ template <typename T> __global__ void lstm_back(const T* gates, const T* c_befor
     carry[k] = 0;
 }
 """)
-
-
-class LSTMCell(LSTMSteps):
-    """(h', c') from (x, h, c) and the weights."""
-
-    name = "lstm_cell"
-    is_cell = True
-
-    # ------------------------------------------------------------------ rung 1: the formula
-
-    @staticmethod
-    def definition(x, h, c, w_ih, w_hh, b_ih, b_hh, reset=None, output_tanh=True):
-        if reset is not None:
-            h, c = (where(wrap(reset[:, None]), 0, s) for s in (h, c))
-        a = x @ w_ih.T + h @ w_hh.T   # (B, 4H)
-        for b in (b_ih, b_hh):
-            a = a if b is None else a + b
-        H = h.shape[1]
-        i, f, g, o = sigmoid(a[:, :H]), sigmoid(a[:, H:2 * H]), tanh(a[:, 2 * H:3 * H]), sigmoid(a[:, 3 * H:])
-        c = f * c + i * g
-        return o * (tanh(c) if output_tanh else c), c
 
 
 def lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,

@@ -18,6 +18,13 @@ from .sweep import Recurrence
 COLUMNS = 256   # cases that a kernel takes at once
 
 
+def layer_norm_formula(a, gain, bias, eps):
+    """LN(a; gain, bias) over the last axis, in Tensor operations; without a gain only the bias is added."""
+    if gain is not None:
+        return LayerNorm.definition(a, gain, bias, 1, eps)
+    return a if bias is None else a + bias
+
+
 class NormalisedRecurrence(Recurrence):
     """Mixin: put it before the steps of a recurrence whose gates are to be normalised.
 
@@ -132,13 +139,6 @@ class NormalisedRecurrence(Recurrence):
     def more_gradients(self) -> tuple:
         """Gradients of the arguments after the gains."""
         return ()
-
-
-def layer_norm_formula(a, gain, bias, eps):
-    """LN(a; gain, bias) over the last axis, in Tensor operations; without a gain only the bias is added."""
-    if gain is not None:
-        return LayerNorm.definition(a, gain, bias, 1, eps)
-    return a if bias is None else a + bias
 
 
 def normalise(rung: str, a, eps, rstd) -> None:

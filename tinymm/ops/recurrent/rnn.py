@@ -15,16 +15,28 @@ from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ...backend.vmath import tanh as tanh_
-from .gru_cell import sample_cell_resets, sample_cells
-from .lstm import sample_calls, sample_options
-from .sweep import Recurrence, blocks, unroll
+from .samples import sample_calls, sample_cell_resets, sample_cells, sample_options
 from .stack import check_cell, check_hx, stacked
+from .sweep import Recurrence, blocks, unroll
 
 
-class RNNSteps(Recurrence):
-    """One time step on three rungs; ``self.gates[t]`` becomes h_t."""
+class RNNCell(Recurrence):
+    """h' from (x, h) and the weights; ``self.gates[t]`` becomes h_t."""
 
+    name = "rnn_cell"
+    is_cell = True
     n_gates = 1
+
+    # ------------------------------------------------------------------ rung 1: the formula
+
+    @staticmethod
+    def definition(x, h, w_ih, w_hh, b_ih, b_hh, is_relu=False, reset=None):
+        if reset is not None:
+            h = where(wrap(reset[:, None]), 0, h)
+        a = x @ w_ih.T + h @ w_hh.T
+        for b in (b_ih, b_hh):
+            a = a if b is None else a + b
+        return relu(a) if is_relu else tanh(a)
 
     # ------------------------------------------------------------------ rung 2: NumPy
 
@@ -70,6 +82,19 @@ class RNNSteps(Recurrence):
             CUDA_BACK(-(-B * H // 256), 256, (self.gates[t], xp_of(dy).ascontiguousarray(dy), np.int64(B), np.int64(H),
                                               np.int64(t * B), np.int64(d_pre.shape[2]),
                                               np.int32(self.choices["is_relu"]), dh, carry, d_rec, d_pre), dy.dtype)
+
+
+class RNN(RNNCell):
+    """(all h_t, last h) of one layer in one direction."""
+
+    name = "rnn"
+    is_cell = False
+
+    # ------------------------------------------------------------------ rung 1: the formula
+
+    @staticmethod
+    def definition(x, h, w_ih, w_hh, b_ih, b_hh, **options):
+        return unroll(RNNCell.definition, x, (h,), (w_ih, w_hh, b_ih, b_hh), **options)
 
 
 @kernel(parallel=True)
@@ -150,34 +175,6 @@ template <typename T> __global__ void rnn_back(const T* gates, const T* dy, long
     carry[k] = 0;
 }
 """)
-
-
-class RNNCell(RNNSteps):
-    """h' from (x, h) and the weights."""
-
-    name = "rnn_cell"
-    is_cell = True
-
-    # ------------------------------------------------------------------ rung 1: the formula
-
-    @staticmethod
-    def definition(x, h, w_ih, w_hh, b_ih, b_hh, is_relu=False, reset=None):
-        if reset is not None:
-            h = where(wrap(reset[:, None]), 0, h)
-        a = x @ w_ih.T + h @ w_hh.T
-        for b in (b_ih, b_hh):
-            a = a if b is None else a + b
-        return relu(a) if is_relu else tanh(a)
-
-
-class RNN(RNNSteps):
-    """(all h_t, last h) of one layer in one direction."""
-
-    name = "rnn"
-
-    @staticmethod
-    def definition(x, h, w_ih, w_hh, b_ih, b_hh, **options):
-        return unroll(RNNCell.definition, x, (h,), (w_ih, w_hh, b_ih, b_hh), **options)
 
 
 def _cell(name: str, is_relu: bool):
