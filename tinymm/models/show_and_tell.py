@@ -24,7 +24,6 @@ import numpy as np
 from .. import functional as F
 from .. import nn
 from ..autograd import Tensor, no_grad
-from ..autograd.creation import zeros
 from ..backend.arrays import to_device
 from ..nn import init
 from .orthogonal_gates import orthogonal_gates_
@@ -66,7 +65,7 @@ class ShowTell(nn.Module):
         self.norm = nn.BatchNorm1d(features, affine=False) if normalize else None
         self.W_I = nn.Linear(features, embedding)
         self.W_e = nn.Embedding(vocabulary, embedding, padding_idx=pad)
-        self.lstm = nn.LSTMCell(embedding, hidden, bias)
+        self.lstm = nn.LSTMCell(embedding, hidden, bias, output_tanh=output_tanh)
         self.W_d = nn.Linear(hidden, vocabulary) if projection else None
         self.dropout = nn.Dropout(dropout)
         with no_grad():
@@ -129,8 +128,7 @@ class ShowTell(nn.Module):
         if S.ndim != 2 or S.shape[1] != f.shape[0] or not S.shape[0]:
             raise ValueError(f"ShowTell: S has shape {S.shape}; it takes words (T, B={f.shape[0]}), time first, T at least 1")
         x = self.dropout(self.inputs(f, S))                                # (T+1, B, D)
-        m, _, _ = F.lstm(x, self._zeros(f), self._weights(), self.lstm.bias, 1, 0.0, self.training, False, False,
-                         output_tanh=self.output_tanh)                     # (T+1, B, hidden)
+        m, _ = self.lstm.unroll(x)                                         # (T+1, B, hidden)
         return self.words(m[1:])
 
     def words(self, m: Tensor) -> Tensor:
@@ -146,7 +144,7 @@ class ShowTell(nn.Module):
         """
         self._check(f)
         x_image = self.picture(f)
-        return (*self._cell(self.dropout(x_image), self._zeros(f, layers=())), x_image if self.image == "every" else None)
+        return (*self.lstm(self.dropout(x_image)), x_image if self.image == "every" else None)
 
     def step(self, tokens: np.ndarray, state: tuple) -> tuple[Tensor, tuple]:
         """One step of decoding, for ``tinymm.decode``: log-probabilities (N, |V|) of the next word, and the new state.
@@ -157,18 +155,8 @@ class ShowTell(nn.Module):
         """
         m, c, x_image = state
         x = self.W_e(Tensor(to_device(np.asarray(tokens), m.device)))
-        m, c = self._cell(self.dropout(x if x_image is None else x + x_image), (m, c))
+        m, c = self.lstm(self.dropout(x if x_image is None else x + x_image), (m, c))
         return self.words(m).log_softmax(-1), (m, c, x_image)
-
-    def _cell(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        return F.lstm_cell(x, state, *self._weights(), output_tanh=self.output_tanh)
-
-    def _weights(self) -> list[Tensor]:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[:4 if self.lstm.bias else 2]
-        return [getattr(self.lstm, name) for name in names]
-
-    def _zeros(self, f: Tensor, layers: tuple = (1,)) -> tuple[Tensor, Tensor]:
-        return (zeros(*layers, f.shape[0], self.lstm.hidden_size, dtype=f.dtype, device=f.device),) * 2
 
     def _check(self, f: Tensor) -> None:
         if f.ndim != 2 or f.shape[1] != self.features:

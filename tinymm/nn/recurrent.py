@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .. import functional as F
 from ..autograd import Tensor
 from ..backend.arrays import xp_of
@@ -33,7 +35,7 @@ class _Recurrent(Module):
     states = 1   # tensors in the state: h, or h and c
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-                 dropout: float = 0.0, bidirectional: bool = False, dtype=None):
+                 dropout: float = 0.0, bidirectional: bool = False, *, dtype=None):
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
@@ -54,7 +56,7 @@ class _Recurrent(Module):
         for p in self.parameters():
             init.uniform_(p, -bound, bound)
 
-    def _run(self, function, input, hx, lengths):
+    def _run(self, function, input, hx, lengths, reset, **options):
         packed = isinstance(input, F.PackedSequence)
         if packed:
             if lengths is not None:
@@ -65,6 +67,9 @@ class _Recurrent(Module):
         batch_axis = 0 if self.batch_first else 1
         if alone:
             input = input.unsqueeze(batch_axis)
+            if reset is not None:
+                reset = reset if isinstance(reset, Tensor) else np.asarray(reset)
+                reset = reset[None] if self.batch_first else reset[:, None]
         if input.ndim != 3:
             raise ValueError(f"{type(self).__name__}: input has shape {input.shape}; it takes (T, B, D), (B, T, D) with "
                              "batch_first, or (T, D)")
@@ -77,7 +82,7 @@ class _Recurrent(Module):
             hx = tuple(h.unsqueeze(1) for h in hx) if alone else hx
         state = hx if self.states == 2 else hx[0]
         out, *last = function(input, state, list(self._parameters.values()), self.bias, self.num_layers, self.dropout,
-                              self.training, self.bidirectional, self.batch_first, lengths=lengths)
+                              self.training, self.bidirectional, self.batch_first, lengths=lengths, reset=reset, **options)
         if alone:
             out, last = out.squeeze(batch_axis), [h.squeeze(1) for h in last]
         if packed:
@@ -93,22 +98,39 @@ class _Recurrent(Module):
 
 
 class LSTM(_Recurrent):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997, with forget gates); gates in the order i, f, g, o."""
+    """Long short-term memory (Hochreiter and Schmidhuber 1997, with forget gates); gates in the order i, f, g, o.
+
+    Args:
+        output_tanh: False for h = o c, without the tanh (Show and Tell's slide); the others as in the base.
+    """
 
     gates, states = 4, 2
 
-    def forward(self, input, hx: tuple[Tensor, Tensor] | None = None, *, lengths=None):
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+                 dropout: float = 0.0, bidirectional: bool = False, *, output_tanh: bool = True, dtype=None):
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype)
+        self.output_tanh = output_tanh
+
+    def forward(self, input, hx: tuple[Tensor, Tensor] | None = None, *, lengths=None, reset=None):
         """Run over whole sequences.
 
         Args:
             input: (T, B, D), (B, T, D) with batch_first, (T, D), or a PackedSequence.
             hx: (h_0, c_0), each (layers * directions, B, H); zeros if None.
             lengths: (B,) real steps of each row; all T if None.
+            reset: (T, B) booleans ((B, T) with batch_first, (T,) for one sequence), True where a new sequence starts in a
+                stream that is read forward; in the padded form for a PackedSequence.
 
         Returns:
             output (T, B, directions * H) and (h_n, c_n).
+
+        Raises:
+            ValueError: shapes or lengths that do not fit, lengths for a PackedSequence, reset for two directions.
         """
-        return self._run(F.lstm, input, hx, lengths)
+        return self._run(F.lstm, input, hx, lengths, reset, output_tanh=self.output_tanh)
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + ("" if self.output_tanh else ", output_tanh=False")
 
 
 class GRU(_Recurrent):
@@ -116,9 +138,9 @@ class GRU(_Recurrent):
 
     gates = 3
 
-    def forward(self, input, hx: Tensor | None = None, *, lengths=None):
+    def forward(self, input, hx: Tensor | None = None, *, lengths=None, reset=None):
         """As for LSTM, with one state h."""
-        return self._run(F.gru, input, hx, lengths)
+        return self._run(F.gru, input, hx, lengths, reset)
 
 
 class RNN(_Recurrent):
@@ -129,19 +151,19 @@ class RNN(_Recurrent):
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
-                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, dtype=None):
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"RNN: nonlinearity={nonlinearity!r}; choose 'tanh' or 'relu'")
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype)
+                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *,
+                 dtype=None):
+        check_nonlinearity("RNN", nonlinearity)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype)
         self.nonlinearity = nonlinearity
 
-    def forward(self, input, hx: Tensor | None = None, *, lengths=None):
+    def forward(self, input, hx: Tensor | None = None, *, lengths=None, reset=None):
         """As for LSTM, with one state h."""
-        return self._run(F.rnn_tanh if self.nonlinearity == "tanh" else F.rnn_relu, input, hx, lengths)
+        return self._run(F.rnn_tanh if self.nonlinearity == "tanh" else F.rnn_relu, input, hx, lengths, reset)
 
 
 class _Cell(Module):
-    """One step of a recurrent network.
+    """One step of a recurrent network; ``unroll`` takes the same weights over whole sequences.
 
     Args:
         input_size, hidden_size: D and H.
@@ -151,7 +173,7 @@ class _Cell(Module):
     gates = 1
     states = 1
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, dtype=None):
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype=None):
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         self.weight_ih = empty(self.gates * hidden_size, input_size, dtype=dtype)
@@ -165,20 +187,59 @@ class _Cell(Module):
     def _weights(self):
         return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
 
-    def _zeros(self, input: Tensor) -> Tensor:
-        return Tensor(xp_of(input._data).zeros((*input.shape[:-1], self.hidden_size), input.dtype))
+    def _start(self, input: Tensor, hx):
+        """``hx``, or zeros (B, H) for each state."""
+        if hx is not None:
+            return hx
+        zeros = Tensor(xp_of(input._data).zeros((*input.shape[-2:-1], self.hidden_size), input.dtype))
+        return (zeros, zeros) if self.states == 2 else zeros
+
+    def _unroll(self, function, input, hx, lengths, reset, **options):
+        hx = self._start(input, hx)
+        hx = tuple(h.unsqueeze(0) for h in hx) if self.states == 2 else hx.unsqueeze(0)
+        weights = [w for w in self._weights() if w is not None]
+        out, *last = function(input, hx, weights, self.bias, 1, 0.0, self.training, False, False, lengths=lengths,
+                              reset=reset, **options)
+        last = [h.squeeze(0) for h in last]
+        return out, tuple(last) if self.states == 2 else last[0]
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
 
 
 class LSTMCell(_Cell):
-    """One LSTM step: (x (B, D), (h, c)) -> (h, c), each (B, H)."""
+    """One LSTM step: (x (B, D), (h, c)) -> (h, c), each (B, H).
+
+    Args:
+        output_tanh: False for h = o c, without the tanh; the others as in the base.
+    """
 
     gates, states = 4, 2
 
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        return F.lstm_cell(input, hx or (self._zeros(input),) * 2, *self._weights())
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, output_tanh: bool = True, dtype=None):
+        super().__init__(input_size, hidden_size, bias, dtype=dtype)
+        self.output_tanh = output_tanh
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None, *, reset=None) -> tuple[Tensor, Tensor]:
+        """One step from (h, c), zeros if None; ``reset`` (B,) booleans, True where a row starts from zero."""
+        return F.lstm_cell(input, self._start(input, hx), *self._weights(), output_tanh=self.output_tanh, reset=reset)
+
+    def unroll(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None, *, lengths=None,
+               reset=None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The step over whole sequences, in one call.
+
+        Args:
+            input: (T, B, D).
+            hx: (h, c) before the first step, each (B, H); zeros if None.
+            lengths, reset: as for ``LSTM``.
+
+        Returns:
+            output (T, B, H) and the last (h, c).
+        """
+        return self._unroll(F.lstm, input, hx, lengths, reset, output_tanh=self.output_tanh)
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + ("" if self.output_tanh else ", output_tanh=False")
 
 
 class GRUCell(_Cell):
@@ -186,17 +247,38 @@ class GRUCell(_Cell):
 
     gates = 3
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return F.gru_cell(input, self._zeros(input) if hx is None else hx, *self._weights())
+    def forward(self, input: Tensor, hx: Tensor | None = None, *, reset=None) -> Tensor:
+        """One step from h, zeros if None; ``reset`` as for ``LSTMCell``."""
+        return F.gru_cell(input, self._start(input, hx), *self._weights(), reset=reset)
+
+    def unroll(self, input: Tensor, hx: Tensor | None = None, *, lengths=None, reset=None) -> tuple[Tensor, Tensor]:
+        """As for ``LSTMCell``, with one state h."""
+        return self._unroll(F.gru, input, hx, lengths, reset)
 
 
 class RNNCell(_Cell):
-    """One step of Elman's network."""
+    """One step of Elman's network.
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", dtype=None):
-        super().__init__(input_size, hidden_size, bias, dtype)
+    Args:
+        nonlinearity: "tanh" or "relu"; the others as in the base.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", *, dtype=None):
+        check_nonlinearity("RNNCell", nonlinearity)
+        super().__init__(input_size, hidden_size, bias, dtype=dtype)
         self.nonlinearity = nonlinearity
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+    def forward(self, input: Tensor, hx: Tensor | None = None, *, reset=None) -> Tensor:
+        """One step from h, zeros if None; ``reset`` as for ``LSTMCell``."""
         function = F.rnn_tanh_cell if self.nonlinearity == "tanh" else F.rnn_relu_cell
-        return function(input, self._zeros(input) if hx is None else hx, *self._weights())
+        return function(input, self._start(input, hx), *self._weights(), reset=reset)
+
+    def unroll(self, input: Tensor, hx: Tensor | None = None, *, lengths=None, reset=None) -> tuple[Tensor, Tensor]:
+        """As for ``LSTMCell``, with one state h."""
+        return self._unroll(F.rnn_tanh if self.nonlinearity == "tanh" else F.rnn_relu, input, hx, lengths, reset)
+
+
+def check_nonlinearity(layer: str, nonlinearity: str) -> None:
+    """Raise ValueError unless it is "tanh" or "relu"."""
+    if nonlinearity not in ("tanh", "relu"):
+        raise ValueError(f"{layer}: nonlinearity={nonlinearity!r}; choose 'tanh' or 'relu'")
