@@ -128,13 +128,13 @@ def test_empty_batch():
     (lambda x: max_pool2d(x, 3, dilation=3), "reaches over 7 elements"),
     (lambda x: max_pool2d(x, 2, padding=2), r"padding=\(2, 2\) must be between 0 and half of kernel_size=\(2, 2\)"),
     (lambda x: avg_pool2d(x, 2, padding=-1), "padding"),
-    (lambda x: avg_pool2d(x, 2, 0), r"stride=\(0, 0\); every number must be at least 1"),
-    (lambda x: avg_pool2d(x, (1, 2, 3)), "3 numbers for 2 axes"),
+    (lambda x: avg_pool2d(x, 2, 0), "avg_pool2d: stride=0 must be a positive integer"),
+    (lambda x: avg_pool2d(x, (1, 2, 3)), r"avg_pool2d: kernel_size=\(1, 2, 3\) must be an integer, or 2 of them"),
     (lambda x: avg_pool2d(x, 2, divisor_override=0), "divisor_override=0"),
     (lambda x: max_pool1d(x, 2), r"max_pool1d: input has shape .* must be \(N, C, L\)"),
     (lambda x: avg_pool3d(x[0], 2), r"must be \(N, C, D, H, W\) or \(C, D, H, W\)"),
     (lambda x: adaptive_avg_pool2d(x, (1, 2, 3)), "adaptive_avg_pool2d: output_size="),
-    (lambda x: adaptive_max_pool1d(x[0], 0), "at least 1"),
+    (lambda x: adaptive_max_pool1d(x[0], 0), "adaptive_max_pool1d: output_size=0 must be a positive integer"),
 ])
 def test_bad_arguments_are_named(call, words):
     with pytest.raises(ValueError, match=words):

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 
-import numpy as np
+from .integers import integer
 
 
-def axis(name: str, dim, ndim: int) -> int:
-    """``dim`` as 0 <= axis < ndim.
+def axis(name: str, dim, ndim: int, argument: str = "dim") -> int:
+    """``dim`` as 0 <= axis < ndim; ``argument`` is what the operation calls it.
 
     Raises:
         IndexError: out of range; the message names the operation and the allowed range.
         TypeError: not an integer.
     """
-    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
-        raise TypeError(f"{name}: dim must be an integer, not {type(dim).__name__}")
+    dim = integer(name, argument, dim)
     n = max(ndim, 1)   # a 0-d tensor accepts dim 0 and -1, as in PyTorch
     if not -n <= dim < n:
-        raise IndexError(f"{name}: dim={dim} is out of range for a tensor with {ndim} axes; choose {-n} to {n - 1}")
-    return int(dim) % n
+        raise IndexError(f"{name}: {argument}={dim} is out of range for a tensor with {ndim} axes; choose {-n} to {n - 1}")
+    return dim % n
 
 
 def axes(name: str, dim, ndim: int) -> tuple[int, ...]:
@@ -45,10 +44,3 @@ def numpy_names(function):
                     kwargs[ours] = kwargs.pop(theirs)
         return function(*args, **kwargs)
     return renamed
-
-
-def sizes(args: tuple) -> tuple[int, ...]:
-    """A shape given as separate integers or as one sequence."""
-    if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
-        args = tuple(args[0])
-    return tuple(int(n) for n in args)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ..backend.arrays import is_array, to_device, xp_of
-from .axes import sizes
+from .integers import integer, sizes
 from .tensor import Tensor, array_from, get_default_dtype
 
 __all__ = ["tensor", "as_tensor", "from_numpy", "zeros", "ones", "full", "empty", "zeros_like", "ones_like",
@@ -116,7 +116,7 @@ def zeros(*size, dtype=None, device: str | None = None, requires_grad: bool = Fa
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.zeros(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(np.zeros(sizes("zeros", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
 
 
 def ones(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
@@ -134,7 +134,7 @@ def ones(*size, dtype=None, device: str | None = None, requires_grad: bool = Fal
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.ones(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(np.ones(sizes("ones", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
 
 
 def empty(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
@@ -152,7 +152,7 @@ def empty(*size, dtype=None, device: str | None = None, requires_grad: bool = Fa
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.empty(sizes(size), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(np.empty(sizes("empty", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
 
 
 def full(size, fill_value, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
@@ -175,7 +175,7 @@ def full(size, fill_value, *, dtype=None, device: str | None = None, requires_gr
     """
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     dtype = dtype or array_from(value).dtype
-    return finish(np.full(sizes((size,)), value, dtype), None, device, requires_grad)
+    return finish(np.full(sizes("full", (size,), least=0), value, dtype), None, device, requires_grad)
 
 
 def _like(input: Tensor, fill, dtype, device: str | None, requires_grad: bool) -> Tensor:
@@ -312,8 +312,7 @@ def linspace(start: float, end: float, steps: int, *, dtype=None, device: str | 
     Raises:
         ValueError: a negative number of steps.
     """
-    if steps < 0:
-        raise ValueError(f"linspace: steps={steps} is negative")
+    steps = integer("linspace", "steps", steps, 0)
     return finish(np.linspace(start, end, steps), dtype or get_default_dtype(), device, requires_grad)
 
 
@@ -332,4 +331,5 @@ def eye(n: int, m: int | None = None, *, dtype=None, device: str | None = None, 
     Raises:
         ValueError: a negative length.
     """
+    n, m = integer("eye", "n", n, 0), None if m is None else integer("eye", "m", m, 0)
     return finish(np.eye(n, m, dtype=dtype or get_default_dtype()), None, device, requires_grad)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .axes import axes, axis, sizes
+from .axes import axes, axis
+from .integers import integer, integers, listed, sizes
 from .pointwise import promote
 from .function import Function, Primitive
 from .shape import alias, broadcast_to, can_view, clone, reshape
@@ -187,13 +188,13 @@ def split(tensor: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor,
     if tensor.ndim == 0:
         raise ValueError("split: a 0-d tensor cannot be cut")
     n = tensor.shape[d]
-    if isinstance(split_size_or_sections, (int, np.integer)):
-        size = int(split_size_or_sections)
+    if not isinstance(split_size_or_sections, (tuple, list)) and not getattr(split_size_or_sections, "ndim", 0):
+        size = integer("split", "split_size_or_sections", split_size_or_sections)
         if size < 0 or size == 0 and n > 0:
             raise ValueError(f"split: pieces of length {size}; choose a length >= 1")
         lengths = [min(size, n - start) for start in range(0, n, size)] if n else [0]
     else:
-        lengths = [int(m) for m in split_size_or_sections]
+        lengths = list(integers("split", "split_size_or_sections", tuple(split_size_or_sections)))
         if sum(lengths) != n or min(lengths, default=0) < 0:
             raise ValueError(f"split: lengths {lengths} add up to {sum(lengths)} but dim={d} has length {n}")
     return _views_of(tensor, Split.apply(tensor, lengths=tuple(lengths), dim=d))
@@ -216,8 +217,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         ValueError: fewer than one chunk, or a 0-d tensor.
         IndexError: ``dim`` out of range.
     """
-    if chunks < 1:
-        raise ValueError(f"chunk: chunks={chunks}; choose at least 1")
+    chunks = integer("chunk", "chunks", chunks, 1)
     d = axis("chunk", dim, input.ndim)
     n = input.shape[d] if input.ndim else 0
     return split(input, -(-n // chunks), d) if n else split(input, [0] * chunks, d)
@@ -262,7 +262,7 @@ def repeat(input: Tensor, *repeats) -> Tensor:
     Raises:
         ValueError: fewer numbers than axes, or a negative one.
     """
-    times = sizes(repeats)
+    times = sizes("repeat", repeats, "repeats")
     extra = len(times) - input.ndim
     if extra < 0:
         raise ValueError(f"repeat: {len(times)} numbers for shape {input.shape}; give one for each axis")
@@ -295,7 +295,7 @@ def tile(input: Tensor, *dims) -> Tensor:
     Raises:
         ValueError: a negative number.
     """
-    times = sizes(dims)
+    times = sizes("tile", dims, "dims")
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
@@ -322,7 +322,7 @@ def repeat_interleave(input: Tensor, repeats, dim: int | None = None) -> Tensor:
     n = input.shape[d]
     if isinstance(repeats, Tensor):
         repeats = repeats.tolist()
-    times = [repeats] * n if isinstance(repeats, (int, np.integer)) else list(repeats)
+    times = integers("repeat_interleave", "repeats", listed(repeats))
     times = times * n if len(times) == 1 else times
     if len(times) != n or min(times, default=0) < 0:
         raise ValueError(f"repeat_interleave: repeats has {len(times)} numbers but dim={d} has length {n}; give one "
@@ -367,7 +367,7 @@ def flip(input: Tensor, *dims) -> Tensor:
         IndexError: an axis out of range.
         ValueError: an axis named twice.
     """
-    return Flip.apply(input, dims=axes("flip", sizes(dims), input.ndim))
+    return Flip.apply(input, dims=axes("flip", sizes("flip", dims, "dims"), input.ndim))
 
 
 class Roll(Primitive):
@@ -403,12 +403,12 @@ def roll(input: Tensor, shifts, dims=None) -> Tensor:
     """
     if dims is None:
         return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
-    by = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
+    by = integers("roll", "shifts", listed(shifts))
     along = dims if isinstance(dims, (tuple, list)) else (dims,)
     if len(by) != len(along):
         raise ValueError(f"roll: {len(by)} shifts for {len(along)} axes")
     along = tuple(axis("roll", d, input.ndim) for d in along)
-    return Roll.apply(input, shifts=tuple(int(n) for n in by), dims=along) if input.ndim else alias(input)
+    return Roll.apply(input, shifts=by, dims=along) if input.ndim else alias(input)
 
 
 def meshgrid(*tensors, indexing: str = "ij") -> tuple[Tensor, ...]:

@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 
+from .axes import axis
 from .casting import cast
 from .elementwise import add, mul
 from .pointwise import promote, unbroadcast
 from .function import Primitive
+from .integers import integer, listed
 from .shape import expand, movedim, reshape, unsqueeze
 from .tensor import Tensor
 
@@ -274,13 +276,13 @@ def tensordot(a: Tensor, b: Tensor, dims=2) -> Tensor:
         ValueError: paired axes of different lengths, or more of them than there are.
     """
     a, b = _pair("tensordot", a, b)
-    if isinstance(dims, (int, np.integer)):
+    if not isinstance(dims, (tuple, list)):
+        dims = integer("tensordot", "dims", dims)
         if not 0 <= dims <= min(a.ndim, b.ndim):
             raise ValueError(f"tensordot: dims={dims} but the shapes are {a.shape} and {b.shape}")
         over_a, over_b = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
-        over_a, over_b = ([d] if isinstance(d, (int, np.integer)) else list(d) for d in dims)
-        over_a, over_b = [d % max(a.ndim, 1) for d in over_a], [d % max(b.ndim, 1) for d in over_b]
+        over_a, over_b = ([axis("tensordot", d, x.ndim, "dims") for d in listed(given)] for given, x in zip(dims, (a, b)))
     lengths = [a.shape[d] for d in over_a]
     if lengths != [b.shape[d] for d in over_b]:
         raise ValueError(f"tensordot: axes {over_a} of {a.shape} and {over_b} of {b.shape} do not have the same "

@@ -12,6 +12,7 @@ import numpy as np
 from ..backend.arrays import as_array, xp_of
 from .axes import axis, numpy_names
 from .elementwise import maximum, minimum
+from .integers import integer
 from .scatter import along
 from .reduction import Amax, Amin, Extremum, extremum
 from .tensor import Tensor, wrap
@@ -227,6 +228,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     """
     d = axis("topk", dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
+    k = integer("topk", "k", k)
     if not 0 <= k <= n:
         raise ValueError(f"topk: k={k} is out of range for dim={dim} of length {n}")
     if input.ndim == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..backend.arrays import xp_of
 from .function import Primitive
+from .integers import integers, listed
 from .indexing import getitem
 from .join import cat, flip
 from .shape import clone, expand
@@ -71,7 +72,7 @@ def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) 
     Raises:
         ValueError: an odd number of widths or too many, an unknown mode, or a border wider than the mode allows.
     """
-    widths = [int(n) for n in pad]
+    widths = integers("pad", "pad", listed(pad))
     if len(widths) % 2 or len(widths) > 2 * input.ndim:
         raise ValueError(f"pad: {len(widths)} widths for shape {input.shape}; give (before, after) for the last axis, "
                          "then for the one before it, ...")
@@ -82,7 +83,7 @@ def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) 
     given = list(zip(widths[::2], widths[1::2]))[::-1]                    # from the first axis to the last
     pairs = [(0, 0)] * (input.ndim - len(given)) + given
     if any(n + before + after < 0 for n, (before, after) in zip(input.shape, pairs)):
-        raise ValueError(f"pad: widths {tuple(widths)} cut more from shape {input.shape} than there is")
+        raise ValueError(f"pad: widths {widths} cut more from shape {input.shape} than there is")
     x = input
     if mode == "constant":
         if min(widths, default=0) < 0:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backend.arrays import device_of, to_device, to_host
 from ..backend.random import stream
-from .axes import sizes
+from .integers import integer, sizes
 from .creation import finish
 from .tensor import Tensor, float32, float64, get_default_dtype, int64
 
@@ -47,7 +47,7 @@ def rand(*size, dtype=None, device: str | None = None, requires_grad: bool = Fal
     Raises:
         TypeError: an integer dtype.
     """
-    return _draw("rand", "random", sizes(size), dtype, device, requires_grad, generator)
+    return _draw("rand", "random", sizes("rand", size, least=0), dtype, device, requires_grad, generator)
 
 
 def randn(*size, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
@@ -64,7 +64,7 @@ def randn(*size, dtype=None, device: str | None = None, requires_grad: bool = Fa
     Raises:
         TypeError: an integer dtype.
     """
-    return _draw("randn", "standard_normal", sizes(size), dtype, device, requires_grad, generator)
+    return _draw("randn", "standard_normal", sizes("randn", size, least=0), dtype, device, requires_grad, generator)
 
 
 def randint(low: int, high=None, size=None, *, dtype=None, device: str | None = None, requires_grad: bool = False,
@@ -90,9 +90,10 @@ def randint(low: int, high=None, size=None, *, dtype=None, device: str | None = 
         low, high, size = 0, low, high
     if size is None:
         raise TypeError("randint: give a size, e.g. randint(0, 10, (3,))")
+    low, high = integer("randint", "low", low), integer("randint", "high", high)
     if low >= high:
         raise ValueError(f"randint: low={low} must be smaller than high={high}")
-    numbers = stream(generator).generator.integers(low, high, sizes((size,)), dtype=np.int64)
+    numbers = stream(generator).generator.integers(low, high, sizes("randint", (size,), least=0), dtype=np.int64)
     return finish(np.asarray(numbers), dtype or int64, device, requires_grad)
 
 
@@ -112,8 +113,7 @@ def randperm(n: int, *, dtype=None, device: str | None = None, requires_grad: bo
     Raises:
         ValueError: a negative n.
     """
-    if n < 0:
-        raise ValueError(f"randperm: n={n} is negative")
+    n = integer("randperm", "n", n, 0)
     return finish(stream(generator).generator.permutation(n).astype(np.int64), dtype, device, requires_grad)
 
 
@@ -264,8 +264,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     weights = np.atleast_2d(to_host(input._data)).astype(np.float64)
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError("multinomial: the weights must be finite and not negative")
-    if num_samples <= 0:
-        raise ValueError(f"multinomial: num_samples={num_samples} must be positive")
+    num_samples = integer("multinomial", "num_samples", num_samples, 1)
     possible = int((weights > 0).sum(axis=1).min(initial=weights.shape[1]))
     if possible < (1 if replacement else num_samples):
         raise ValueError(f"multinomial: cannot draw {num_samples} indices from a row with {possible} weights that "

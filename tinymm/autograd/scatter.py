@@ -10,6 +10,7 @@ from .casting import cast
 from .elementwise import add
 from .function import Primitive
 from .indexing import check_range, filled, getitem, getitem_in_range, in_range, prepare, put
+from .integers import integer
 from .shape import broadcast_tensors, broadcast_to, reshape
 from .tensor import Tensor, wrap
 
@@ -432,6 +433,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     index = tensor._data if isinstance(tensor, Tensor) else tensor if is_array(tensor) else np.asarray(tensor)
     if index.dtype.kind not in "iu":
         raise TypeError(f"one_hot: classes must be integers, not {index.dtype}; use .long()")
+    num_classes = integer("one_hot", "num_classes", num_classes, -1)
     if num_classes == -1:
         if index.size == 0:
             raise ValueError("one_hot: no element to infer num_classes from; give num_classes")

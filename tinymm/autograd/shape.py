@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from .axes import axes, axis, sizes
-from .pointwise import unbroadcast
+from .axes import axes, axis
 from .function import Primitive
+from .integers import integers, listed, sizes
+from .pointwise import unbroadcast
 from .tensor import Tensor
 
 
@@ -161,7 +162,7 @@ def reshape(input: Tensor, *shape) -> Tensor:
     Raises:
         ValueError: the number of elements does not fit.
     """
-    shape = _resolve("reshape", input, sizes(shape))
+    shape = _resolve("reshape", input, sizes("reshape", shape, "shape"))
     return (Reshape if can_view(input._data, shape) else ReshapeCopy).apply(input, shape=shape)
 
 
@@ -180,7 +181,7 @@ def view(input: Tensor, *shape) -> Tensor:
     Raises:
         ValueError: the number of elements does not fit, or the memory layout would need a copy.
     """
-    shape = _resolve("view", input, sizes(shape))
+    shape = _resolve("view", input, sizes("view", shape, "shape"))
     if not can_view(input._data, shape):
         raise ValueError(f"view: shape {input.shape} with strides {input._data.strides} (bytes) cannot be seen as "
                          f"{shape} without a copy; use .reshape(...), or .contiguous() before")
@@ -255,7 +256,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """
     if input.ndim == 0:
         return reshape(input, 1)
-    first, last = axis("flatten", start_dim, input.ndim), axis("flatten", end_dim, input.ndim)
+    first, last = axis("flatten", start_dim, input.ndim, "start_dim"), axis("flatten", end_dim, input.ndim, "end_dim")
     if first > last:
         raise ValueError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim}")
     merged = math.prod(input.shape[first:last + 1])
@@ -280,13 +281,13 @@ def unflatten(input: Tensor, dim: int, sizes) -> Tensor:
         IndexError: ``dim`` out of range.
     """
     d = axis("unflatten", dim, input.ndim)
-    lengths = [int(n) for n in sizes]
+    lengths = list(integers("unflatten", "sizes", listed(sizes)))
     n = input.shape[d] if input.ndim else 1
     if lengths.count(-1) == 1:
         known = math.prod(m for m in lengths if m != -1)
         lengths[lengths.index(-1)] = n // known if known else 0
     if not lengths or min(lengths) < 0 or math.prod(lengths) != n:
-        raise ValueError(f"unflatten: sizes={tuple(sizes)} do not multiply to the length {n} of dim={dim}")
+        raise ValueError(f"unflatten: sizes={sizes} do not multiply to the length {n} of dim={dim}")
     return reshape(input, input.shape[:d] + tuple(lengths) + input.shape[d + 1:])
 
 
@@ -320,7 +321,7 @@ def permute(input: Tensor, *dims) -> Tensor:
         ValueError: not every axis once.
         IndexError: an axis out of range.
     """
-    order = axes("permute", sizes(dims), input.ndim)
+    order = axes("permute", sizes("permute", dims, "dims"), input.ndim)
     if len(order) != input.ndim:
         raise ValueError(f"permute: {len(order)} axes given for a tensor with {input.ndim}; name every axis once")
     return Permute.apply(input, dims=order)
@@ -344,7 +345,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(input.ndim))
     if not order:
         return alias(input)
-    a, b = axis("transpose", dim0, input.ndim), axis("transpose", dim1, input.ndim)
+    a, b = axis("transpose", dim0, input.ndim, "dim0"), axis("transpose", dim1, input.ndim, "dim1")
     order[a], order[b] = order[b], order[a]
     return Permute.apply(input, dims=tuple(order))
 
@@ -478,10 +479,11 @@ def broadcast_to(input: Tensor, size) -> Tensor:
     Raises:
         ValueError: a shape that ``input`` does not broadcast to.
     """
+    size = integers("broadcast_to", "size", listed(size))
     try:
-        return BroadcastTo.apply(input, shape=tuple(size))
+        return BroadcastTo.apply(input, shape=size)
     except ValueError as error:
-        raise ValueError(f"broadcast_to: shape {input.shape} does not broadcast to {tuple(size)}; from the right, axes "
+        raise ValueError(f"broadcast_to: shape {input.shape} does not broadcast to {size}; from the right, axes "
                          "must be equal or 1") from error
 
 
@@ -500,7 +502,7 @@ def expand(input: Tensor, *sizes_) -> Tensor:
     Raises:
         ValueError: fewer lengths than axes, or a shape that ``input`` does not broadcast to.
     """
-    target = sizes(sizes_)
+    target = sizes("expand", sizes_)
     extra = len(target) - input.ndim
     if extra < 0:
         raise ValueError(f"expand: {target} has fewer axes than the tensor's shape {input.shape}")

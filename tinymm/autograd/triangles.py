@@ -7,6 +7,7 @@ import numpy as np
 from ..backend.arrays import xp_of
 from .axes import axis
 from .function import Primitive
+from .integers import integer
 from .tensor import Tensor
 
 
@@ -78,10 +79,10 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     """
     if input.ndim < 2:
         raise ValueError(f"diagonal: shape {input.shape}; a diagonal needs two axes (diag makes a matrix of a vector)")
-    d0, d1 = axis("diagonal", dim1, input.ndim), axis("diagonal", dim2, input.ndim)
+    d0, d1 = axis("diagonal", dim1, input.ndim, "dim1"), axis("diagonal", dim2, input.ndim, "dim2")
     if d0 == d1:
         raise ValueError(f"diagonal: dim1={dim1} and dim2={dim2} are the same axis")
-    return Diagonal.apply(input, offset=int(offset), d0=d0, d1=d1)
+    return Diagonal.apply(input, offset=integer("diagonal", "offset", offset), d0=d0, d1=d1)
 
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
@@ -103,8 +104,8 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     """
     if input.ndim == 0:
         raise ValueError("diag_embed: a 0-d tensor has no axis to put on a diagonal")
-    n = input.ndim + 1
-    d0, d1 = axis("diag_embed", dim1, n), axis("diag_embed", dim2, n)
+    n, offset = input.ndim + 1, integer("diag_embed", "offset", offset)
+    d0, d1 = axis("diag_embed", dim1, n, "dim1"), axis("diag_embed", dim2, n, "dim2")
     if d0 == d1:
         raise ValueError(f"diag_embed: dim1={dim1} and dim2={dim2} are the same axis")
     side = input.shape[-1] + abs(offset)
@@ -112,7 +113,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     shape = tuple(side if i in (d0, d1) else next(rest) for i in range(n))
     if d0 > d1:   # the diagonal is the same one seen from the other side
         d0, d1, offset = d1, d0, -offset
-    return FromDiagonal.apply(input, shape=shape, offset=int(offset), d0=d0, d1=d1)
+    return FromDiagonal.apply(input, shape=shape, offset=offset, d0=d0, d1=d1)
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -132,7 +133,8 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """
     if input.ndim not in (1, 2):
         raise ValueError(f"diag: shape {input.shape}; give a vector or a matrix, or use diagonal or diag_embed")
-    return diag_embed(input, diagonal) if input.ndim == 1 else Diagonal.apply(input, offset=int(diagonal), d0=0, d1=1)
+    diagonal = integer("diag", "diagonal", diagonal)
+    return diag_embed(input, diagonal) if input.ndim == 1 else Diagonal.apply(input, offset=diagonal, d0=0, d1=1)
 
 
 class Tril(Primitive):
@@ -164,7 +166,7 @@ class Triu(Primitive):
 def _triangle(operation, input: Tensor, diagonal: int) -> Tensor:
     if input.ndim < 2:
         raise ValueError(f"{operation.name}: shape {input.shape}; a triangle needs at least two axes")
-    return operation.apply(input, k=int(diagonal))
+    return operation.apply(input, k=integer(operation.name, "diagonal", diagonal))
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:

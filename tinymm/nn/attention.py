@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import functional as F
 from ..autograd import Tensor
+from ..autograd.integers import integer
 from . import init
 from .linear import Linear, empty
 from .module import Module
@@ -30,11 +31,14 @@ class MultiheadAttention(Module):
                  add_zero_attn: bool = False, kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
                  dtype=None):
         super().__init__()
+        name = "MultiheadAttention"
+        embed_dim, num_heads = integer(name, "embed_dim", embed_dim, 1), integer(name, "num_heads", num_heads, 1)
+        kdim = embed_dim if kdim is None else integer(name, "kdim", kdim, 1)
+        vdim = embed_dim if vdim is None else integer(name, "vdim", vdim, 1)
         if embed_dim % num_heads:
             raise ValueError(f"MultiheadAttention: embed_dim={embed_dim} cannot be split among num_heads={num_heads}")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.add_zero_attn = add_zero_attn
-        kdim, vdim = kdim or embed_dim, vdim or embed_dim
         packed = kdim == vdim == embed_dim
         self.register_parameter("in_proj_weight", empty(3 * embed_dim, embed_dim, dtype=dtype) if packed else None)
         for name, features in (("q", embed_dim), ("k", kdim), ("v", vdim)):

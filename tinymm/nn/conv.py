@@ -6,13 +6,10 @@ import math
 
 from .. import functional as F
 from ..autograd import Tensor
+from ..autograd.integers import integer, per_axis, whole
 from . import init
 from .linear import empty
 from .module import Module
-
-
-def _tuple(value, n: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
 
 
 class _Conv(Module):
@@ -36,13 +33,17 @@ class _Conv(Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
                  bias: bool = True, dtype=None):
         super().__init__()
+        name = type(self).__name__
+        in_channels, out_channels = whole(name, 0, in_channels=in_channels, out_channels=out_channels)
+        groups = integer(name, "groups", groups, 1)
         if in_channels % groups or out_channels % groups:
-            raise ValueError(f"{type(self).__name__}: groups={groups} must divide in_channels={in_channels} and "
+            raise ValueError(f"{name}: groups={groups} must divide in_channels={in_channels} and "
                              f"out_channels={out_channels}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride = _tuple(kernel_size, self.axes), _tuple(stride, self.axes)
-        self.padding = padding if isinstance(padding, str) else _tuple(padding, self.axes)
-        self.dilation = _tuple(dilation, self.axes)
+        self.kernel_size = per_axis(name, "kernel_size", kernel_size, self.axes, 1)
+        self.stride = per_axis(name, "stride", stride, self.axes, 1)
+        self.padding = padding if isinstance(padding, str) else per_axis(name, "padding", padding, self.axes, 0)
+        self.dilation = per_axis(name, "dilation", dilation, self.axes, 1)
         channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
         self.weight = empty(*channels, *self.kernel_size, dtype=dtype)
         self.register_parameter("bias", empty(out_channels, dtype=dtype) if bias else None)
@@ -94,7 +95,7 @@ class _ConvTranspose(_Conv):
     def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, output_padding=0,
                  groups: int = 1, bias: bool = True, dilation=1, dtype=None):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, dtype)
-        self.output_padding = _tuple(output_padding, self.axes)
+        self.output_padding = per_axis(type(self).__name__, "output_padding", output_padding, self.axes, 0)
 
     def forward(self, input: Tensor) -> Tensor:
         function = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}[self.axes]

@@ -6,6 +6,7 @@ import math
 
 from .. import functional as F
 from ..autograd import Tensor
+from ..autograd.integers import whole
 from ..backend.arrays import xp_of
 from . import init
 from .linear import empty
@@ -28,6 +29,7 @@ class _LayerNormRecurrent(Module):
 
     def __init__(self, input_size: int, hidden_size: int, eps: float = 1e-5, dtype=None):
         super().__init__()
+        input_size, hidden_size = whole(type(self).__name__, 1, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size, self.eps = input_size, hidden_size, eps
         rows = self.gates * hidden_size
         self.weight_ih, self.weight_hh = empty(rows, input_size, dtype=dtype), empty(rows, hidden_size, dtype=dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd import Tensor, get_default_dtype
+from ..autograd.integers import integer, whole
 from . import init
 from .module import Module
 from .parameter import Parameter
@@ -61,6 +62,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype=None):
         super().__init__()
+        in_features, out_features = whole("Linear", 0, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         self.weight = empty(out_features, in_features, dtype=dtype)
         self.register_parameter("bias", empty(out_features, dtype=dtype) if bias else None)
@@ -85,6 +87,8 @@ class Bilinear(Module):
 
     def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, dtype=None):
         super().__init__()
+        in1_features, in2_features, out_features = whole("Bilinear", 0, in1_features=in1_features, in2_features=in2_features,
+                                                         out_features=out_features)
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         self.weight = empty(out_features, in1_features, in2_features, dtype=dtype)
         self.register_parameter("bias", empty(out_features, dtype=dtype) if bias else None)
@@ -113,6 +117,8 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, dtype=None):
         super().__init__()
+        num_embeddings, embedding_dim = whole("Embedding", 0, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        padding_idx = None if padding_idx is None else integer("Embedding", "padding_idx", padding_idx)
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ValueError(f"Embedding: padding_idx={padding_idx} is outside of the {num_embeddings} rows")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim

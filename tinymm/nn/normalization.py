@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd import Tensor, get_default_dtype, no_grad
+from ..autograd.integers import integer, integers, listed
 from . import init
 from .linear import empty
 from .module import Module
@@ -20,7 +21,7 @@ class LayerNorm(Module):
 
     def __init__(self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, dtype=None):
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = integers(type(self).__name__, "normalized_shape", listed(normalized_shape), 0)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self.register_parameter("weight", empty(*self.normalized_shape, dtype=dtype) if elementwise_affine else None)
         self.register_parameter("bias", empty(*self.normalized_shape, dtype=dtype) if elementwise_affine and bias else None)
@@ -39,7 +40,7 @@ class RMSNorm(Module):
 
     def __init__(self, normalized_shape, eps: float | None = None, elementwise_affine: bool = True, dtype=None):
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = integers(type(self).__name__, "normalized_shape", listed(normalized_shape), 0)
         self.eps = eps
         self.register_parameter("weight", empty(*self.normalized_shape, dtype=dtype) if elementwise_affine else None)
         if self.weight is not None:
@@ -70,7 +71,7 @@ class _BatchNorm(Module):
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
                  track_running_stats: bool = True, dtype=None):
         super().__init__()
-        dtype = dtype or get_default_dtype()
+        dtype, num_features = dtype or get_default_dtype(), integer(type(self).__name__, "num_features", num_features, 0)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.register_parameter("weight", empty(num_features, dtype=dtype) if affine else None)
@@ -122,6 +123,8 @@ class GroupNorm(Module):
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, dtype=None):
         super().__init__()
+        num_groups = integer("GroupNorm", "num_groups", num_groups, 1)
+        num_channels = integer("GroupNorm", "num_channels", num_channels, 0)
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: num_groups={num_groups} does not divide num_channels={num_channels}")
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
@@ -144,6 +147,7 @@ class _InstanceNorm(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False, dtype=None):
         super().__init__()
+        num_features = integer(type(self).__name__, "num_features", num_features, 0)
         self.num_features, self.eps = num_features, eps
         self.register_parameter("weight", empty(num_features, dtype=dtype) if affine else None)
         self.register_parameter("bias", empty(num_features, dtype=dtype) if affine else None)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd import Tensor
+from ..autograd.integers import integer, whole
 from ..backend.arrays import xp_of
 from . import init
 from .linear import empty
@@ -37,6 +38,9 @@ class _Recurrent(Module):
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
                  dropout: float = 0.0, bidirectional: bool = False, *, dtype=None):
         super().__init__()
+        name = type(self).__name__
+        input_size, hidden_size = whole(name, 1, input_size=input_size, hidden_size=hidden_size)
+        num_layers = integer(name, "num_layers", num_layers, 1)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
         directions = 2 if bidirectional else 1
@@ -175,6 +179,7 @@ class _Cell(Module):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype=None):
         super().__init__()
+        input_size, hidden_size = whole(type(self).__name__, 1, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         self.weight_ih = empty(self.gates * hidden_size, input_size, dtype=dtype)
         self.weight_hh = empty(self.gates * hidden_size, hidden_size, dtype=dtype)

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd import Tensor
+from ..autograd.integers import integer
 from .activation import Dropout
 from .attention import MultiheadAttention
 from .containers import ModuleList
@@ -19,6 +20,7 @@ from .normalization import LayerNorm
 
 def generate_square_subsequent_mask(sz: int, dtype=np.float32) -> Tensor:
     """(sz, sz) with 0 where position i may see j <= i, and -inf elsewhere; to be added to the scores."""
+    sz = integer("generate_square_subsequent_mask", "sz", sz, 0)
     return Tensor(np.triu(np.full((sz, sz), -np.inf, dtype=dtype), k=1))
 
 
@@ -120,6 +122,7 @@ class TransformerEncoder(Module):
 
     def __init__(self, encoder_layer: TransformerEncoderLayer, num_layers: int, norm: Module | None = None):
         super().__init__()
+        num_layers = integer("TransformerEncoder", "num_layers", num_layers, 1)
         self.layers = ModuleList(copy.deepcopy(encoder_layer) for _ in range(num_layers))
         self.norm = norm
 
@@ -135,6 +138,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: TransformerDecoderLayer, num_layers: int, norm: Module | None = None):
         super().__init__()
+        num_layers = integer("TransformerDecoder", "num_layers", num_layers, 1)
         self.layers = ModuleList(copy.deepcopy(decoder_layer) for _ in range(num_layers))
         self.norm = norm
 

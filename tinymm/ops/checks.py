@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd.casting import cast
+from ..autograd.integers import integers, listed
 from ..autograd.tensor import Tensor
 
 
@@ -58,7 +59,7 @@ def per_channel(operation: str, input: Tensor, **vectors) -> None:
 def trailing_shape(operation: str, input: Tensor, normalized_shape, **parameters) -> tuple[int, ...]:
     """``normalized_shape`` as a tuple; raise ValueError unless ``input`` ends in it and each parameter (None left out)
     has it."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
+    shape = integers(operation, "normalized_shape", listed(normalized_shape))
     if not shape or input.shape[-len(shape):] != shape:
         raise ValueError(f"{operation}: input has shape {input.shape}, which does not end in normalized_shape={shape}")
     for name, value in parameters.items():

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..autograd.choice import where
 from ..autograd.indexing import getitem
+from ..autograd.integers import integer
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap
 from ..backend.arrays import to_host, xp_of
@@ -160,6 +161,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
     rows = weight.shape[0]
     _check_range(input._data, rows)
     if padding_idx is not None:
+        padding_idx = integer("embedding", "padding_idx", padding_idx)
         if not -rows <= padding_idx < rows:
             raise ValueError(f"embedding: padding_idx={padding_idx} is not in a vocabulary of {rows}")
         padding_idx %= rows

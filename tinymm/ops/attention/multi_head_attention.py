@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from ...autograd.integers import integer
 from ...autograd.join import cat, split
 from ...autograd.linalg import matmul
 from ...autograd.reduction import mean
@@ -84,7 +85,8 @@ def multi_head_attention_forward(
     length, batch, embed = query.shape
     if embed != embed_dim_to_check:
         raise ValueError(f"{op}: query (T={length}, N={batch}, E={embed}) but embed_dim is {embed_dim_to_check}")
-    if num_heads < 1 or embed % num_heads:
+    num_heads = integer(op, "num_heads", num_heads, 1)
+    if embed % num_heads:
         raise ValueError(f"{op}: embed_dim={embed} cannot be split among num_heads={num_heads}")
     if key.shape[:2] != value.shape[:2] or key.shape[1] != batch:
         raise ValueError(f"{op}: query {query.shape}, key {key.shape} and value {value.shape} must agree in N "

@@ -145,14 +145,14 @@ def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
 
 
 def _transposed(name, axes, input, weight, bias, stride, padding, output_padding, groups, dilation) -> Tensor:
-    input, weight, bias = check_arguments(name, axes, input, weight, bias, groups)
+    input, weight, bias, groups = check_arguments(name, axes, input, weight, bias, groups)
     if input.shape[-axes - 1] != weight.shape[0]:
         kernel = ", ".join(map(str, weight.shape[2:]))
         raise ValueError(f"{name}: input ({named(input.shape, axes)}) but weight (in={weight.shape[0]}, "
                          f"out/groups={weight.shape[1]}, {kernel}) wants C={weight.shape[0]}")
     check_bias(name, bias, weight.shape[1] * groups)
     geometry = transpose_geometry(name, input.shape[-axes:], weight.shape[2:], stride, padding, output_padding,
-                                  dilation, int(groups))
+                                  dilation, groups)
     if input.ndim == axes + 2:
         return ConvTranspose.apply(input, weight, bias, geometry=geometry)
     single = input.reshape((1,) + input.shape)

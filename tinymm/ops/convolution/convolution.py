@@ -8,9 +8,9 @@ convolution of dy with w, dw correlates x with dy.
 
 from __future__ import annotations
 
-import numpy as np
 
 from ...autograd.indexing import put
+from ...autograd.integers import integer
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor
 from . import grid
@@ -153,7 +153,7 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, 
 
 
 def check_arguments(name: str, axes: int, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int):
-    """What all (transposed) convolutions ask of their tensors; returns them in one dtype."""
+    """What all (transposed) convolutions ask of their tensors; returns them in one dtype, and the groups."""
     floating(name, "input", input), floating(name, "weight", weight)
     if bias is not None:
         floating(name, "bias", bias)
@@ -166,13 +166,12 @@ def check_arguments(name: str, axes: int, input: Tensor, weight: Tensor, bias: T
                          f"{axes + 2}: two of channels and {axes} of the kernel")
     if 0 in weight.shape:
         raise ValueError(f"{name}: weight has shape {weight.shape}; no axis of it may be empty")
-    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)) or groups < 1:
-        raise ValueError(f"{name}: groups={groups!r} must be a positive integer")
+    groups = integer(name, "groups", groups, 1)
     if weight.shape[0] % groups:
         raise ValueError(f"{name}: groups={groups} does not divide the {weight.shape[0]} channels of weight's first "
                          f"axis, shape {weight.shape}")
     one_device(name, input=input, weight=weight, bias=bias)
-    return same_dtype(input, weight, bias)
+    return *same_dtype(input, weight, bias), groups
 
 
 def check_bias(name: str, bias: Tensor | None, outputs: int) -> None:
@@ -183,7 +182,7 @@ def check_bias(name: str, bias: Tensor | None, outputs: int) -> None:
 
 
 def _convolve(name, axes, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
-    input, weight, bias = check_arguments(name, axes, input, weight, bias, groups)
+    input, weight, bias, groups = check_arguments(name, axes, input, weight, bias, groups)
     channels = input.shape[-axes - 1]
     if channels != weight.shape[1] * groups:
         kernel = ", ".join(map(str, weight.shape[2:]))
@@ -191,7 +190,7 @@ def _convolve(name, axes, input, weight, bias, stride, padding, dilation, groups
                          f"in/groups={weight.shape[1]}, {kernel}) with groups={groups} wants "
                          f"C={weight.shape[1] * groups}")
     check_bias(name, bias, weight.shape[0])
-    geometry = conv_geometry(name, input.shape[-axes:], weight.shape[2:], stride, padding, dilation, int(groups))
+    geometry = conv_geometry(name, input.shape[-axes:], weight.shape[2:], stride, padding, dilation, groups)
     if input.ndim == axes + 2:
         return Convolution.apply(input, weight, bias, geometry=geometry)
     single = input.reshape((1,) + input.shape)

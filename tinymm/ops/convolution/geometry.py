@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 
-import numpy as np
+from ...autograd.integers import per_axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,19 +72,6 @@ class Geometry:
 def _point(positions: int, groups: int) -> Geometry:
     line = (1, 1, positions)
     return Geometry(line, line, (1, 1, 1), (1, 1, 1), (0, 0, 0), (0, 0, 0), (1, 1, 1), groups)
-
-
-def per_axis(name: str, argument: str, value, axes: int, least: int) -> tuple[int, ...]:
-    """An integer, or one for each axis, as a tuple.
-
-    Raises:
-        ValueError: the wrong number of them, or one smaller than ``least``.
-    """
-    values = (value,) if isinstance(value, (int, np.integer)) else tuple(value)
-    values = values * axes if len(values) == 1 else values
-    if len(values) != axes or any(not isinstance(v, (int, np.integer)) or v < least for v in values):
-        raise ValueError(f"{name}: {argument}={value!r} must be an integer, or {axes} of them, not less than {least}")
-    return tuple(int(v) for v in values)
 
 
 def conv_geometry(name: str, image: tuple, kernel: tuple, stride, padding, dilation, groups: int) -> Geometry:

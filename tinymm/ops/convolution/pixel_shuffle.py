@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...autograd.integers import integer
 from ...autograd.registry import Sample, register
 from ...autograd.shape import permute, reshape
 from ...autograd.tensor import Tensor
@@ -61,11 +62,9 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 
 def _factor(operation: str, argument: str, input: Tensor, factor) -> int:
-    if int(factor) != factor or factor < 1:
-        raise ValueError(f"{operation}: {argument}={factor!r} is not a positive integer")
     if input.ndim < 3:
         raise ValueError(f"{operation}: input has shape {input.shape}; it needs at least (C, H, W)")
-    return int(factor)
+    return integer(operation, argument, factor, 1)
 
 
 def _shuffle_samples(draw):

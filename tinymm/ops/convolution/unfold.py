@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from ...autograd.indexing import put
+from ...autograd.integers import per_axis
 from ...autograd.registry import Sample, register
 from ...autograd.join import stack
 from ...autograd.tensor import Tensor
@@ -20,7 +21,7 @@ from ...backend.jit import kernel, prange
 from ..checks import floating
 from .convolution import windows
 from .columns import columns, columns_cuda, scatter_columns, scatter_columns_cuda
-from .geometry import Geometry, conv_geometry, per_axis
+from .geometry import Geometry, conv_geometry
 from ..fused import Fused
 
 

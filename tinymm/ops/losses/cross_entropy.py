@@ -19,6 +19,7 @@ import numpy as np
 from ...autograd.choice import where
 from ...autograd.scatter import take_along_dim
 from ...autograd.reduction import logsumexp, sum
+from ...autograd.integers import integer
 from ...autograd.registry import Sample, register
 from ...autograd.shape import movedim, reshape
 from ...autograd.tensor import Tensor, wrap
@@ -349,6 +350,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
     input = floating("cross_entropy", "input", input)
     dim = class_axis("cross_entropy", input, target, weight)
     check_reduction("cross_entropy", reduction)
+    ignore_index = integer("cross_entropy", "ignore_index", ignore_index)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing} is not between 0 and 1")
     if target.dtype.kind == "f":

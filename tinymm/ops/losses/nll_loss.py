@@ -7,6 +7,7 @@ import numpy as np
 from ...autograd.choice import where
 from ...autograd.scatter import take_along_dim
 from ...autograd.reduction import sum
+from ...autograd.integers import integer
 from ...autograd.registry import Fixed, Sample, register
 from ...autograd.shape import reshape
 from ...autograd.tensor import Tensor, wrap
@@ -37,6 +38,7 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *, ign
     input = floating("nll_loss", "input", input)
     dim = class_axis("nll_loss", input, target, weight)
     check_reduction("nll_loss", reduction)
+    ignore_index = integer("nll_loss", "ignore_index", ignore_index)
     check_classes("nll_loss", input, target, ignore_index, dim)
     input, weight = same_dtype(input, weight)
     counts = wrap(target._data != ignore_index)

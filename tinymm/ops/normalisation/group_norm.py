@@ -13,6 +13,7 @@ import numpy as np
 
 from ...autograd.elementwise import rsqrt
 from ...autograd.reduction import mean
+from ...autograd.integers import integer
 from ...autograd.registry import Fixed, Sample, register
 from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
@@ -250,7 +251,8 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     if input.ndim < 2:
         raise ValueError(f"group_norm: input has shape {input.shape}; it needs a batch and a channel axis, (N, C, ...)")
     channels = input.shape[1]
-    if num_groups < 1 or channels % num_groups:
+    num_groups = integer("group_norm", "num_groups", num_groups, 1)
+    if channels % num_groups:
         raise ValueError(f"group_norm: input of shape {input.shape} has {channels} channels, which "
                          f"num_groups={num_groups} does not divide")
     per_channel("group_norm", input, weight=weight, bias=bias)

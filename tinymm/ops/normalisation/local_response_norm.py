@@ -8,6 +8,7 @@ AlexNet's equation has alpha without the 1/n; PyTorch's (and Caffe's) alpha is n
 from __future__ import annotations
 
 from ...autograd.creation import zeros
+from ...autograd.integers import integer
 from ...autograd.registry import Sample, register
 from ...autograd.join import cat
 from ...autograd.tensor import Tensor
@@ -37,8 +38,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     input = floating("local_response_norm", "input", input)
     if input.ndim < 3:
         raise ValueError(f"local_response_norm: input has shape {input.shape}; it needs (N, C, *) with space axes")
-    if size < 1:
-        raise ValueError(f"local_response_norm: size={size}; a neighbourhood has at least 1 channel")
+    size = integer("local_response_norm", "size", size, 1)
     channels = input.shape[1]
     squares = input * input
     if size > 1:

@@ -13,6 +13,7 @@ import numpy as np
 from ...autograd.axes import axis
 from ...autograd.elementwise import sqrt
 from ...autograd.reduction import sum as sum_over
+from ...autograd.integers import integer
 from ...autograd.registry import Fixed, Sample, register
 from ...autograd.tensor import Tensor, wrap
 from ..checks import floating
@@ -77,6 +78,7 @@ def spectral_norm(weight: Tensor, u: Tensor, v: Tensor, training: bool = True, n
     if weight.ndim < 2:
         raise ValueError(f"spectral_norm: weight has shape {weight.shape}; it needs at least two axes to be a matrix")
     dim = axis("spectral_norm", dim, weight.ndim)
+    n_power_iterations = integer("spectral_norm", "n_power_iterations", n_power_iterations, 0)
     rows = weight.shape[dim]
     columns = weight.numel() // max(rows, 1)
     if u.shape != (rows,) or v.shape != (columns,):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...autograd.scatter import along
+from ...autograd.integers import per_axis
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
@@ -17,10 +18,7 @@ from .window import check_input
 
 def adapted(operation: str, input: Tensor, dims: int, output_size) -> tuple[Spans, ...]:
     """The windows along each of the last ``dims`` axes; an output size of None keeps an axis as it is."""
-    sizes = (output_size,) * dims if output_size is None or isinstance(output_size, (int, np.integer)) else \
-        tuple(output_size)
-    if len(sizes) != dims or any(o is not None and o < 1 for o in sizes):
-        raise ValueError(f"{operation}: output_size={output_size}; give one number of at least 1, or {dims} of them")
+    sizes = per_axis(operation, "output_size", output_size, dims, 1, or_none=True)
     spans = []
     for n, o in zip(input.shape[input.ndim - dims:], sizes):
         i = np.arange(n if o is None else o)

@@ -12,6 +12,7 @@ import dataclasses
 
 import numpy as np
 
+from ...autograd.integers import integer
 from ...autograd.reduction import sum as sum_over
 from ...autograd.registry import Sample, register
 from ...autograd.join import cat
@@ -266,6 +267,7 @@ def _avg_pool(operation, dims, input, kernel_size, stride, padding, ceil_mode, c
               divisor_override=None):
     input = check_input(operation, input, dims)
     window = sliding(operation, input, dims, kernel_size, stride, padding, 1, ceil_mode)
+    divisor_override = None if divisor_override is None else integer(operation, "divisor_override", divisor_override)
     if divisor_override == 0:
         raise ValueError(f"{operation}: divisor_override=0 would divide by zero; None divides by the window's size")
     spans = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...autograd.integers import per_axis
 from ...autograd.tensor import Tensor
 from ...backend.arrays import to_host
 from ..checks import floating
@@ -26,9 +27,7 @@ def checked(operation: str, input: Tensor, boxes, output_size) -> tuple[np.ndarr
     floating(operation, "input", input)
     if input.ndim != 4 or 0 in input.shape[2:]:
         raise ValueError(f"{operation}: input has shape {input.shape}; it must be (N, C, H, W) with at least one pixel")
-    bins = (output_size,) * 2 if isinstance(output_size, (int, np.integer)) else tuple(int(s) for s in output_size)
-    if len(bins) != 2 or min(bins) < 1:
-        raise ValueError(f"{operation}: output_size={output_size}; give one positive number or (height, width)")
+    bins = per_axis(operation, "output_size", output_size, 2, 1)
     if isinstance(boxes, (list, tuple)):
         if len(boxes) != input.shape[0] or any(b.ndim != 2 or b.shape[1] != 4 for b in boxes):
             raise ValueError(f"{operation}: boxes of shapes {[b.shape for b in boxes]} for {input.shape[0]} images; "

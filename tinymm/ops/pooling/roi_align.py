@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...autograd.integers import integer
 from ...autograd.join import stack
 from ...autograd.linalg import matmul
 from ...autograd.registry import Fixed, Sample, register
@@ -245,6 +246,7 @@ def roi_align(input: Tensor, boxes, output_size, spatial_scale: float = 1.0, sam
         ValueError: shapes that do not fit.
         IndexError: a box of an image that is not there.
     """
+    sampling_ratio = integer("roi_align", "sampling_ratio", sampling_ratio)
     image, corners, bins = checked("roi_align", input, boxes, output_size)
     corners = corners * spatial_scale - (0.5 if aligned else 0.0)
     start, length = corners[:, :2], corners[:, 2:] - corners[:, :2]                        # columns x, y

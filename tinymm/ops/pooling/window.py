@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from ...autograd.integers import per_axis
 from ...autograd.tensor import Tensor
 from ..checks import floating
 
@@ -31,19 +32,6 @@ class Window:
                 for f in dataclasses.fields(self)]
 
 
-def per_axis(operation: str, argument: str, value, dims: int) -> tuple[int, ...]:
-    """One integer for each of ``dims`` axes, from an integer or a sequence of them."""
-    if isinstance(value, (int, np.integer)):
-        return (int(value),) * dims
-    value = tuple(int(v) for v in value)
-    if len(value) == 1:
-        value *= dims
-    if len(value) != dims:
-        raise ValueError(f"{operation}: {argument}={value} has {len(value)} numbers for {dims} axes; give one number "
-                         f"or {dims}")
-    return value
-
-
 def check_input(operation: str, input: Tensor, dims: int) -> Tensor:
     """Refuse an input that is not (C, *space) or (N, C, *space) with ``dims`` space axes."""
     input = floating(operation, "input", input)
@@ -61,14 +49,12 @@ def sliding(operation: str, input: Tensor, dims: int, kernel_size, stride, paddi
     Raises:
         ValueError: a padding of more than half the kernel, or a kernel larger than the padded input.
     """
-    kernel = per_axis(operation, "kernel_size", kernel_size, dims)
-    step = kernel if stride is None or stride == () or stride == [] else per_axis(operation, "stride", stride, dims)
+    kernel = per_axis(operation, "kernel_size", kernel_size, dims, 1)
+    by_kernel = stride is None or isinstance(stride, (tuple, list)) and not stride
+    step = kernel if by_kernel else per_axis(operation, "stride", stride, dims, 1)
     pad = per_axis(operation, "padding", padding, dims)
-    dilate = per_axis(operation, "dilation", dilation, dims)
+    dilate = per_axis(operation, "dilation", dilation, dims, 1)
     size = input.shape[input.ndim - dims:]
-    for name, values in (("kernel_size", kernel), ("stride", step), ("dilation", dilate)):
-        if min(values) < 1:
-            raise ValueError(f"{operation}: {name}={values}; every number must be at least 1")
     if min(pad) < 0 or any(2 * p > k for p, k in zip(pad, kernel)):
         raise ValueError(f"{operation}: padding={pad} must be between 0 and half of kernel_size={kernel}; otherwise a "
                          "window could lie in the padding alone")

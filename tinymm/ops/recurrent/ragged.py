@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...autograd.choice import where
+from ...autograd.integers import integer
 from ...autograd.join import cat
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import to_host, xp_of
@@ -118,7 +119,8 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     """
     sizes = to_host(sequence.batch_sizes._data)
     T, B = len(sizes), int(sizes[0]) if len(sizes) else 0
-    if total_length is not None and total_length < T:
+    total_length = T if total_length is None else integer("pad_packed_sequence", "total_length", total_length)
+    if total_length < T:
         raise ValueError(f"pad_packed_sequence: total_length={total_length} is less than the longest row's {T} steps")
     running = np.arange(B) < sizes[:, None]                                      # (T, B)
     start = np.concatenate([[0], np.cumsum(sizes)[:-1]]) if T else np.zeros(0, np.int64)
@@ -126,7 +128,7 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     if sequence.unsorted_indices is not None:
         back = to_host(sequence.unsorted_indices._data)
         running, where_from = running[:, back], where_from[:, back]
-    extra = (total_length or T) - T
+    extra = total_length - T
     lengths = running.sum(0).astype(np.int64)
     padded = _fill(sequence.data, np.pad(where_from, ((0, extra), (0, 0))), np.pad(running, ((0, extra), (0, 0))),
                    padding_value)

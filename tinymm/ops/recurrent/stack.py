@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...autograd.integers import integer
 from ...autograd.join import cat
 from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
@@ -23,7 +24,7 @@ def stacked(name: str, operation, gates: int, input, states: tuple, params, has_
     Returns:
         (output (T, B, directions * H), final h, and c if there is one), as PyTorch orders them.
     """
-    directions = 2 if bidirectional else 1
+    directions, num_layers = 2 if bidirectional else 1, integer(name, "num_layers", num_layers, 1)
     floating(name, "input", input)
     if input.ndim != 3:
         raise ValueError(f"{name}: input has shape {input.shape}; it must be "

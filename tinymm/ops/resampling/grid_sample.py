@@ -12,6 +12,7 @@ import numpy as np
 
 from ...autograd.indexing import getitem
 from ...autograd.linalg import matmul
+from ...autograd.integers import integers, listed
 from ...autograd.registry import Fixed, Sample, register
 from ...autograd.shape import permute, reshape, transpose
 from ...autograd.tensor import Tensor, wrap
@@ -285,10 +286,11 @@ def affine_grid(theta: Tensor, size, align_corners: bool | None = None) -> Tenso
         ValueError: shapes that do not fit.
     """
     floating("affine_grid", "theta", theta)
-    spatial = tuple(int(s) for s in size)[2:]
+    size = integers("affine_grid", "size", listed(size), 1)
+    spatial = size[2:]
     n = len(spatial)
     if n not in (2, 3) or theta.shape != (size[0], n, n + 1):
-        raise ValueError(f"affine_grid: theta {theta.shape} and size {tuple(size)}; they must be (N, 2, 3) and "
+        raise ValueError(f"affine_grid: theta {theta.shape} and size {size}; they must be (N, 2, 3) and "
                          "(N, C, H, W), or (N, 3, 4) and (N, C, D, H, W)")
     xp = xp_of(theta._data)
     lines = [_line(length, bool(align_corners)) for length in spatial]

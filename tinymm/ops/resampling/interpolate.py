@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from ...autograd.linalg import matmul
+from ...autograd.integers import per_axis
 from ...autograd.registry import Sample, register
 from ...autograd.scatter import index_select
 from ...autograd.shape import transpose
@@ -264,13 +265,11 @@ def _sizes(spatial: tuple, size, scale_factor, recompute: bool | None):
         raise ValueError("interpolate: give either size or scale_factor" + (", not both" if size is not None else ""))
     if recompute and size is not None:
         raise ValueError("interpolate: recompute_scale_factor goes with scale_factor, not with size")
-    given = size if size is not None else scale_factor
-    many = tuple(given) if isinstance(given, (tuple, list)) else (given,) * len(spatial)
-    if len(many) != len(spatial):
-        raise ValueError(f"interpolate: {len(many)} lengths or factors {many} for {len(spatial)} spatial axes "
-                         f"{spatial}")
     if size is not None:
-        return tuple(int(s) for s in many), (None,) * len(spatial)
+        return per_axis("interpolate", "size", size, len(spatial), 1), (None,) * len(spatial)
+    many = tuple(scale_factor) if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(spatial)
+    if len(many) != len(spatial):
+        raise ValueError(f"interpolate: {len(many)} factors {many} for {len(spatial)} spatial axes {spatial}")
     sizes = tuple(math.floor(n * f) for n, f in zip(spatial, many))
     return sizes, (None,) * len(spatial) if recompute else tuple(float(f) for f in many)
 
