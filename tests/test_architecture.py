@@ -6,60 +6,99 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 import tinymm
 
 PACKAGE = pathlib.Path(tinymm.__file__).parent
 JUDGES = {"torch", "transformers", "tokenizers", "regex", "ftfy", "scipy", "sklearn", "nltk", "pycocoevalcap", "pycocotools"}
-FLOORS = {"backend": 0, "autograd": 1, "ops": 2, "functional": 2, "catalog": 2, "nn": 3, "optim": 3, "serialization": 3,
-          "text": 3.5, "data": 4, "decode": 4, "metrics": 4, "plot": 4, "train": 4, "weights": 4, "models": 5, "experiments": 6,
-          "homework": 7, "bench": 7, "cli": 7, "commands": 7,
+FLOORS = {"backend": 0, "version": 0, "autograd": 1, "ops": 2, "functional": 2, "catalog": 2, "nn": 3, "optim": 3,
+          "serialization": 3, "text": 3.5, "data": 4, "decode": 4, "metrics": 4, "plot": 4, "train": 4, "weights": 4,
+          "models": 5, "experiments": 6, "homework": 7, "bench": 7, "cli": 7, "commands": 7,
           "__main__": 8, "__init__": 8}   # text is at the foot of floor 4: its rooms may use it, and not each other
+# Circles through an import inside a function: none at the top of a file, and in functions only these.
+CIRCLES = [{"autograd.tensor", "autograd.function", "autograd.engine"}]   # x.backward() runs nodes, which hold Tensors
 
 
-@functools.lru_cache
-def modules():
-    return {".".join(p.relative_to(PACKAGE).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}
+@functools.cache
+def modules() -> dict[str, pathlib.Path]:
+    """Every file of the package by its module's name; a room's ``__init__`` by the room's, the package's own by ""."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        *room, name = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(room if name == "__init__" else [*room, name])] = path
+    return found
 
 
-def imports(name: str, path: pathlib.Path, lazy: bool):
-    """Modules of the package that a module imports at its top (or, with ``lazy``, anywhere)."""
-    tree = ast.parse(path.read_text())
+def imported(source: str, room: list[str], lazy: bool) -> set[str]:
+    """Modules of the package that a file in ``room`` imports at its top (or, with ``lazy``, anywhere)."""
+    def module(target: list[str]) -> str:   # the module of that name, or the one that defines the name
+        return ".".join(target if ".".join(target) in modules() else target[:-1])
+
+    tree, found = ast.parse(source), set()
     for node in ast.walk(tree) if lazy else tree.body:
-        if isinstance(node, ast.ImportFrom):
-            base = name.split(".")[:-1]
-            if node.level:
-                base = base[:len(base) - (node.level - 1)]
-                target = base + (node.module.split(".") if node.module else [])
-            elif node.module and node.module.split(".")[0] == "tinymm":
-                target = node.module.split(".")[1:]
-            else:
-                continue
-            for alias in node.names:
-                full = ".".join(target + [alias.name])
-                yield full if full in modules() or full + ".__init__" in modules() else ".".join(target)
+        if isinstance(node, ast.Import):
+            targets = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ["tinymm", *room[:len(room) - node.level + 1]] if node.level else []
+            targets = [[*base, *filter(None, (node.module or "").split(".")), alias.name] for alias in node.names]
+        else:
+            continue
+        found |= {module(target[1:]) for target in targets if target[0] == "tinymm"}
+    return found
+
+
+@functools.cache
+def imports(name: str, lazy: bool) -> frozenset[str]:
+    """What the module ``name`` imports of the package, itself left out."""
+    path = modules()[name]
+    room = list(path.relative_to(PACKAGE).parent.parts)
+    return frozenset(imported(path.read_text(), room, lazy) - {name})
+
+
+def floor(name: str) -> float:
+    return FLOORS[name.split(".")[0] or "__init__"]
+
+
+def circles(lazy: bool) -> list[set[str]]:
+    """The sets of modules that import each other, directly or round about (strongly connected components)."""
+    reached = {}
+    for start in modules():
+        reached[start], stack = set(), [start]
+        while stack:
+            new = imports(stack.pop(), lazy) - reached[start]
+            reached[start] |= new
+            stack += new
+    return [set(c) for c in {frozenset(b for b in reached[a] if a in reached[b]) for a in reached if a in reached[a]}]
+
+
+@pytest.mark.parametrize("source, room, found", [
+    ("import tinymm", ["data"], {""}), ("import numpy, tinymm.nn.init", [], {"nn.init"}),
+    ("from tinymm import nn, zeros", ["data"], {"nn", ""}), ("from tinymm.nn import Linear, init", [], {"nn", "nn.init"}),
+    ("from .. import functional as F", ["nn"], {"functional"}),
+    ("from ..autograd import Tensor, shape", ["nn"], {"autograd", "autograd.shape"}),
+    ("from . import init", ["nn"], {"nn.init"}), ("from ...backend.jit import kernel", ["ops", "losses"], {"backend.jit"}),
+    ("from .. import Tensor", ["nn"], {""}), ("import numpy.linalg\nfrom os import path", ["nn"], set()),
+    ("def f():\n    from .module import Module", ["nn"], {"nn.module"})])
+def test_the_reader_of_imports(source, room, found):
+    assert imported(source, room, lazy=True) == found
+    assert imported(source, room, lazy=False) == (set() if source.startswith("def") else found)
 
 
 def test_every_room_has_a_floor():
-    assert {name.split(".")[0] for name in modules()} == set(FLOORS)
+    assert {name.split(".")[0] or "__init__" for name in modules()} == set(FLOORS)
 
 
 def test_imports_point_down():
-    wrong = []
-    for name, path in modules().items():
-        floor = FLOORS[name.split(".")[0]]
-        for target in imports(name, path, lazy=True):
-            room = target.split(".")[0]
-            if room and FLOORS[room] > floor:
-                wrong.append(f"{name} (floor {floor}) imports {target} (floor {FLOORS[room]})")
+    """In a function, too; so nothing below the package's ``__init__`` imports it."""
+    wrong = [f"{name} (floor {floor(name)}) imports {target or 'tinymm'} (floor {floor(target)})"
+             for name in modules() for target in imports(name, lazy=True) if floor(target) > floor(name)]
     assert not wrong, "\n".join(wrong)
 
 
 def test_the_rooms_of_floor_4_stand_beside_each_other():
-    wrong = []
-    for name, path in modules().items():
-        room = name.split(".")[0]
-        others = {target.split(".")[0] for target in imports(name, path, lazy=True)} - {room, ""}
-        wrong += [f"{name} imports {other}" for other in others if FLOORS[room] == FLOORS[other] == 4]
+    wrong = [f"{name} imports {target}" for name in modules() for target in imports(name, lazy=True)
+             if floor(name) == floor(target) == 4 and name.split(".")[0] != target.split(".")[0]]
     assert not wrong, "\n".join(wrong)
 
 
@@ -79,22 +118,13 @@ def test_no_lecture_uses_anothers_room():
 
 
 def test_no_circles():
-    known = modules()
-    graph = {name: {t if t in known else t + ".__init__" for t in imports(name, path, lazy=False)} - {name}
-             for name, path in known.items()}
-    done, active = set(), []
+    assert circles(lazy=False) == []
 
-    def visit(name):
-        if name in done or name not in graph:
-            return
-        assert name not in active, " -> ".join([*active[active.index(name):], name])
-        active.append(name)
-        for target in sorted(graph[name]):
-            visit(target)
-        done.add(active.pop())
 
-    for name in graph:
-        visit(name)
+def test_circles_through_imports_in_functions_are_known():
+    found = circles(lazy=True)
+    assert all(circle in CIRCLES for circle in found), "new: " + "\n".join(str(sorted(c)) for c in found if c not in CIRCLES)
+    assert all(circle in found for circle in CIRCLES), "broken by now: take it out of CIRCLES"
 
 
 def test_what_students_read_keeps_to_the_public_tensor():

@@ -1,6 +1,6 @@
 """tinymm: a deep-learning engine that can be read end to end, and the multimodal models built on it."""
 
-__version__ = "0.1.0"
+from .version import __version__
 
 from . import functional
 from .autograd import (Function, Tensor, backward, detect_anomaly, detect_mutation, enable_grad, get_default_dtype, grad,

@@ -43,3 +43,27 @@ class Transfer(Primitive):
 def transfer(input: Tensor, device: str) -> Tensor:
     """``input`` on another device; the gradient comes back to the old one."""
     return Transfer.apply(input, device=device)
+
+
+def to(self: Tensor, target=None, *, device: str | None = None, dtype=None) -> Tensor:
+    """The tensor on another device or in another dtype; itself if nothing changes.
+
+    Gradient: dL/dself = g, back on the old device and in the old dtype.
+
+    Args:
+        target: a device name ("cpu", "cuda", "cuda:0"), a dtype, or a Tensor whose device and dtype are taken.
+        device, dtype: the same by name.
+
+    Returns:
+        Tensor of the same shape.
+    """
+    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+        device = target
+    elif isinstance(target, Tensor):
+        device, dtype = target.device, target.dtype
+    elif target is not None:
+        dtype = target
+    out = self
+    if device is not None and out.device != device and not (device == "cuda" and out.device.startswith("cuda")):
+        out = transfer(out, device)
+    return out if dtype is None or out.dtype == np.dtype(dtype) else cast(out, np.dtype(dtype))

@@ -154,8 +154,7 @@ class Function:
             raise RuntimeError(f"{self.name}: create_graph=True needs an operation with a `definition` composed of "
                                "Tensor operations, and this one has none")
         check_versions(self, [a for a in self.args if isinstance(a, Tensor)])   # the definition reads all of them again
-        from .engine import grad
-        from .shape import alias
+        from .engine import grad   # a pass inside the pass that called
 
         with enable_grad():
             # Fresh, non-leaf copies: the same tensor may stand in two arguments, whose gradients are kept apart.
@@ -249,6 +248,24 @@ class Primitive:
         """Forget what was kept for the backward pass (a node that kept nothing can be used again)."""
         if self.saved or self.out is not None:
             self.saved, self.out = FREED, None
+
+
+class Alias(Primitive):
+    """y = x, as a new tensor."""
+
+    name = "alias"
+    view = True
+
+    def forward(self, x):
+        return x
+
+    def backward(self, g):
+        return g
+
+
+def alias(input: Tensor) -> Tensor:
+    """The same values as a separate node of the graph."""
+    return Alias.apply(input)
 
 
 class Output:

@@ -7,8 +7,9 @@ import numpy as np
 from .axes import axes, axis
 from .integers import integer, integers, listed, sizes
 from .pointwise import promote
-from .function import Function, Primitive
-from .shape import alias, broadcast_to, can_view, clone, reshape
+from .function import alias, Function, Primitive
+from .scatter import index_select
+from .shape import broadcast_to, can_view, clone, reshape
 from .tensor import Tensor
 
 
@@ -331,8 +332,6 @@ def repeat_interleave(input: Tensor, repeats, dim: int | None = None) -> Tensor:
         apart = reshape(input, input.shape[:d + 1] + (1,) + input.shape[d + 1:])
         spread = broadcast_to(apart, apart.shape[:d + 1] + (times[0],) + apart.shape[d + 2:])
         return _filled(spread, input.shape[:d] + (n * times[0],) + input.shape[d + 1:])
-    from .scatter import index_select
-
     return index_select(input, d, Tensor(np.repeat(np.arange(n), np.asarray(times, dtype=np.int64))))
 
 

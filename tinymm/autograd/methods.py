@@ -6,7 +6,8 @@ import numpy as np
 
 from . import (activations, choice, comparison, elementwise, indexing, join, linalg, ordering, pad, reduction, sampling, scan,
                scatter, shape, special, triangles)
-from .tensor import Tensor, to
+from .casting import to
+from .tensor import Tensor
 
 ROOMS = (elementwise, comparison, special, activations, reduction, ordering, scan, sampling, choice, shape, join, pad,
          triangles, indexing, scatter, linalg)
@@ -50,6 +51,12 @@ def _in_place_or_new(operation, in_place):
     return combine
 
 
+def _slices(self):
+    if self.ndim == 0:
+        raise TypeError("iter: a 0-d tensor cannot be iterated over")
+    return iter(op.unbind(self))   # one node for all slices
+
+
 OPERATORS = {
     "__add__": op.add_, "__radd__": _swapped(op.add_),           # x + y
     "__sub__": op.sub_, "__rsub__": _swapped(op.sub_),           # x - y
@@ -62,7 +69,7 @@ OPERATORS = {
     "__neg__": op.neg,                                          # -x
     "__abs__": op.abs,                                          # abs(x)
     "__invert__": op.bitwise_not,                               # ~mask
-    "__getitem__": op.getitem,                                  # x[index]
+    "__getitem__": op.getitem, "__iter__": _slices,             # x[index], for row in x
     "__eq__": op.eq, "__ne__": op.ne, "__lt__": op.lt, "__le__": op.le, "__gt__": op.gt, "__ge__": op.ge,
     "__and__": op.bitwise_and, "__or__": op.bitwise_or, "__xor__": op.bitwise_xor,
     "__iadd__": _in_place_or_new(op.add_, Tensor.add_),         # x += y

@@ -7,28 +7,10 @@ import math
 import numpy as np
 
 from .axes import axes, axis
-from .function import Primitive
+from .function import Primitive, alias
 from .integers import integers, listed, sizes
 from .pointwise import unbroadcast
 from .tensor import Tensor
-
-
-class Alias(Primitive):
-    """y = x, as a new tensor."""
-
-    name = "alias"
-    view = True
-
-    def forward(self, x):
-        return x
-
-    def backward(self, g):
-        return g
-
-
-def alias(input: Tensor) -> Tensor:
-    """The same values as a separate node of the graph."""
-    return Alias.apply(input)
 
 
 class Clone(Primitive):

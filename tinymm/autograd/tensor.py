@@ -270,13 +270,6 @@ class Tensor:
             raise TypeError("len: a 0-d tensor has no length")
         return self._data.shape[0]
 
-    def __iter__(self):
-        if self._data.ndim == 0:
-            raise TypeError("iter: a 0-d tensor cannot be iterated over")
-        from .join import unbind
-
-        return iter(unbind(self))   # one node for all slices
-
     def __contains__(self, value) -> bool:
         return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
 
@@ -630,31 +623,3 @@ def raw_index(index):
     if isinstance(index, list):
         return [item._data if isinstance(item, Tensor) else item for item in index]
     return index
-
-
-def to(self: Tensor, target=None, *, device: str | None = None, dtype=None) -> Tensor:
-    """The tensor on another device or in another dtype; itself if nothing changes.
-
-    Gradient: dL/dself = g, back on the old device and in the old dtype.
-
-    Args:
-        target: a device name ("cpu", "cuda", "cuda:0"), a dtype, or a Tensor whose device and dtype are taken.
-        device, dtype: the same by name.
-
-    Returns:
-        Tensor of the same shape.
-    """
-    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-        device = target
-    elif isinstance(target, Tensor):
-        device, dtype = target.device, target.dtype
-    elif target is not None:
-        dtype = target
-    from .casting import cast, transfer
-
-    out = self
-    if device is not None and out.device != device and not (device == "cuda" and out.device.startswith("cuda")):
-        out = transfer(out, device)
-    return out if dtype is None or out.dtype == np.dtype(dtype) else cast(out, np.dtype(dtype))
-
-

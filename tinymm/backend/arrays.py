@@ -7,6 +7,8 @@ CuPy is imported only when somebody asks for a GPU.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 _MODULES: dict[type, object] = {np.ndarray: np}   # array type -> its array module
@@ -68,6 +70,21 @@ def to_host(array) -> np.ndarray:
     return array.get() if hasattr(array, "get") else np.asarray(array)
 
 
+@functools.lru_cache(maxsize=1)
+def require_cupy():
+    """The ``cupy`` module, or a RuntimeError that says what is missing."""
+    try:
+        import cupy
+    except ImportError as error:
+        raise RuntimeError("cuda: CuPy is not installed; pip install 'tinymm[cuda12]' or 'tinymm[cuda13]', "
+                           "whichever matches the driver (never both)") from error
+    if not cupy.cuda.is_available():
+        raise RuntimeError("cuda: CuPy is installed but finds no GPU; check the driver with nvidia-smi, "
+                           "or stay on device='cpu'")
+    register_array_type(cupy.ndarray, cupy, "cuda", rung="cuda")
+    return cupy
+
+
 def to_device(array, device: str):
     """The same values on ``device``: "cpu", "cuda" or "cuda:N".
 
@@ -83,8 +100,6 @@ def to_device(array, device: str):
             return array if isinstance(array, array_type) else _MODULES[array_type].asarray(to_host(array))
     if name != "cuda" or (index and not index.isdigit()):
         raise ValueError(f"to: unknown device {device!r}; devices are 'cpu', 'cuda' and 'cuda:N'")
-    from .cuda import require_cupy
-
     cupy = require_cupy()
     with cupy.cuda.Device(int(index or 0)):
         return cupy.asarray(array)

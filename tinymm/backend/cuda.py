@@ -6,9 +6,7 @@ compile all of them (tests/backend/test_cuda.py), and a machine with one can say
 
 from __future__ import annotations
 
-import functools
-
-from .arrays import register_array_type
+from .arrays import require_cupy
 
 SOURCES: dict[str, "CudaKernel"] = {}   # kernel name -> kernel, in order of definition
 
@@ -52,21 +50,6 @@ def is_available() -> bool:
     except ImportError:
         return False
     return cupy.cuda.is_available()
-
-
-@functools.lru_cache(maxsize=1)
-def require_cupy():
-    """The ``cupy`` module, or a RuntimeError that says what is missing."""
-    try:
-        import cupy
-    except ImportError as error:
-        raise RuntimeError("cuda: CuPy is not installed; pip install 'tinymm[cuda12]' or 'tinymm[cuda13]', "
-                           "whichever matches the driver (never both)") from error
-    if not cupy.cuda.is_available():
-        raise RuntimeError("cuda: CuPy is installed but finds no GPU; check the driver with nvidia-smi, "
-                           "or stay on device='cpu'")
-    register_array_type(cupy.ndarray, cupy, "cuda", rung="cuda")
-    return cupy
 
 
 class CudaKernel:

@@ -9,8 +9,6 @@ import pathlib
 import platform
 import sys
 
-import tinymm
-
 from ..backend.files import replacing
 from ..backend.threads import cpu_count
 from .compare import Side, compare
@@ -27,7 +25,7 @@ BEAM_TARGET = 15.0
 
 def folder_of_twins() -> pathlib.Path:
     """The ``benchmarks`` folder of the checkout."""
-    return pathlib.Path(tinymm.__file__).resolve().parent.parent / "benchmarks"
+    return pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

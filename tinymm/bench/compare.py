@@ -9,14 +9,12 @@ import statistics
 import subprocess
 import sys
 
-import tinymm
-
 CHILD = pathlib.Path(__file__).with_name("child.py")
 
 
 def environment() -> dict[str, str]:
     """This process's environment, in which a child finds this checkout."""
-    package = str(pathlib.Path(tinymm.__file__).resolve().parent.parent)
+    package = str(pathlib.Path(__file__).resolve().parents[2])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
 
 

@@ -7,10 +7,9 @@ import pathlib
 import statistics
 import sys
 
-import tinymm
-
 from ..experiments import LECTURES, find
 from ..experiments.experiment import SCALES
+from ..version import __version__
 from .lecture import INTERRUPTED
 
 
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _same(report: dict, experiment) -> bool:
     """Whether a report is of this very experiment, in this version."""
-    return report["tinymm"] == tinymm.__version__ and all(report.get(key) == value for key, value in experiment.config.items())
+    return report["tinymm"] == __version__ and all(report.get(key) == value for key, value in experiment.config.items())
 
 
 def _spread(results: list[dict]) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import os
+import pathlib
 import platform
 import time
 
 import numpy as np
 from threadpoolctl import threadpool_info
 
-import tinymm
-
 from ..backend import cuda
 from ..backend.jit import cache_folder, kernel, kernel_mode
 from ..backend.threads import cpu_count, get_num_threads
+from ..version import __version__
 
 PACKAGES = ("numpy", "numba", "llvmlite", "matplotlib", "tqdm", "safetensors", "pillow", "threadpoolctl")
 OPTIONAL = ("cupy-cuda12x", "cupy-cuda13x", "pytest", "hypothesis", "jupyter", "torch", "transformers")
@@ -44,7 +44,7 @@ def _probe(x):
 def findings() -> tuple[list[tuple[str, str]], list[str]]:
     """What there is, as (name, value) rows, and what is wrong, as sentences with the fix."""
     rows, wrong = [], []
-    rows.append(("tinymm", f"{tinymm.__version__} in {os.path.dirname(tinymm.__file__)}"))
+    rows.append(("tinymm", f"{__version__} in {pathlib.Path(__file__).resolve().parents[1]}"))
     rows.append(("Python", f"{platform.python_version()} on {platform.platform()}"))
     for package in PACKAGES:
         version = version_of(package)

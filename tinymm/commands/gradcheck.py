@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-from ..autograd.gradcheck.check import Check
+from ..autograd.gradcheck.run import Check
 from ..autograd.gradcheck.compare import Plan, random_signs
 from ..autograd.gradcheck.precision import float32_gradients, sensitivity, ulps_apart
 from ..autograd.gradcheck.report import GradcheckReport

@@ -8,11 +8,10 @@ import os
 import pathlib
 import time
 
-import tinymm
-
 from ..backend.files import replacing
 from ..backend.random import manual_seed
 from ..train.checkpoint import checkpoints, remove_checkpoints
+from ..version import __version__
 from .experiment import Experiment, M, T
 
 CHECKPOINTS = "checkpoints"
@@ -51,7 +50,7 @@ def run(experiment: Experiment, out: str | os.PathLike | None = None, resume: bo
     metrics = experiment.measured.metrics
     claims = [claim.as_dict() for claim in experiment.claims(metrics)]
     seconds = training + time.monotonic() - fitted if resume else time.monotonic() - start
-    report = _plain({"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": tinymm.__version__,
+    report = _plain({"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": __version__,
                      "seconds": round(seconds, 2), "metrics": metrics, "claims": claims, "pictures": []})
     if out is not None:
         write_json(out / REPORT, report)   # before anything is drawn: numbers are not lost for a picture

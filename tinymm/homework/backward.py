@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd import Function, Tensor
-from ..autograd.gradcheck.check import Check
+from ..autograd.gradcheck.run import Check
 from ..autograd.gradcheck.compare import Plan
 from ..autograd.gradcheck.report import ArgumentReport, GradcheckReport
 from ..autograd.gradcheck.subject import Subject

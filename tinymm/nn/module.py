@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..autograd import Tensor, no_grad
-from ..autograd.tensor import to as tensor_to
+from ..autograd.casting import to as tensor_to
 from ..backend.jit import ready
 from .parameter import Parameter
 

@@ -6,7 +6,6 @@ import html
 from dataclasses import dataclass
 
 from ..autograd import Tensor, no_grad
-from .module import Module
 
 
 @dataclass
@@ -66,8 +65,8 @@ def shapes(value) -> str:
     return ""
 
 
-def summarize(module: Module, inputs: tuple, kwargs: dict) -> Summary:
-    """See ``Module.summary``."""
+def summarize(module, inputs: tuple, kwargs: dict) -> Summary:
+    """The Summary of a Module; see ``Module.summary``."""
     outputs: dict[int, str] = {}
     if inputs or kwargs:
         handles = [m.register_forward_hook(lambda m, args, out: outputs.__setitem__(id(m), shapes(out)))

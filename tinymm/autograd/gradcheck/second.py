@@ -14,9 +14,9 @@ from ...backend.arrays import to_host, xp_of
 from ..engine import grad
 from ..function import Function
 from ..tensor import Tensor
-from .check import Check, name_of
 from .compare import Plan, random_signs
 from .report import GradcheckError, GradcheckReport
+from .run import Check, name_of
 from .subject import Leaf, Subject, outputs_of
 
 

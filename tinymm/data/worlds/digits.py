@@ -7,8 +7,6 @@ import sys
 
 import numpy as np
 
-import tinymm
-
 from ...backend.random import Stream
 
 
@@ -18,7 +16,7 @@ def datasets_folder() -> pathlib.Path:
     Raises:
         FileNotFoundError: it is in neither place.
     """
-    beside = pathlib.Path(tinymm.__file__).resolve().parent.parent / "datasets"
+    beside = pathlib.Path(__file__).resolve().parents[3] / "datasets"
     installed = pathlib.Path(sys.prefix) / "share" / "tinymm" / "datasets"
     for folder in (beside, installed):
         if (folder / "uci_digits.npz").is_file():
