@@ -176,7 +176,8 @@ show(CLIP.text_features, mean_of_words)
 tinymm.manual_seed(0)
 experiment = LearningFromText(scale=SCALE)
 experiment.prepare()
-tokenizer = experiment.tokenizer
+material = experiment.material
+tokenizer = material.tokenizer
 print(tokenizer.tokenize(["a photo of a red circle", "look at a little scarlet disc"]))
 
 # %% [markdown]
@@ -218,7 +219,7 @@ figures.loss(experiment.trained.trainer)
 # on:
 
 # %%
-figures.similarity(experiment.trained.snapshots, experiment.shown[1])
+figures.similarity(experiment.trained.snapshots, material.shown[1])
 
 # %% [markdown]
 # The diagonal sharpens. What is not on it is also of interest: the blocks are kinds of pictures, and a text with half of the truth
@@ -250,7 +251,7 @@ figures.classifier(experiment.trained.model, tokenizer)
 # ## (3) Zero-shot prediction
 
 # %%
-figures.examples(experiment, experiment.trained.model)
+figures.examples(experiment.trained.model, material)
 
 # %%
 for name in CLASSES:
@@ -345,10 +346,10 @@ print(f"actions, 6 classes: {100 * clip_row['actions']:.1f} %;  sprites, 36 clas
 # the right word, and with a wrong one:
 
 # %%
-figures.attacked_pictures(experiment.attacked, experiment.measured.said)
+figures.attacked_pictures(material.attacked, experiment.measured.said)
 
 # %%
-figures.attack(experiment.attacked, experiment.measured.said)
+figures.attack(material.attacked, experiment.measured.said)
 
 # %%
 figures.attack_bars(metrics["attack"])

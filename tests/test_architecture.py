@@ -104,16 +104,12 @@ def test_the_rooms_of_floor_4_stand_beside_each_other():
 
 def test_no_lecture_uses_anothers_room():
     """Its systems excepted: what they share stands in ``captioning``, or beside the rooms."""
-    wrong = []
-    for name, path in modules().items():
-        here = name.split(".")
-        if here[0] != "experiments" or not here[1].startswith("lecture_"):
-            continue
-        for target in imports(name, path, lazy=True):
-            there = target.split(".")
-            if there[:1] == ["experiments"] and len(there) > 1 and there[1].startswith("lecture_"):
-                if there[1] != here[1] and there[2:] != ["systems"]:
-                    wrong.append(f"{name} imports {target}")
+    def lecture(name: str) -> str | None:
+        room = name.split(".")
+        return room[1] if room[0] == "experiments" and len(room) > 1 and room[1].startswith("lecture_") else None
+
+    wrong = [f"{name} imports {target}" for name in modules() if lecture(name) for target in imports(name, lazy=True)
+             if lecture(target) not in (None, lecture(name)) and not target.endswith(".systems")]
     assert not wrong, "\n".join(wrong)
 
 
@@ -132,7 +128,7 @@ def test_what_students_read_keeps_to_the_public_tensor():
 
     The doors of floor 7 may: homework and the gradient checker test the engine itself.
     """
-    wrong = [f"{name}:{node.lineno}" for name, path in modules().items() if 3 < FLOORS[name.split(".")[0]] < 7
+    wrong = [f"{name}:{node.lineno}" for name, path in modules().items() if 3 < floor(name) < 7
              for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute) and node.attr == "_data"]
     assert not wrong, "\n".join(wrong)
 

@@ -52,6 +52,11 @@ def _in_place_or_new(operation, in_place):
 
 
 def _slices(self):
+    """Iterate over the slices along the first axis.
+
+    Raises:
+        TypeError: a 0-d tensor.
+    """
     if self.ndim == 0:
         raise TypeError("iter: a 0-d tensor cannot be iterated over")
     return iter(op.unbind(self))   # one node for all slices

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...autograd import Tensor, no_grad
+from ...autograd import Tensor
 from ...models.caption_likelihood import caption_log_prob
+from ...nn.chunks import in_chunks
 from ...text import Vocabulary
 from .captioner import Captioner
 from .pairs import CaptionPairs
@@ -18,13 +19,13 @@ def nats(captioner: Captioner, vocabulary: Vocabulary, part: Part, annotations: 
     a = captioner.annotate(part) if annotations is None else annotations
     pairs, device = CaptionPairs(part.captions, vocabulary, captioner.first), next(captioner.parameters()).device
     captioner.eval()
-    spent = 0.0
-    with no_grad():
-        for start in range(0, len(pairs), batch):
-            pictures, y, targets = pairs.batch(range(start, min(start + batch, len(pairs))))
-            logits = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
-            spent -= float(caption_log_prob(logits, targets.to(device)).sum())
-    return spent, int(pairs.lengths.sum())
+
+    def log_prob(rows: range) -> float:
+        pictures, y, targets = pairs.batch(rows)
+        logits = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
+        return float(caption_log_prob(logits, targets.to(device)).sum())
+
+    return -sum(in_chunks(log_prob, len(pairs), batch)), int(pairs.lengths.sum())
 
 
 def unigram_entropy(vocabulary: Vocabulary) -> float:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...autograd import Tensor, grad, no_grad
+from ...autograd import Tensor, grad
+from ...autograd.host import to_numpy
 from ...backend.random import Stream
 from ...data.worlds.digit_scenes import DIGITS, SIZES, Scene
 from ...metrics import caption_scores, leave_one_out
 from ...models import attention_objective as objective
 from ...models.caption_likelihood import caption_log_prob
+from ...nn.chunks import in_chunks
 from ...text import Vocabulary
 from .. import experiment as protocol
 from ..captioning.captioner import Captioner
@@ -56,17 +58,17 @@ def look(captioner: Captioner, vocabulary: Vocabulary, part: Part, captions: Seq
     pairs = CaptionPairs(part.captions if captions is None else captions, vocabulary, Vocabulary.pad)
     device = next(captioner.parameters()).device
     captioner.eval()
-    looks = []
-    for start in range(0, len(pairs), batch):
-        pictures, y, targets = pairs.batch(range(start, min(start + batch, len(pairs))))
-        with no_grad():
-            decoded = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
-            log_p = caption_log_prob(decoded.logits, targets.to(device)).cpu().numpy()
-        alpha, beta = decoded.alpha.cpu().numpy(), decoded.beta.cpu().numpy()
-        for b, picture in enumerate(pictures):
-            words = vocabulary.decode(targets.numpy()[:, b])
-            looks.append(Look(int(picture), tuple(words), alpha[:len(words), b], beta[:len(words), b], float(-log_p[b])))
-    return looks
+
+    def some(rows: range) -> list[Look]:
+        pictures, y, targets = pairs.batch(rows)
+        decoded = captioner.decoder(Tensor(a[pictures]).to(device), y.to(device))
+        log_p = to_numpy(caption_log_prob(decoded.logits, targets.to(device)))
+        alpha, beta = to_numpy(decoded.alpha), to_numpy(decoded.beta)
+        words = [tuple(vocabulary.decode(column)) for column in targets.numpy().T]
+        return [Look(int(picture), words[b], alpha[:len(words[b]), b], beta[:len(words[b]), b], float(-log_p[b]))
+                for b, picture in enumerate(pictures)]
+
+    return [one for found in in_chunks(some, len(pairs), batch) for one in found]
 
 
 # ---------------------------------------------------------------------- the attention and the truth

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ... import functional as F
 from ...autograd import Tensor
 from ...data.worlds.sprites import SHAPES
-from ...data.worlds.web_pictures import ATTACKS, CLASSES, WORDS, Labelled, is_novel
+from ...data.worlds.web_pictures import ATTACKS, CLASSES, WORDS, Attacked, Labelled, is_novel
 from ...metrics import accuracy, recall_at_k
 from ...models.clip import CLIP, zero_shot, zero_shot_weights
 from ...models.linear_probe import sweep
+from ...models.ngram_pictures import NGramPictures
 from ...nn.chunks import array_in_chunks
+from ...train import Trainer
 from .. import experiment as protocol
 from ..captioning.parts import Part
-from .data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, captions_of, pictures
-
-if TYPE_CHECKING:
-    from .experiment import LearningFromText, Trained
+from .data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, Photographs, Web, captions_of, pictures
+from .systems import Trained
 
 CHUNK = 256               # pictures at a time
 WAYS = ("text for a picture", "picture for a text")
@@ -101,66 +100,72 @@ def training(trained: Trained, tokens: int) -> dict:
             "parameters": sum(p.numel() for p in trained.model.parameters()), "tokens": tokens}
 
 
-def evaluate(experiment: LearningFromText, trained: Trained) -> Measured:
-    """All of it, for CLIP (in evaluation) on the web of pictures."""
-    said = attacked_answers(experiment, trained.model)
-    metrics = {**training(trained, len(experiment.tokenizer)), "zero-shot": zero_shot_table(experiment, trained.model),
-               "attack": attack(experiment, said), "reading": reading(experiment, trained.model)}
-    if experiment.variant != "shuffled":
-        metrics["linear probe"] = probes(experiment, trained.model)
-    if trained.ngrams is not None:
-        metrics["visual n-grams"] = ngrams(experiment, trained)
+def evaluate_photographs(trained: Trained, photographs: Photographs) -> Measured:
+    """Whether pictures and captions find each other; CLIP is in evaluation."""
+    return Measured({**training(trained, len(photographs.tokenizer)),
+                     "retrieval": retrieval(trained.model, photographs.parts["test"], photographs.ids)})
+
+
+def evaluate(trained: Trained, web: Web, probed: bool) -> Measured:
+    """All of it, for CLIP (in evaluation) on the web of pictures; ``probed``: linear probes are trained, too."""
+    model, said = trained.model, attacked_answers(trained.model, web)
+    metrics = {**training(trained, len(web.tokenizer)), "zero-shot": zero_shot_table(model, web),
+               "attack": attack(web.attacked, said), "reading": reading(model, web)}
+    if probed:
+        metrics["linear probe"] = probes(model, web)
+    if trained.ngrams is not None and trained.ngram_trainer is not None:
+        metrics["visual n-grams"] = ngrams(trained.ngrams, trained.ngram_trainer, web)
     return Measured(metrics, said)
 
 
-def zero_shot_table(experiment: LearningFromText, model: CLIP) -> dict:
+def zero_shot_table(model: CLIP, web: Web) -> dict:
     """Accuracy on each dataset with each kind of prompts."""
     found: dict[str, dict] = {}
     for name in CLASSES:
-        dataset = experiment.test_set(name)
+        dataset = web.labelled[name]["test"]
         for kind in PROMPTS[name]:
-            fits = zero_shot_scores(model, experiment.tokenizer, name, dataset, kind)
+            fits = zero_shot_scores(model, web.tokenizer, name, dataset, kind)
             found.setdefault(kind, {}).update(by_column(name, fits, dataset.labels))
     return found
 
 
-def probes(experiment: LearningFromText, model: CLIP) -> dict:
+def probes(model: CLIP, web: Web) -> dict:
     """Logistic regression on I_f, with C by the validation part; and the C that was chosen."""
     found: dict[str, dict] = {"accuracy": {}, "C": {}}
-    for name, parts in experiment.datasets_of.items():
-        features = {part: (of_pictures(model.visual.features, data.images, experiment.device), data.labels)
+    for name, parts in web.labelled.items():
+        features = {part: (of_pictures(model.visual.features, data.images, model.logit_scale.device), data.labels)
                     for part, data in parts.items()}
         probe, _ = sweep(features["train"], features["validation"], len(CLASSES[name]), PROBE_ITERATIONS)
         found["accuracy"][name], found["C"][name] = probe.accuracy(*features["test"]), probe.C
     return found
 
 
-def ngrams(experiment: LearningFromText, trained: Trained) -> dict:
+def ngrams(model: NGramPictures, trainer: Trainer, web: Web) -> dict:
     """Zero-shot with the phrases of a dictionary: the class whose name has the highest probability."""
-    model = trained.ngrams.eval()
-    found: dict = {"phrases": len(model.ngrams.dictionary),
-                   "last loss": float(np.mean(trained.ngram_trainer.history["loss"][-50:]))}
+    model.eval()
+    device = next(model.parameters()).device
+    found: dict = {"phrases": len(model.ngrams.dictionary), "last loss": float(np.mean(trainer.history["loss"][-50:]))}
     for name in CLASSES:
-        dataset = experiment.test_set(name)
-        phi = Tensor(of_pictures(model, dataset.images, experiment.device)).to(experiment.device)
+        dataset = web.labelled[name]["test"]
+        phi = Tensor(of_pictures(model, dataset.images, device)).to(device)
         found |= by_column(name, model.ngrams.score(phi, [c.split() for c in dataset.names]), dataset.labels)
     return found
 
 
-def attacked_answers(experiment: LearningFromText, model: CLIP) -> dict[str, np.ndarray]:
+def attacked_answers(model: CLIP, web: Web) -> dict[str, np.ndarray]:
     """Attack -> which shape is said to be there, when a word says another, (N,)."""
-    return {kind: scores(model, experiment.tokenizer, experiment.attacked.images[kind], tuple(SHAPES), SHAPE_PROMPT).argmax(1)
+    return {kind: scores(model, web.tokenizer, web.attacked.images[kind], tuple(SHAPES), SHAPE_PROMPT).argmax(1)
             for kind in ATTACKS}
 
 
-def attack(experiment: LearningFromText, answers: dict[str, np.ndarray]) -> dict:
+def attack(attacked: Attacked, answers: dict[str, np.ndarray]) -> dict:
     """Under each attack: accuracy, and how often the answer is what is written."""
-    return {kind: {"accuracy": accuracy(said, experiment.attacked.shapes),
-                   "answered with the wrong word": accuracy(said, experiment.attacked.written)} for kind, said in answers.items()}
+    return {kind: {"accuracy": accuracy(said, attacked.shapes), "answered with the wrong word": accuracy(said, attacked.written)}
+            for kind, said in answers.items()}
 
 
-def reading(experiment: LearningFromText, model: CLIP) -> dict:
+def reading(model: CLIP, web: Web) -> dict:
     """Which word stands on a sign."""
-    signs = [p for p in experiment.web["test"] if p.kind == "sign"]
-    said = scores(model, experiment.tokenizer, np.stack([p.image for p in signs]), WORDS, (SIGN_PROMPT,)).argmax(1)
+    signs = [p for p in web.web["test"] if p.kind == "sign"]
+    said = scores(model, web.tokenizer, np.stack([p.image for p in signs]), WORDS, (SIGN_PROMPT,)).argmax(1)
     return {"accuracy": accuracy(said, np.array([WORDS.index(p.truth) for p in signs])), "words": len(WORDS)}

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ... import plot
 from ...autograd import Tensor, no_grad
 from ...data.worlds.sprites import COLOURS, SHAPES
-from ...data.worlds.web_pictures import ATTACKS, CLASSES
+from ...data.worlds.web_pictures import ATTACKS, CLASSES, Attacked
 from ...metrics import confusion
 from ...models.clip import CLIP, zero_shot, zero_shot_weights
-from .data import PROMPTS, SHAPE_PROMPT, captions_of, pictures
-
-if TYPE_CHECKING:
-    from ...data.worlds.web_pictures import Attacked
-    from ...text.clip_tokenizer import CLIPTokenizer
-    from .evaluation import Measured
-    from .experiment import LearningFromText, Snapshots, Trained
+from ...text.clip_tokenizer import CLIPTokenizer
+from .data import PROMPTS, SHAPE_PROMPT, Photographs, Web, captions_of, pictures
+from .evaluation import Measured
+from .snapshots import Snapshots
+from .systems import Trained
 
 TABLE = {"sprites": "sprites", "digits": "digits", "actions": "actions", "seen pairs": "pairs seen",
          "unseen pairs": "pairs unseen", "unseen among themselves": "of the 6 unseen"}   # columns
@@ -64,14 +61,14 @@ def classifier(model: CLIP, tokenizer: CLIPTokenizer):
                         title="A classifier made of text: cosines of its weights")
 
 
-def examples(experiment: LearningFromText, model: CLIP):
+def examples(model: CLIP, web: Web):
     """Test pictures with the class that the classifier from text gives them, and its probability."""
     images, said, truth, right = [], [], [], []
     for name, count in EXAMPLES.items():
-        dataset = experiment.test_set(name)
+        dataset = web.labelled[name]["test"]
         rows = (7 * np.arange(count) + 3) % len(dataset)   # classes stand in turn: these are different ones
-        weights = zero_shot_weights(model, experiment.tokenizer, dataset.names, PROMPTS[name]["ensemble"])
-        logits = zero_shot(model, pictures(dataset.images[rows]).to(experiment.device), weights)
+        weights = zero_shot_weights(model, web.tokenizer, dataset.names, PROMPTS[name]["ensemble"])
+        logits = zero_shot(model, pictures(dataset.images[rows]).to(model.logit_scale.device), weights)
         p = logits.softmax(1).cpu().numpy()
         for i, row in enumerate(rows):
             best = int(p[i].argmax())
@@ -128,32 +125,31 @@ def ways(metrics: dict):
     return plot.bars(values, ylabel="accuracy", colors=[plot.COLORS[i] for _ in CLASSES for i in range(len(kinds))])
 
 
-def found_texts(experiment: LearningFromText, model: CLIP, count: int = 12):
+def found_texts(model: CLIP, photographs: Photographs, count: int = 12):
     """Test photographs with the text that fits best among all test texts; below, their own."""
-    part = experiment.photos["test"]
+    part, device = photographs.parts["test"], model.logit_scale.device
     count, texts = min(count, len(part)), captions_of(part)
     images = part.images(range(count))
     with no_grad():
-        logits, _ = model(pictures(images).to(experiment.device), Tensor(experiment.ids(texts)).to(experiment.device))
+        logits, _ = model(pictures(images).to(device), Tensor(photographs.ids(texts)).to(device))
     best = logits.cpu().numpy().argmax(1)
     return plot.caption_grid(list(images), [texts[i] for i in best], texts[:count], list(best == np.arange(count)),
                              title=f"The best of {len(texts)} texts for photographs it has never seen; below, their own")
 
 
-def photo_figures(experiment: LearningFromText, trained: Trained) -> dict:
+def photo_figures(trained: Trained, photographs: Photographs) -> dict:
     """File name -> Figure, for a training on photographs."""
     return {"loss.png": loss(trained.trainer), "temperature.png": temperature(trained.trainer),
-            "similarity.png": similarity(trained.snapshots, experiment.shown[1]),
-            "found.png": found_texts(experiment, trained.model)}
+            "similarity.png": similarity(trained.snapshots, photographs.shown[1]),
+            "found.png": found_texts(trained.model, photographs)}
 
 
-def all_figures(experiment: LearningFromText, trained: Trained, measured: Measured) -> dict:
+def all_figures(trained: Trained, measured: Measured, web: Web) -> dict:
     """File name -> Figure, for a trained and measured experiment."""
     trainer, model, metrics = trained.trainer, trained.model, measured.metrics
     return {
         "loss.png": loss(trainer), "temperature.png": temperature(trainer), "zero_shot.png": progress(trainer),
-        "similarity.png": similarity(trained.snapshots, experiment.shown[1]),
-        "classifier.png": classifier(model, experiment.tokenizer), "examples.png": examples(experiment, model),
-        "attack.png": attack(experiment.attacked, measured.said),
-        "attacked_pictures.png": attacked_pictures(experiment.attacked, measured.said),
+        "similarity.png": similarity(trained.snapshots, web.shown[1]),
+        "classifier.png": classifier(model, web.tokenizer), "examples.png": examples(model, web),
+        "attack.png": attack(web.attacked, measured.said), "attacked_pictures.png": attacked_pictures(web.attacked, measured.said),
         "attack_bars.png": attack_bars(metrics["attack"]), "table.png": table(metrics), "ways.png": ways(metrics)}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ...data.worlds.web_pictures import CANVAS
 from ...models.clip import CLIP
 from ...models.ngram_pictures import NGramPictures
 from ...text.ngram_dictionary import NGramDictionary
+from ...train import Trainer
 from .data import CONTEXT
+from .snapshots import Snapshots
 
 EMBEDDING = 64
 PATCHES = 8          # in a row of a Vision Transformer's picture
@@ -33,3 +37,22 @@ def build(variant: str, vocabulary: int, resolution: int = CANVAS, context: int 
 def build_ngrams(dictionary: NGramDictionary) -> NGramPictures:
     """The untrained model of phrases, with the picture tower that CLIP has in the variant ``resnet``."""
     return NGramPictures(dictionary, RESNET["vision_layers"], EMBEDDING, RESNET["vision_heads"], CANVAS, RESNET["vision_width"])
+
+
+@dataclasses.dataclass
+class Trained:
+    """What the trainings of the lecture yield.
+
+    Attributes:
+        model: CLIP.
+        trainer: of the model.
+        snapshots: cosines of some pictures and texts, before the training and after each round.
+        ngrams: Visual N-Grams; None where they are not compared.
+        ngram_trainer: of the n-grams.
+    """
+
+    model: CLIP
+    trainer: Trainer
+    snapshots: Snapshots
+    ngrams: NGramPictures | None = None
+    ngram_trainer: Trainer | None = None
