@@ -22,7 +22,7 @@ CIRCLES = [{"autograd.tensor", "autograd.function", "autograd.engine"}]   # x.ba
 
 @functools.cache
 def modules() -> dict[str, pathlib.Path]:
-    """Every file of the package by its module's name; a room's ``__init__`` by the room's, the package's own by ""."""
+    """Every file of the package by its module's name; a room's ``__init__`` by the room's, the package's by ""."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         *room, name = path.relative_to(PACKAGE).with_suffix("").parts

@@ -102,7 +102,7 @@ class _Recurrent(Module):
 
 
 class LSTM(_Recurrent):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997, with forget gates); gates in the order i, f, g, o.
+    """Long short-term memory (Hochreiter and Schmidhuber 1997, with forget gates); gates ordered i, f, g, o.
 
     Args:
         output_tanh: False for h = o c, without the tanh (Show and Tell's slide); the others as in the base.
@@ -122,14 +122,15 @@ class LSTM(_Recurrent):
             input: (T, B, D), (B, T, D) with batch_first, (T, D), or a PackedSequence.
             hx: (h_0, c_0), each (layers * directions, B, H); zeros if None.
             lengths: (B,) real steps of each row; all T if None.
-            reset: (T, B) booleans ((B, T) with batch_first, (T,) for one sequence), True where a new sequence starts in a
-                stream that is read forward; in the padded form for a PackedSequence.
+            reset: (T, B) booleans ((B, T) with batch_first, (T,) for one sequence), True where a new sequence
+                starts in a stream that is read forward; in the padded form for a PackedSequence.
 
         Returns:
             output (T, B, directions * H) and (h_n, c_n).
 
         Raises:
-            ValueError: shapes or lengths that do not fit, lengths for a PackedSequence, reset for two directions.
+            ValueError: shapes or lengths that do not fit, lengths for a PackedSequence, reset for two
+                directions.
         """
         return self._run(F.lstm, input, hx, lengths, reset, output_tanh=self.output_tanh)
 
