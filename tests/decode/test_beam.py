@@ -294,9 +294,9 @@ def test_accumulates_in_float64():
 
 
 @pytest.mark.parametrize("options, message", [
-    (dict(beam_size=0), "beam_search: beam_size=0 must be at least 1"),
+    (dict(beam_size=0), "beam_search: beam_size=0 must be a positive integer"),
     (dict(beam_size=2.0), "beam_search: beam_size=2.0 must be an integer"),
-    (dict(n_best=0), "beam_search: n_best=0 must be at least 1"),
+    (dict(n_best=0), "beam_search: n_best=0 must be a positive integer"),
     (dict(beam_size=3, n_best=4), "beam_search: n_best=4 must be at most beam_size=3"),
     (dict(length_penalty=-.5), "beam_search: length_penalty=-0.5 must be at least 0"),
     (dict(length_penalty=float("nan")), "beam_search: length_penalty=nan must be at least 0"),

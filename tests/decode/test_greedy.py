@@ -44,13 +44,13 @@ def good(tokens, state):
 
 @pytest.mark.parametrize("find", [greedy_search, beam_search, sample])
 @pytest.mark.parametrize("change, message", [
-    (dict(batch_size=0), "batch_size=0 must be at least 1"),
+    (dict(batch_size=0), "batch_size=0 must be a positive integer"),
     (dict(batch_size=True), "batch_size=True must be an integer"),
-    (dict(start=-1), "start=-1 must be at least 0"),
+    (dict(start=-1), "start=-1 must be an integer not less than 0"),
     (dict(start=None), "start=None must be an integer"),
-    (dict(end=-1), "end=-1 must be at least 0"),
+    (dict(end=-1), "end=-1 must be an integer not less than 0"),
     (dict(end=4), "end=4 is no word of the model, which has K=4 words"),
-    (dict(max_length=0), "max_length=0 must be at least 1"),
+    (dict(max_length=0), "max_length=0 must be a positive integer"),
     (dict(max_length=2.5), "max_length=2.5 must be an integer"),
     (dict(step="greedy"), "step='greedy' must be a function"),
     (dict(step=lambda t, s: good(t, s)[0]), r"step returned a ndarray; it must return the tuple \(log_probs, state\)"),

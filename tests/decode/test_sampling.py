@@ -169,7 +169,7 @@ def test_float32_log_probabilities():
     (dict(temperature=-1.0), "sample: temperature=-1.0 must be above 0"),
     (dict(temperature=float("nan")), "sample: temperature=nan must be above 0"),
     (dict(temperature=float("inf")), "sample: temperature=inf must be above 0 and finite"),
-    (dict(top_k=0), "sample: top_k=0 must be at least 1"),
+    (dict(top_k=0), "sample: top_k=0 must be a positive integer"),
     (dict(top_k=1.5), "sample: top_k=1.5 must be an integer"),
     (dict(top_p=0.0), "sample: top_p=0.0 must be above 0 and at most 1"),
     (dict(top_p=1.2), "sample: top_p=1.2 must be above 0 and at most 1"),

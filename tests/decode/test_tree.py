@@ -114,7 +114,7 @@ def test_the_published_table():
 
 
 def test_errors_name_the_function():
-    with pytest.raises(ValueError, match="beam_tree: beam_size=0 must be at least 1"):
+    with pytest.raises(ValueError, match="beam_tree: beam_size=0 must be a positive integer"):
         beam_tree(markov, None, start=0, end=1, max_length=3, beam_size=0)
     with pytest.raises(ValueError, match="beam_tree: n_best=3 must be at most beam_size=2"):
         beam_tree(markov, None, start=0, end=1, max_length=3, beam_size=2, n_best=3)

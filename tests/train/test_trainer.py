@@ -197,7 +197,10 @@ def test_mistakes_are_explained(tmp_path):
     training.step = lambda batch: Tensor(np.zeros(2))
     with pytest.raises(TypeError, match=r"Tensor of shape \(2,\); it must return a scalar"):
         training.fit()
-    with pytest.raises(ValueError, match="epochs=0 must be at least 1"):
+    for epochs in (2.5, True):
+        with pytest.raises(TypeError, match=f"Trainer: epochs={epochs} must be an integer"):
+            trainer(None, epochs=epochs)
+    with pytest.raises(ValueError, match="epochs=0 must be a positive integer"):
         trainer(None, epochs=0)
     training.loader.dataset = tinymm.data.Subset(training.loader.dataset, [])
     with pytest.raises(ValueError, match="the loader has no batches"):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ..autograd import Tensor
+from ..autograd.integers import integer
 from ..backend.random import Stream, stream
 
 
@@ -54,8 +55,7 @@ class DataLoader:
     def __init__(self, dataset, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False,
                  collate_fn: Callable | None = None, prefetch: int = 0, generator: Stream | str | None = None,
                  bucket: Sequence[int] | None = None):
-        if batch_size < 1:
-            raise ValueError(f"DataLoader: batch_size={batch_size} must be at least 1")
+        batch_size = integer("DataLoader", "batch_size", batch_size, 1)
         if prefetch < 0:
             raise ValueError(f"DataLoader: prefetch={prefetch} must not be negative")
         if bucket is not None and len(bucket) != len(dataset):

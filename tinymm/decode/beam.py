@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ..autograd import no_grad
+from ..autograd.integers import integer
 from .hypothesis import Hypothesis
 from .state import take
-from .stepping import advance, check_arguments, integer, no_sentence
+from .stepping import advance, check_arguments, no_sentence
 from .top import best_first, pick, top_words
 
 # A completed sentence: it ended at word ``step`` after the hypothesis ``row`` of the step before.

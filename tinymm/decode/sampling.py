@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..autograd.integers import integer
 from ..backend.random import Stream, stream
 from .hypothesis import Hypothesis
-from .stepping import follow, integer
+from .stepping import follow
 from .top import pick, top_words
 
 

@@ -8,18 +8,11 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..autograd.host import to_numpy
+from ..autograd.integers import integer
 from .hypothesis import Hypothesis
 from .state import check_rows, take
 
 SLACK = 1e-3   # a log-softmax may round to slightly more than 0; logits are far above this
-
-
-def integer(name: str, key: str, value, least: int) -> None:
-    """Refuse an argument that is not an integer of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: {key}={value!r} must be an integer")
-    if value < least:
-        raise ValueError(f"{name}: {key}={value} must be at least {least}")
 
 
 def check_arguments(name: str, step, state, batch_size, start, end, max_length) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from .. import nn, optim
 from ..autograd import Tensor, no_grad
+from ..autograd.integers import integer
 from ..backend import random
 from ..backend.threads import blas_threads
 from .checkpoint import checkpoints, load_checkpoint, save_checkpoint
@@ -54,8 +55,7 @@ class Trainer:
                  max_norm: float | None = None, after: Callable | None = None, validate: Callable | None = None,
                  carried: dict | None = None, folder: str | os.PathLike | None = None, every: float = 20.0,
                  config: dict | None = None, label: str | None = "training", blas_threads: int | None = None):
-        if epochs < 1:
-            raise ValueError(f"Trainer: epochs={epochs} must be at least 1")
+        epochs = integer("Trainer", "epochs", epochs, 1)
         if not len(loader):
             raise ValueError("Trainer: the loader has no batches; is the dataset empty, or smaller than one batch with drop_last?")
         self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
