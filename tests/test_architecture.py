@@ -30,13 +30,16 @@ def modules() -> dict[str, pathlib.Path]:
     return found
 
 
-def imported(source: str, room: list[str], lazy: bool) -> set[str]:
-    """Modules of the package that a file in ``room`` imports at its top (or, with ``lazy``, anywhere)."""
+def imported(source: str, room: list[str], when: str) -> set[str]:
+    """Modules of the package that a file in ``room`` imports: ``when`` it is itself imported, when it runs (inside functions,
+    too), or ever (also for type checkers only)."""
     def module(target: list[str]) -> str:   # the module of that name, or the one that defines the name
         return ".".join(target if ".".join(target) in modules() else target[:-1])
 
     tree, found = ast.parse(source), set()
-    for node in ast.walk(tree) if lazy else tree.body:
+    if when != "ever":
+        tree = Running().visit(tree)
+    for node in tree.body if when == "imported" else ast.walk(tree):
         if isinstance(node, ast.Import):
             targets = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -48,25 +51,32 @@ def imported(source: str, room: list[str], lazy: bool) -> set[str]:
     return found
 
 
+class Running(ast.NodeTransformer):
+    """Without the blocks that only type checkers read."""
+
+    def visit_If(self, node):
+        return node.orelse or None if getattr(node.test, "id", "") == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 @functools.cache
-def imports(name: str, lazy: bool) -> frozenset[str]:
+def imports(name: str, when: str) -> frozenset[str]:
     """What the module ``name`` imports of the package, itself left out."""
     path = modules()[name]
     room = list(path.relative_to(PACKAGE).parent.parts)
-    return frozenset(imported(path.read_text(), room, lazy) - {name})
+    return frozenset(imported(path.read_text(), room, when) - {name})
 
 
 def floor(name: str) -> float:
     return FLOORS[name.split(".")[0] or "__init__"]
 
 
-def circles(lazy: bool) -> list[set[str]]:
+def circles(when: str) -> list[set[str]]:
     """The sets of modules that import each other, directly or round about (strongly connected components)."""
     reached = {}
     for start in modules():
         reached[start], stack = set(), [start]
         while stack:
-            new = imports(stack.pop(), lazy) - reached[start]
+            new = imports(stack.pop(), when) - reached[start]
             reached[start] |= new
             stack += new
     return [set(c) for c in {frozenset(b for b in reached[a] if a in reached[b]) for a in reached if a in reached[a]}]
@@ -79,10 +89,12 @@ def circles(lazy: bool) -> list[set[str]]:
     ("from ..autograd import Tensor, shape", ["nn"], {"autograd", "autograd.shape"}),
     ("from . import init", ["nn"], {"nn.init"}), ("from ...backend.jit import kernel", ["ops", "losses"], {"backend.jit"}),
     ("from .. import Tensor", ["nn"], {""}), ("import numpy.linalg\nfrom os import path", ["nn"], set()),
-    ("def f():\n    from .module import Module", ["nn"], {"nn.module"})])
+    ("def f():\n    from .module import Module", ["nn"], {"nn.module"}),
+    ("if TYPE_CHECKING:\n    from .module import Module", ["nn"], {"nn.module"})])
 def test_the_reader_of_imports(source, room, found):
-    assert imported(source, room, lazy=True) == found
-    assert imported(source, room, lazy=False) == (set() if source.startswith("def") else found)
+    assert imported(source, room, "ever") == found
+    assert imported(source, room, "running") == (set() if source.startswith("if") else found)
+    assert imported(source, room, "imported") == (found if source[:2] not in ("de", "if") else set())
 
 
 def test_every_room_has_a_floor():
@@ -92,12 +104,12 @@ def test_every_room_has_a_floor():
 def test_imports_point_down():
     """In a function, too; so nothing below the package's ``__init__`` imports it."""
     wrong = [f"{name} (floor {floor(name)}) imports {target or 'tinymm'} (floor {floor(target)})"
-             for name in modules() for target in imports(name, lazy=True) if floor(target) > floor(name)]
+             for name in modules() for target in imports(name, "ever") if floor(target) > floor(name)]
     assert not wrong, "\n".join(wrong)
 
 
 def test_the_rooms_of_floor_4_stand_beside_each_other():
-    wrong = [f"{name} imports {target}" for name in modules() for target in imports(name, lazy=True)
+    wrong = [f"{name} imports {target}" for name in modules() for target in imports(name, "ever")
              if floor(name) == floor(target) == 4 and name.split(".")[0] != target.split(".")[0]]
     assert not wrong, "\n".join(wrong)
 
@@ -108,17 +120,17 @@ def test_no_lecture_uses_anothers_room():
         room = name.split(".")
         return room[1] if room[0] == "experiments" and len(room) > 1 and room[1].startswith("lecture_") else None
 
-    wrong = [f"{name} imports {target}" for name in modules() if lecture(name) for target in imports(name, lazy=True)
+    wrong = [f"{name} imports {target}" for name in modules() if lecture(name) for target in imports(name, "ever")
              if lecture(target) not in (None, lecture(name)) and not target.endswith(".systems")]
     assert not wrong, "\n".join(wrong)
 
 
 def test_no_circles():
-    assert circles(lazy=False) == []
+    assert circles("imported") == []
 
 
 def test_circles_through_imports_in_functions_are_known():
-    found = circles(lazy=True)
+    found = circles("running")
     assert all(circle in CIRCLES for circle in found), "new: " + "\n".join(str(sorted(c)) for c in found if c not in CIRCLES)
     assert all(circle in found for circle in CIRCLES), "broken by now: take it out of CIRCLES"
 

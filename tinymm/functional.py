@@ -72,6 +72,32 @@ from .ops.softmax import softmax, softmin
 from .ops.convolution.unfold import fold, unfold
 from .ops.normalisation.weight_norm import spectral_norm, weight_norm
 
+__all__ = ["PackedSequence", "Tensor", "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+           "adaptive_max_pool1d", "adaptive_max_pool2d", "add", "additive_attention_score", "addmm", "affine_grid", "all",
+           "allclose", "amax", "amin", "any", "arctan", "argmax", "argmin", "argsort", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+           "baddbmm", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bitwise_and",
+           "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "broadcast_tensors", "broadcast_to", "cat", "ceil", "chunk",
+           "clamp", "clip", "clone", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+           "cos", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "cumprod", "cumsum", "diag",
+           "diag_embed", "diagonal", "div", "dot", "dropout", "einsum", "elu", "embedding", "eq", "erf", "exp", "expm1",
+           "flatten", "flip", "floor", "floor_divide", "fold", "gather", "ge", "gelu", "grid_sample", "group_norm", "gru",
+           "gru_cell", "gt", "gumbel_softmax", "huber_loss", "index_add", "index_copy", "index_fill", "index_put",
+           "index_select", "instance_norm", "interpolate", "isclose", "isfinite", "isinf", "isnan", "kl_div", "l1_loss",
+           "layer_norm", "layer_norm_gru", "layer_norm_gru_cell", "layer_norm_lstm", "layer_norm_lstm_cell", "le", "leaky_relu",
+           "lerp", "linear", "local_response_norm", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and",
+           "logical_not", "logical_or", "logical_xor", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt",
+           "margin_ranking_loss", "masked_fill", "masked_select", "matmul", "max", "max_pool1d", "max_pool2d", "max_pool3d",
+           "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "movedim", "mse_loss", "mul",
+           "multi_head_attention_forward", "mv", "ne", "neg", "nll_loss", "norm", "normalize", "one_hot", "outer",
+           "pack_padded_sequence", "pack_sequence", "pad", "pad_packed_sequence", "pad_sequence", "pairwise_distance",
+           "permute", "pixel_shuffle", "pixel_unshuffle", "pow", "prod", "quick_gelu", "ravel", "reciprocal", "relu",
+           "remainder", "repeat_interleave", "reshape", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell",
+           "roi_align", "roi_pool", "roll", "round", "rsqrt", "scaled_dot_product_attention", "scatter", "scatter_add",
+           "sigmoid", "sign", "silu", "sin", "smooth_l1_loss", "softmax", "softmin", "softplus", "sort", "spectral_norm",
+           "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub", "sum", "swapaxes", "t", "take",
+           "take_along_dim", "tan", "tanh", "tensordot", "tile", "topk", "transpose", "tril", "triplet_margin_loss", "triu",
+           "trunc", "unbind", "unflatten", "unfold", "unpad_sequence", "unsqueeze", "var", "var_mean", "weight_norm", "where"]
+
 
 def _attach() -> None:
     """Give Tensor the methods whose operations live on this floor."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def save(obj, path: str | os.PathLike) -> None:
         os.fsync(file.fileno())
 
 
-def load(path: str | os.PathLike):
+def load(path: str | os.PathLike) -> Any:
     """Read what ``save`` wrote, or any safetensors file (as a dict of Tensors).
 
     Raises:

@@ -288,3 +288,8 @@ def test_what_is_refused():
 def test_pictures_of_another_dtype_are_cast():
     model = build(dtype="float32")
     assert model.encode_image(Tensor(pictures())).dtype == model.dtype == np.float32
+
+
+def test_a_vision_transformer_without_a_patch_size_is_refused():
+    with pytest.raises(ValueError, match="CLIP: a Vision Transformer needs vision_patch_size"):
+        CLIP(**{**VIT, "vision_patch_size": None})

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 from .integers import integer
+
+F = TypeVar("F", bound=Callable)
 
 
 def axis(name: str, dim, ndim: int, argument: str = "dim") -> int:
@@ -32,7 +36,7 @@ def axes(name: str, dim, ndim: int) -> tuple[int, ...]:
     return found if ndim else ()
 
 
-def numpy_names(function):
+def numpy_names(function: F) -> F:
     """Let a reduction be called with NumPy's ``axis`` and ``keepdims`` for ``dim`` and ``keepdim``, as PyTorch does."""
     @functools.wraps(function)
     def renamed(*args, **kwargs):
@@ -43,4 +47,4 @@ def numpy_names(function):
                         raise TypeError(f"{function.__name__}: give {ours} or {theirs}, not both")
                     kwargs[ours] = kwargs.pop(theirs)
         return function(*args, **kwargs)
-    return renamed
+    return cast(F, renamed)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..backend.arrays import device_of, to_device
 from .function import Primitive
+from .kinds import DType
 from .tensor import Tensor
 
 
@@ -45,7 +46,7 @@ def transfer(input: Tensor, device: str) -> Tensor:
     return Transfer.apply(input, device=device)
 
 
-def to(self: Tensor, target=None, *, device: str | None = None, dtype=None) -> Tensor:
+def to(self: Tensor, target: DType | Tensor = None, *, device: str | None = None, dtype: DType = None) -> Tensor:
     """The tensor on another device or in another dtype; itself if nothing changes.
 
     Gradient: dL/dself = g, back on the old device and in the old dtype.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
 import numpy as np
 
 from ..backend import large
 from ..backend.arrays import is_array, xp_of
 from .casting import cast
 from .function import Primitive
-from .pointwise import promote, unbroadcast
+from .kinds import Operand
+from .pointwise import promote, raw, unbroadcast
 from .tensor import Tensor, bool_, get_default_dtype, int64, wrap
 
 
@@ -30,7 +33,11 @@ class Where(Primitive):
                 None if gb is None else unbroadcast(gb, self.shapes[1], self.dtypes[1]))
 
 
-def where(condition, input=None, other=None):
+@overload
+def where(condition: Tensor | np.ndarray) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Tensor | np.ndarray, input: Operand, other: Operand) -> Tensor: ...
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """``input`` where ``condition`` is true, else ``other``, broadcasting.
 
     Gradient: dL/dinput = g where the condition is true, else 0; dL/dother = g where it is false, else 0.
@@ -52,6 +59,8 @@ def where(condition, input=None, other=None):
         return tuple(wrap(axis) for axis in condition._data.nonzero())
     if condition.dtype != bool_:
         raise TypeError(f"where: condition is {condition.dtype}, not bool; write the comparison, e.g. mask != 0")
+    a: Any
+    b: Any
     a, b = (v.item() if isinstance(v, np.generic) else v for v in (input, other))
     if is_array(a):
         a = Tensor(a)
@@ -72,7 +81,7 @@ def where(condition, input=None, other=None):
         raise ValueError(f"where: shapes {condition.shape}, {a.shape} and {b.shape} do not broadcast") from error
 
 
-def _weak_partner(tensor: Tensor, number):
+def _weak_partner(tensor: Tensor, number: Any) -> tuple[Tensor, Tensor]:
     """A number as a 0-d array in the dtype that it and the tensor share."""
     if tensor.dtype.kind != "f" and isinstance(number, float):
         tensor = cast(tensor, get_default_dtype())
@@ -91,17 +100,16 @@ class Clamp(Primitive):
         y = x if lower is None else np.maximum(x, lower)
         return y if upper is None else np.minimum(y, upper)
 
-    def backward(self, g, x, lower, upper):
-        x, lo, hi = (v._data if isinstance(v, Tensor) else v for v in (x, lower, upper))
-        lo = -np.inf if lo is None else lo
-        hi = np.inf if hi is None else hi
+    def backward(self, g: Any, x: Any, lower: Any, upper: Any):
+        bounds: tuple[Any, ...] = (-np.inf if lower is None else raw(lower), np.inf if upper is None else raw(upper))
+        x, (lo, hi) = raw(x), bounds
         to_x, to_lo, to_hi = self.needs
         return (unbroadcast(g * ((x >= lo) & (x <= hi)), x.shape, x.dtype) if to_x else None,
                 unbroadcast(g * ((x < lo) & (lo < hi)), lo.shape, lo.dtype) if to_lo else None,
                 unbroadcast(g * ((x > hi) | (hi < lo)), hi.shape, hi.dtype) if to_hi else None)
 
 
-def clamp(input: Tensor, min=None, max=None) -> Tensor:
+def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
     """The elements, none smaller than ``min`` and none larger than ``max`` (which wins where min > max).
 
     Gradient: dL/dinput = g where min <= input <= max, else 0; a bound that is a Tensor gets g where it alone
@@ -164,7 +172,7 @@ class MaskedFill(Primitive):
         return dx, None, unbroadcast(large.keep(mask, g), (), self.value_dtype) if to_value else None
 
 
-def masked_fill(input: Tensor, mask: Tensor, value) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """``value`` where ``mask`` is true, the elements of ``input`` elsewhere.
 
     Gradient: dL/dinput = g where the mask is false, else 0; dL/dvalue = the sum of g where it is true.
@@ -197,7 +205,7 @@ def masked_fill(input: Tensor, mask: Tensor, value) -> Tensor:
                          "broadcast") from error
 
 
-def lerp(input: Tensor, end: Tensor, weight) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """input + weight * (end - input), broadcasting: ``input`` at weight 0, ``end`` at weight 1.
 
     Gradient: dL/dinput = g * (1 - weight); dL/dend = g * weight; dL/dweight = g * (end - input).
@@ -215,7 +223,7 @@ def lerp(input: Tensor, end: Tensor, weight) -> Tensor:
     return input + weight * (end - input)
 
 
-def isclose(input: Tensor, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+def isclose(input: Tensor, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Where |input - other| <= atol + rtol * |other|; equal infinities are close.
 
     Gradient: none (the result is boolean).
@@ -236,7 +244,7 @@ def isclose(input: Tensor, other, rtol: float = 1e-5, atol: float = 1e-8, equal_
     return wrap((xp_of(a) if is_array(a) else xp_of(b)).isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
 
-def allclose(input: Tensor, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+def allclose(input: Tensor, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether all elements are close (see ``isclose``).
 
     Gradient: none (the result is a bool of Python).

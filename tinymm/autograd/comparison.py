@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ..backend.arrays import as_array
+from ..backend.arrays import Array, as_array
 from .docstrings import of_comparison, publish
+from .kinds import Binary, Operand
 from .pointwise import operand_error, raw, shape_error
 from .tensor import Tensor, wrap
 
 
-def compare(name: str, function, formula: str, result: str = "Boolean Tensor", refuses: str = "text"):
+def compare(name: str, function: Callable, formula: str, result: str = "Boolean Tensor", refuses: str = "text") -> Binary:
     """Make a comparison: booleans, without a gradient. (What ``help`` says: docstrings.py.)"""
-    def op(input, other):
+    def op(input: Operand, other: Operand) -> Tensor:
         a = input._data if isinstance(input, Tensor) else input
         b = other._data if isinstance(other, Tensor) else other
         if isinstance(a, np.generic) and not isinstance(input, Tensor):
@@ -46,7 +49,7 @@ bitwise_or = compare("bitwise_or", np.bitwise_or, "Or of booleans, or of the bit
 bitwise_xor = compare("bitwise_xor", np.bitwise_xor, "Exclusive or of booleans, or of bits: a ^ b", **_BITS)
 
 
-def logical_not(input):
+def logical_not(input: Operand) -> Tensor:
     """Not true, element by element: y = (x == 0).
 
     Gradient: none (the result is boolean).
@@ -60,7 +63,7 @@ def logical_not(input):
     return wrap(np.logical_not(raw(input)))
 
 
-def bitwise_not(input):
+def bitwise_not(input: Operand) -> Tensor:
     """~input: the opposite of booleans, the complement of integers.
 
     Gradient: none (the result is not floating point).
@@ -74,13 +77,13 @@ def bitwise_not(input):
     Raises:
         TypeError: floating-point input.
     """
-    array = raw(input)
+    array: Array = raw(input)
     if array.dtype.kind == "f":
         raise TypeError(f"bitwise_not: ~ works on booleans and integers, not {array.dtype}; compare, x == 0")
     return wrap(as_array(np.invert(array)))
 
 
-def isnan(input):
+def isnan(input: Operand) -> Tensor:
     """Where the elements are NaN.
 
     Gradient: none (the result is boolean).
@@ -94,7 +97,7 @@ def isnan(input):
     return wrap(np.isnan(raw(input)))
 
 
-def isinf(input):
+def isinf(input: Operand) -> Tensor:
     """Where the elements are infinite, of either sign.
 
     Gradient: none (the result is boolean).
@@ -108,7 +111,7 @@ def isinf(input):
     return wrap(np.isinf(raw(input)))
 
 
-def isfinite(input):
+def isfinite(input: Operand) -> Tensor:
     """Where the elements are neither NaN nor infinite.
 
     Gradient: none (the result is boolean).

@@ -8,18 +8,20 @@ default dtype, float32; integers int64; booleans bool; arrays keep theirs). ``de
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..backend.arrays import is_array, to_device, xp_of
+from ..backend.arrays import Array, is_array, to_device, xp_of
 from .integers import integer, sizes
+from .kinds import DType, Number, Shape
 from .tensor import Tensor, array_from, get_default_dtype
 
 __all__ = ["tensor", "as_tensor", "from_numpy", "zeros", "ones", "full", "empty", "zeros_like", "ones_like",
            "full_like", "empty_like", "arange", "linspace", "eye"]
 
 
-def finish(array, dtype, device: str | None, requires_grad: bool) -> Tensor:
+def finish(array: Array, dtype: DType, device: str | None, requires_grad: bool) -> Tensor:
     """An array in the dtype, on the device and with the flag that a creation function was asked for."""
     if dtype is not None:
         array = array.astype(np.dtype(dtype), copy=False)
@@ -28,7 +30,7 @@ def finish(array, dtype, device: str | None, requires_grad: bool) -> Tensor:
 
 # ---------------------------------------------------------------------- from data
 
-def tensor(data, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of ``data``.
 
     Gradient: none flows back to ``data``.
@@ -56,7 +58,7 @@ def tensor(data, *, dtype=None, device: str | None = None, requires_grad: bool =
     return finish(array_from(data, dtype), None, device, requires_grad)
 
 
-def as_tensor(data, dtype=None, device: str | None = None) -> Tensor:
+def as_tensor(data: Any, dtype: DType = None, device: str | None = None) -> Tensor:
     """``data`` as a tensor, without a copy where that is possible: a Tensor comes back as it is, an array is shared.
 
     Gradient: dL/ddata = g where ``data`` is a Tensor, else none.
@@ -98,7 +100,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 # ---------------------------------------------------------------------- one number everywhere
 
-def zeros(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def zeros(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros.
 
     Gradient: none (nothing is differentiated).
@@ -119,7 +121,7 @@ def zeros(*size, dtype=None, device: str | None = None, requires_grad: bool = Fa
     return finish(np.zeros(sizes("zeros", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
 
 
-def ones(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def ones(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones.
 
     Gradient: none (nothing is differentiated).
@@ -137,7 +139,7 @@ def ones(*size, dtype=None, device: str | None = None, requires_grad: bool = Fal
     return finish(np.ones(sizes("ones", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
 
 
-def empty(*size, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def empty(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor whose values are whatever the memory held.
 
     Gradient: none (nothing is differentiated).
@@ -155,7 +157,7 @@ def empty(*size, dtype=None, device: str | None = None, requires_grad: bool = Fa
     return finish(np.empty(sizes("empty", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
 
 
-def full(size, fill_value, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def full(size: Shape, fill_value: Number, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor with the same number everywhere.
 
     Gradient: none (nothing is differentiated).
@@ -186,7 +188,7 @@ def _like(input: Tensor, fill, dtype, device: str | None, requires_grad: bool) -
     return Tensor(array if device in (None, input.device) else to_device(array, device), requires_grad)
 
 
-def zeros_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape of another tensor.
 
     Gradient: none (nothing is differentiated).
@@ -205,7 +207,7 @@ def zeros_like(input: Tensor, *, dtype=None, device: str | None = None, requires
     return _like(input, 0, dtype, device, requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def ones_like(input: Tensor, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape of another tensor.
 
     Gradient: none (nothing is differentiated).
@@ -224,7 +226,7 @@ def ones_like(input: Tensor, *, dtype=None, device: str | None = None, requires_
     return _like(input, 1, dtype, device, requires_grad)
 
 
-def full_like(input: Tensor, fill_value, *, dtype=None, device: str | None = None,
+def full_like(input: Tensor, fill_value: Number, *, dtype: DType = None, device: str | None = None,
               requires_grad: bool = False) -> Tensor:
     """One number everywhere in the shape of another tensor.
 
@@ -246,7 +248,7 @@ def full_like(input: Tensor, fill_value, *, dtype=None, device: str | None = Non
     return _like(input, value, dtype, device, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def empty_like(input: Tensor, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Any values in the shape of another tensor: whatever the memory held.
 
     Gradient: none (nothing is differentiated).
@@ -267,7 +269,8 @@ def empty_like(input: Tensor, *, dtype=None, device: str | None = None, requires
 
 # ---------------------------------------------------------------------- in sequence
 
-def arange(start, end=None, step=1, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def arange(start: float, end: float | None = None, step: float = 1, *, dtype: DType = None, device: str | None = None,
+           requires_grad: bool = False) -> Tensor:
     """start, start + step, ... up to, not including, end; one argument is the end.
 
     Gradient: none (nothing is differentiated).
@@ -283,19 +286,19 @@ def arange(start, end=None, step=1, *, dtype=None, device: str | None = None, re
     Raises:
         ValueError: step is 0, or leads away from end.
     """
-    start, end = (0, start) if end is None else (start, end)
-    start, end, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, step))
+    start, stop = (0, start) if end is None else (start, end)
+    start, stop, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, stop, step))
     if step == 0:
         raise ValueError("arange: step must not be 0")
-    if (end - start) * step < 0:
-        raise ValueError(f"arange: from start={start} a step of {step} never reaches end={end}; change its sign")
+    if (stop - start) * step < 0:
+        raise ValueError(f"arange: from start={start} a step of {step} never reaches end={stop}; change its sign")
     if dtype is None:
-        dtype = np.int64 if isinstance(start + end + step, int) else get_default_dtype()
-    n = math.ceil((end - start) / step)
+        dtype = np.int64 if isinstance(start + stop + step, int) else get_default_dtype()
+    n = math.ceil((stop - start) / step)
     return finish(start + step * np.arange(n), dtype, device, requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype=None, device: str | None = None,
+def linspace(start: float, end: float, steps: int, *, dtype: DType = None, device: str | None = None,
              requires_grad: bool = False) -> Tensor:
     """``steps`` numbers at equal distances from start to end, both included.
 
@@ -316,7 +319,7 @@ def linspace(start: float, end: float, steps: int, *, dtype=None, device: str | 
     return finish(np.linspace(start, end, steps), dtype or get_default_dtype(), device, requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype=None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix: ones on the diagonal and zeros elsewhere.
 
     Gradient: none (nothing is differentiated).

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import string
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def contract(a, b, la: str, lb: str, out: str):
     return y
 
 
-def einsum(equation, *operands) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sum of products over named axes, e.g. ``einsum("bij,bjk->bik", a, b)``.
 
     Gradient: of each operand the einsum of g and the other operands with the letters of the operand as its
@@ -89,11 +90,11 @@ def einsum(equation, *operands) -> Tensor:
         equation, operands = _from_lists((equation, *operands))
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
-    operands = [t if isinstance(t, Tensor) else Tensor(t) for t in operands]
-    inputs, out, size = parse(equation, [t.shape for t in operands])
-    operands = _one_dtype(operands)
+    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in operands]
+    inputs, out, size = parse(equation, [t.shape for t in tensors])
+    tensors = _one_dtype(tensors)
     parts = []
-    for t, labels in zip(operands, inputs):
+    for t, labels in zip(tensors, inputs):
         for c in dict.fromkeys(labels):   # a repeated letter: the diagonal, which goes to the end
             while labels.count(c) > 1:
                 i, j = labels.index(c), labels.index(c, labels.index(c) + 1)
@@ -171,7 +172,8 @@ def parse(equation: str, shapes) -> tuple[list[str], str, dict[str, int]]:
     for term in [*terms, out]:
         if term.count("...") > 1 or not set(term.replace("...", "", 1)) <= set(string.ascii_letters):
             raise ValueError(f"{where}: {term!r} must consist of letters and at most one ...")
-    inputs, size, hidden_axes = [], {}, 0
+    size: dict[str, int] = {}
+    inputs, hidden_axes = [], 0
     for term, shape in zip(terms, shapes):
         named = len(term.replace("...", "", 1))
         hidden = len(shape) - named

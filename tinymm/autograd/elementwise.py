@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
 from ..backend import large
 from ..backend.arrays import is_array
+from .kinds import Operand
 from .pointwise import binary, raw, unary
+from .tensor import Tensor
 
 _ndarray = np.ndarray
 
@@ -30,7 +33,7 @@ true_div = binary("div", operator.truediv, lambda g, a, b, y: g / b, lambda g, a
 neg = unary("neg", operator.neg, lambda g, x, y: -g, "", "Opposite: -x", "-g", integers=True)
 
 
-def add(input, other, *, alpha=1):
+def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """Sum, element by element: y = a + alpha * b.
 
     Gradient: dL/da = g; dL/db = alpha * g, with g = dL/dy.
@@ -50,7 +53,7 @@ def add(input, other, *, alpha=1):
     return add_(input, other if alpha == 1 else other * alpha)
 
 
-def sub(input, other, *, alpha=1):
+def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """Difference, element by element: y = a - alpha * b.
 
     Gradient: dL/da = g; dL/db = -alpha * g, with g = dL/dy.
@@ -70,7 +73,7 @@ def sub(input, other, *, alpha=1):
     return sub_(input, other if alpha == 1 else other * alpha)
 
 
-def div(input, other, *, rounding_mode: str | None = None):
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
     """Quotient, element by element: y = a / b.
 
     Gradient: dL/da = g / b; dL/db = -g * y / b, with g = dL/dy.
@@ -95,16 +98,16 @@ def div(input, other, *, rounding_mode: str | None = None):
     return floor_divide(input, other) if rounding_mode == "floor" else _trunc_divide(input, other)
 
 
-def _pow_by_base(g, a, b, y):
+def _pow_by_base(g, a: Any, b: Any, y):
     """g b a^(b-1), and 0 where b = 0, whatever a is."""
-    if np.isscalar(b):
+    if isinstance(b, (int, float)):
         return g * (b * a ** (b - 1)) if b != 0 else g * 0
     return g * (b * a ** np.where(b == 0, 0, b - 1))
 
 
-def _pow_by_exponent(g, a, b, y):
+def _pow_by_exponent(g, a: Any, b: Any, y):
     """g y log(a), and 0 where a = 0 and b >= 0: the limit of a^b log(a) for b > 0."""
-    if not np.isscalar(a):
+    if not isinstance(a, (int, float)):
         positive = np.where(a < 0, math.nan, np.where((a == 0) & (b >= 0), 1, a))
         return g * y * np.log(positive)
     if a == 0:

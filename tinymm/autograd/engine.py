@@ -8,6 +8,8 @@ order is a topological order. No recursion, so a graph can be as deep as memory 
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +38,9 @@ def backward(tensors, grad_tensors=None, retain_graph: bool | None = None, creat
     _run(seeds, retain_graph, create_graph, accumulate_into=only)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph: bool | None = None, create_graph: bool = False,
-         allow_unused: bool = False) -> tuple[Tensor, ...]:
+def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
+         grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
+         create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor, ...]:
     """The gradients of ``outputs`` with respect to ``inputs``, returned instead of added to ``grad``.
 
     Args:
@@ -61,7 +64,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph: bool | None = None, c
     seeds = [(t, _cotangent(t, g, "grad")) for t, g in zip(outputs, grad_outputs)]
     wanted = {t._node: None for t in inputs}
     _run(seeds, retain_graph, create_graph, capture=wanted)
-    found = []
+    found: list[Any] = []   # Tensors, and None with ``allow_unused``
     for i, t in enumerate(inputs):
         g = wanted[t._node]
         if g is None and not allow_unused:

@@ -18,10 +18,12 @@ An object of a Function class *is* the node of the graph. To write an operation 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
-from ..backend.arrays import as_array, to_host, xp_of
+from ..backend.arrays import Array, as_array, to_host, xp_of
 from .state import enable_grad, state
 from .tensor import Tensor, Version, clock, wrap
 
@@ -40,26 +42,30 @@ class Function:
     """
 
     name = "Function"
-    definition = None       # staticmethod(*tensors, **options) -> Tensor(s), or None
+    definition: Any = None  # staticmethod(*tensors, **options) -> Tensor(s), or None
     n_outputs = 1
-    out_like = None         # (shape, dtype, array module) of each output, where forward returned a tuple
-    hooks = None
-    saved = ()              # the Tensors among the arguments, whose values must not change before backward
-    keep = None             # which arguments backward reads, by position; None for all of them
+    out_like: list | None = None    # (shape, dtype, array module) of each output, where forward returned a tuple
+    hooks: list | None = None
+    saved: tuple = ()       # the Tensors among the arguments, whose values must not change before backward
+    keep: Sequence[int] | None = None   # which arguments backward reads, by position; None for all of them
     keep_output = False     # backward reads the arrays that forward returned, so they must not change either
-    kept_outputs = ()       # (shape, Version) of each of them
-    edges = ()
-    replay = None           # set by forward: options that repeat its random choices in ``definition``
+    kept_outputs: tuple = ()    # (shape, Version) of each of them
+    checksums: list[int]    # of the arrays of ``saved``, under ``detect_mutation``
+    edges: tuple = ()       # the nodes of the arguments; None where no gradient is wanted
+    seq: int                # when it was made
+    args: tuple             # of forward
+    options: dict[str, Any]
+    replay: dict[str, Any] | None = None   # set by forward: options that repeat its random choices in ``definition``
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = cls.__name__
 
-    def forward(self, *args, **options):
+    def forward(self, *args: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.forward is not written")
 
-    def backward(self, *grads):
+    def backward(self, *grads: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.backward is not written")
 
     @property
@@ -68,7 +74,7 @@ class Function:
         return tuple(edge is not None for edge in self.edges)
 
     @classmethod
-    def apply(cls, *args, **options):
+    def apply(cls, *args: Any, **options: Any) -> Any:
         """Compute the forward on the arrays of ``args`` and record the node if a gradient can flow.
 
         Args:
@@ -109,7 +115,7 @@ class Function:
             node.kept_outputs = tuple([(r.shape, r._shared_version()) for r in results])
         return results
 
-    def pull(self, g, graph: bool = False, retain: bool = True):
+    def pull(self, g: Any, graph: bool = False, retain: bool = True) -> Any:
         """Gradients for every edge from the gradient of the output (a list of them for several outputs).
 
         With ``graph`` the gradients are Tensors, and what is returned is differentiable. Without ``retain`` the node
@@ -140,7 +146,7 @@ class Function:
                                "return one for each, None for those without")
         for grad, arg in zip(grads, self.args):
             if grad is not None and isinstance(arg, Tensor) and grad.shape != arg.shape:
-                error = RuntimeError(f"{self.name}.backward returned a gradient of shape {grad.shape} for an argument "
+                error: Any = RuntimeError(f"{self.name}.backward returned a gradient of shape {grad.shape} for an argument "
                                      f"of shape {arg.shape}" + _broadcast_hint(grad.shape, arg.shape))
                 error.argument, error.gradient = arg, grad   # gradcheck names the argument
                 raise error
@@ -189,6 +195,15 @@ class Primitive:
     keep: tuple[int, ...] = ()
     keep_output = False
     view = False            # the output shares memory with argument 0
+    edges: tuple
+    saved: tuple
+    out: Array              # the output, where backward reads it; else None
+    version: Version
+    seq: int
+    hooks: list | None
+    checksums: list[int]
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -196,7 +211,7 @@ class Primitive:
             cls.name = cls.__name__
 
     @classmethod
-    def apply(cls, *args, **options):
+    def apply(cls, *args: Any, **options: Any) -> Any:
         """Compute the forward on the arrays of ``args`` and record the node if a gradient can flow."""
         node = cls()
         out = node.forward(*[a._data if isinstance(a, Tensor) else a for a in args], **options)
@@ -224,7 +239,7 @@ class Primitive:
         """For each argument of forward: whether its gradient is wanted."""
         return tuple([edge is not None for edge in self.edges])
 
-    def pull(self, g, graph: bool = False, retain: bool = True):
+    def pull(self, g: Any, graph: bool = False, retain: bool = True) -> Any:
         """Gradients for every edge from the gradient of the output."""
         saved = self.saved
         if saved is FREED:
@@ -281,7 +296,7 @@ class Output:
         return self.edges[0].name
 
 
-def check_versions(node, tensors) -> None:
+def check_versions(node: Any, tensors: Iterable[Tensor]) -> None:
     """Raise if a tensor kept by ``node`` was changed after the forward pass."""
     for t in tensors:
         version = t._version
@@ -289,27 +304,27 @@ def check_versions(node, tensors) -> None:
             raise_mutated(node, t.shape, version)
 
 
-def check_checksums(node, tensors) -> None:
+def check_checksums(node: Any, tensors: Iterable[Tensor]) -> None:
     """Raise if the array of a kept tensor was changed behind the engine's back (under ``detect_mutation``)."""
     checksums = getattr(node, "checksums", None)
     if checksums is not None and any(checksum(t._data) != c for t, c in zip(tensors, checksums)):
         raise RuntimeError(f"{node.name}: the array of a tensor kept for the backward pass was changed outside the engine")
 
 
-def raise_mutated(node, shape, version: Version):
+def raise_mutated(node, shape, version: Version) -> NoReturn:
     raise RuntimeError(f"{node.name}: a tensor of shape {shape} that its backward needs was changed in place "
                        f"by {version.changed_by} after the forward pass (version {version.count}); "
                        "use an out-of-place operation, or .clone() before the change")
 
 
-def raise_freed(node):
+def raise_freed(node) -> NoReturn:
     raise RuntimeError(f"{node.name}: backward through this graph a second time; its saved values were freed by the "
                        "first pass. Give the first one retain_graph=True, or compute the loss again")
 
 
 def checksum(array) -> int:
     """A checksum of an array's bytes."""
-    return zlib.crc32(np.ascontiguousarray(to_host(array)))
+    return zlib.crc32(np.ascontiguousarray(to_host(array)).data)
 
 
 def check_finite(name: str, when: str, *arrays) -> None:

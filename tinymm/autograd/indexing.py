@@ -6,6 +6,7 @@ Operations that pick or place along one axis (gather, scatter_add, index_select,
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -122,7 +123,8 @@ def _add_at(x: np.ndarray, index, shape: tuple) -> np.ndarray:
     """
     items = index if isinstance(index, tuple) else (index,)
     if all(is_array(i) and i.dtype.kind in "iu" for i in items):   # rows, gather: the common cases
-        used, places = len(items), 0
+        used = len(items)
+        places: Any = 0
         for i, n in zip(items, shape):
             places = places * n + np.where(i < 0, i + n, i)
     else:
@@ -171,7 +173,8 @@ def _as_index(item, device: str):
 def prepare(index, device: str):
     """The layout of an index and its arrays (as Tensors), see ``AdvancedIndex``; no arrays for a basic index."""
     single = not isinstance(index, tuple)
-    arrays, layout = [], []
+    arrays: list[Tensor] = []
+    layout: list[Any] = []
     for item in (index,) if single else index:
         item = _as_index(item, device)
         if isinstance(item, Tensor):
@@ -188,7 +191,8 @@ def _integers_first(layout, arrays) -> tuple[tuple, tuple]:
     PyTorch applies integers before arrays. NumPy takes them for arrays, which moves axes to the front where a slice
     stands between the two: x[0, :, [1, 2]].
     """
-    first, then = [], []
+    first: list[Any] = []
+    then: list[Any] = []
     for item in layout if isinstance(layout, tuple) else (layout,):
         if isinstance(item, Array):
             first += [slice(None)] * (arrays[item].ndim if arrays[item].dtype.kind == "b" else 1)
@@ -200,7 +204,7 @@ def _integers_first(layout, arrays) -> tuple[tuple, tuple]:
     return tuple(first), tuple(then)
 
 
-def getitem(input: Tensor, index) -> Tensor:
+def getitem(input: Tensor, index: Any) -> Tensor:
     """input[index], with basic and advanced indexing; the gradients of an element picked twice are added.
 
     Gradient: dL/dinput = g at the places picked, else 0.

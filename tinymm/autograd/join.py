@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .axes import axes, axis
 from .integers import integer, integers, listed, sizes
+from .kinds import Dims, Indices, Shape
 from .pointwise import promote
 from .function import alias, Function, Primitive
 from .scatter import index_select
@@ -59,7 +62,7 @@ def _gathered(name: str, tensors) -> list[Tensor]:
     return [t.to(common.dtype) for t in tensors]
 
 
-def cat(tensors, dim: int = 0) -> Tensor:
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after the other along axis ``dim``; all other axes must agree.
 
     Empty tensors of shape (0,) are left out, as PyTorch does, so that a loop can start from one.
@@ -90,7 +93,7 @@ def cat(tensors, dim: int = 0) -> Tensor:
     return Cat.apply(*tensors, dim=d)
 
 
-def stack(tensors, dim: int = 0) -> Tensor:
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors along a new axis at ``dim``; all must have the same shape.
 
     Gradient: of each tensor its own slice of g.
@@ -168,7 +171,7 @@ def _views_of(input: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return parts
 
 
-def split(tensor: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut along axis ``dim``, into views.
 
     Gradient: dL/dtensor = those of the pieces, one after the other.
@@ -248,7 +251,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 # ---------------------------------------------------------------------- repeating
 
-def repeat(input: Tensor, *repeats) -> Tensor:
+def repeat(input: Tensor, *repeats: Shape) -> Tensor:
     """The tensor laid out ``repeats[i]`` times along axis i; more numbers than axes add leading axes.
 
     Gradient: dL/dinput = g, summed over the repetitions.
@@ -281,7 +284,7 @@ def _filled(spread: Tensor, shape: tuple) -> Tensor:
     return clone(y) if can_view(spread._data, shape) else y
 
 
-def tile(input: Tensor, *dims) -> Tensor:
+def tile(input: Tensor, *dims: Shape) -> Tensor:
     """Like ``repeat``, but fewer numbers than axes are filled with leading ones.
 
     Gradient: dL/dinput = g, summed over the repetitions.
@@ -300,7 +303,7 @@ def tile(input: Tensor, *dims) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
-def repeat_interleave(input: Tensor, repeats, dim: int | None = None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats: Indices, dim: int | None = None) -> Tensor:
     """Every element (slice along ``dim``) several times in a row.
 
     Gradient: dL/dinput = g, summed over the repetitions.
@@ -350,7 +353,7 @@ class Flip(Primitive):
         return np.flip(g, self.dims)
 
 
-def flip(input: Tensor, *dims) -> Tensor:
+def flip(input: Tensor, *dims: Shape) -> Tensor:
     """Reverse the order of the elements along some axes (a copy).
 
     Gradient: dL/dinput = g, reversed along the same axes.
@@ -383,7 +386,7 @@ class Roll(Primitive):
         return Roll.apply(g, shifts=back, dims=self.dims) if isinstance(g, Tensor) else np.roll(g, back, self.dims)
 
 
-def roll(input: Tensor, shifts, dims=None) -> Tensor:
+def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     """Shift the elements by ``shifts`` along ``dims``; what leaves at one end enters at the other.
 
     Gradient: dL/dinput = g, shifted back.
@@ -410,7 +413,7 @@ def roll(input: Tensor, shifts, dims=None) -> Tensor:
     return Roll.apply(input, shifts=by, dims=along) if input.ndim else alias(input)
 
 
-def meshgrid(*tensors, indexing: str = "ij") -> tuple[Tensor, ...]:
+def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
     """The coordinates of a grid: result i holds the values of tensor i along axis i, and repeats them along the others.
 
     Gradient: of each tensor its own g, summed over the other axes.

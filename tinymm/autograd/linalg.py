@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -209,7 +210,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return mul(unsqueeze(input, 1), vec2)
 
 
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta=1, alpha=1) -> Tensor:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2).
 
     Gradient: dL/dinput = beta * g, summed over what broadcast; dL/dmat1 = alpha * g @ mat2^T;
@@ -231,7 +232,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta=1, alpha=1) -> Tens
     return _plus(input, matmul(mat1, mat2), beta, alpha)
 
 
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta=1, alpha=1) -> Tensor:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), for B pairs of matrices.
 
     Gradient: dL/dinput = beta * g, summed over what broadcast; dL/dbatch1 = alpha * g @ batch2^T;
@@ -260,7 +261,7 @@ def _plus(input, y, beta, alpha):
     return add(expand(input, y.shape) if beta == 1 else input * beta, y)
 
 
-def tensordot(a: Tensor, b: Tensor, dims=2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] = 2) -> Tensor:
     """Sum of products over pairs of axes.
 
     Gradient: dL/da = the product of g and b, summed over the axes of b alone; likewise dL/db.

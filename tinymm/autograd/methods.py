@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from . import (activations, choice, comparison, elementwise, indexing, join, linalg, ordering, pad, reduction, sampling, scan,
                scatter, shape, special, triangles)
 from .casting import to
+from .kinds import Operand
 from .tensor import Tensor
 
 ROOMS = (elementwise, comparison, special, activations, reduction, ordering, scan, sampling, choice, shape, join, pad,
@@ -24,14 +28,15 @@ def _find(name: str):
 class _Operations:
     """``op.exp`` is the operation ``exp``, wherever it lives."""
 
-    __getattr__ = staticmethod(_find)
+    def __getattr__(self, name: str) -> Any:
+        return _find(name)
 
 
 op = _Operations()
 
 
 def _swapped(operation):
-    def swapped(self, other):
+    def swapped(self: Tensor, other: Operand) -> Tensor:
         return operation(other, self)
 
     swapped.__doc__ = f"``{operation.__name__}`` with the two arguments exchanged."
@@ -40,7 +45,7 @@ def _swapped(operation):
 
 def _in_place_or_new(operation, in_place):
     """``x += y`` changes x where no graph is concerned, and otherwise makes a new tensor."""
-    def combine(self, other):
+    def combine(self: Tensor, other: Operand) -> Tensor:
         from .state import state
         tracked = state.grad_enabled and (self._node is not None or isinstance(other, Tensor) and other._node is not None)
         if tracked and self.is_leaf and self._node is not None:
@@ -51,7 +56,7 @@ def _in_place_or_new(operation, in_place):
     return combine
 
 
-def _slices(self):
+def _slices(self: Tensor) -> Iterator[Tensor]:
     """Iterate over the slices along the first axis.
 
     Raises:
@@ -99,8 +104,8 @@ METHODS = """
 """.split()
 
 
-def _cast_to(name: str, dtype):
-    def convert(self):
+def _cast_to(name: str, dtype: np.dtype):
+    def convert(self: Tensor) -> Tensor:
         return to(self, dtype=dtype)
 
     convert.__name__, convert.__qualname__ = name, f"Tensor.{name}"
@@ -117,7 +122,7 @@ def _cast_to(name: str, dtype):
 CONVERSIONS = {"float": "float32", "double": "float64", "half": "float16", "int": "int32", "long": "int64", "bool": "bool"}
 
 
-def cpu(self):
+def cpu(self: Tensor) -> Tensor:
     """The tensor in host memory; itself if it is there.
 
     Gradient: dL/dself = g, back on the old device.
@@ -128,7 +133,7 @@ def cpu(self):
     return to(self, device="cpu")
 
 
-def cuda(self):
+def cuda(self: Tensor) -> Tensor:
     """The tensor on the GPU; itself if it is there.
 
     Gradient: dL/dself = g, back on the old device.
@@ -139,7 +144,7 @@ def cuda(self):
     return to(self, device="cuda")
 
 
-def where(self, condition, other):
+def where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
     """This tensor where ``condition`` is true, else ``other``: ``tinymm.where(condition, self, other)``.
 
     Gradient: dL/dself = g where the condition is true, else 0; dL/dother = g where it is false, else 0.
@@ -158,12 +163,12 @@ def where(self, condition, other):
     return op.where(condition, self, other)
 
 
-def _reversed_axes(self):
+def _reversed_axes(self: Tensor) -> Tensor:
     """All axes in reverse order: the transpose of a matrix. A view."""
     return op.permute(self, tuple(range(self.ndim))[::-1])
 
 
-def _matrix_transpose(self):
+def _matrix_transpose(self: Tensor) -> Tensor:
     """The last two axes exchanged: the transpose of each matrix. A view."""
     return op.transpose(self, -1, -2)
 
@@ -220,7 +225,7 @@ FUNCTIONS = {
 }
 
 
-def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
+def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     operation = UFUNCS.get(ufunc)
     if method != "__call__" or operation is None or kwargs:
         detail = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}") + ("(out=...)" if kwargs else "")
@@ -228,11 +233,15 @@ def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
     return operation(*inputs)
 
 
-def _array_function(self, function, types, args, kwargs):
+def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     operation = FUNCTIONS.get(function)
     if operation is None:
         raise TypeError(f"np.{function.__name__} does not work on Tensors; use the tinymm function, or .detach().numpy()")
     return operation(*args, **kwargs)
+
+
+MEMBERS = {"to": to, "cpu": cpu, "cuda": cuda, "where": where, "T": property(_reversed_axes), "mT": property(_matrix_transpose),
+           "__array_ufunc__": _array_ufunc, "__array_function__": _array_function}
 
 
 def attach() -> None:
@@ -245,11 +254,7 @@ def attach() -> None:
         setattr(Tensor, name, _find(name))
     for name, dtype in CONVERSIONS.items():
         setattr(Tensor, name, _cast_to(name, np.dtype(dtype)))
-    for function in (cpu, cuda, where):
-        setattr(Tensor, function.__name__, function)
-        function.__qualname__ = f"Tensor.{function.__name__}"
-    Tensor.to = to
-    Tensor.T = property(_reversed_axes)
-    Tensor.mT = property(_matrix_transpose)
-    Tensor.__array_ufunc__ = _array_ufunc
-    Tensor.__array_function__ = _array_function
+    for name, member in MEMBERS.items():
+        setattr(Tensor, name, member)
+        if getattr(member, "__module__", "") == __name__:
+            member.__qualname__ = f"Tensor.{name}"

@@ -5,7 +5,7 @@ Each finds indices, which have no gradient, and then picks the elements at them,
 
 from __future__ import annotations
 
-from collections import namedtuple
+from typing import overload
 
 import numpy as np
 
@@ -13,15 +13,18 @@ from ..backend.arrays import as_array, xp_of
 from .axes import axis, numpy_names
 from .elementwise import maximum, minimum
 from .integers import integer
+from .kinds import ValuesIndices
 from .scatter import along
 from .reduction import Amax, Amin, Extremum, extremum
 from .tensor import Tensor, wrap
 
-MaxResult = namedtuple("max", "values indices")
-MinResult = namedtuple("min", "values indices")
-SortResult = namedtuple("sort", "values indices")
-TopKResult = namedtuple("topk", "values indices")
-MedianResult = namedtuple("median", "values indices")
+
+def _result(name: str) -> type[ValuesIndices]:
+    """A named tuple that prints as the operation's result."""
+    return type(name, (ValuesIndices,), {"__slots__": ()})
+
+
+MaxResult, MinResult, SortResult, TopKResult, MedianResult = map(_result, ("max", "min", "sort", "topk", "median"))
 
 
 def _no_index(input: Tensor) -> Tensor:
@@ -49,8 +52,12 @@ def _index(name: str, function, input: Tensor, d: int):
     return xp_of(input._data).expand_dims(function(input._data, axis=d), d)
 
 
+@overload
+def max(input: Tensor, dim: Tensor | None = None, keepdim: bool = False) -> Tensor: ...
+@overload
+def max(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 @numpy_names
-def max(input: Tensor, dim=None, keepdim: bool = False):
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
     """The largest element; over all axes, or along ``dim``, or of two tensors.
 
     Gradient: dL/dinput = g at the largest element, else 0. Without ``dim`` ties share it equally; with an
@@ -76,8 +83,12 @@ def max(input: Tensor, dim=None, keepdim: bool = False):
     return _pick(MaxResult, "max", input, _index("max", np.argmax, input, d), d, keepdim)
 
 
+@overload
+def min(input: Tensor, dim: Tensor | None = None, keepdim: bool = False) -> Tensor: ...
+@overload
+def min(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 @numpy_names
-def min(input: Tensor, dim=None, keepdim: bool = False):
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
     """The smallest element; over all axes, or along ``dim``, or of two tensors.
 
     Gradient: dL/dinput = g at the smallest element, else 0. Without ``dim`` ties share it equally; with an
@@ -164,7 +175,7 @@ def sorted_indices(x, d: int, descending: bool):
     return n - 1 - np.flip(np.argsort(np.flip(x, d), axis=d, kind="stable"), d)   # two flips keep ties in order
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False):
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
     """The elements in order along ``dim``, smallest first or, if ``descending``, largest first.
 
     Gradient: dL/dinput = dL/dvalues, each brought back to the place where its element was.
@@ -207,7 +218,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     return wrap(sorted_indices(input._data, axis("argsort", dim, input.ndim), descending))
 
 
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The k largest (or smallest) elements along ``dim``, best first.
 
     Gradient: dL/dinput = dL/dvalues at the elements that were chosen, else 0.
@@ -257,7 +268,11 @@ def _lower_median(x, axis, keepdims):
     return middle.reshape((1,) * x.ndim if keepdims else ())
 
 
-def median(input: Tensor, dim: int | None = None, keepdim: bool = False):
+@overload
+def median(input: Tensor, dim: None = None, keepdim: bool = False) -> Tensor: ...
+@overload
+def median(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
     """The element in the middle, the lower of two, over all axes or along ``dim``; NaN where there is one.
 
     Gradient: dL/dinput = g at the median, else 0. Without ``dim`` ties share it equally.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..backend.arrays import xp_of
 from .function import Primitive
 from .integers import integers, listed
@@ -53,7 +55,7 @@ _MODES = {"reflect": (_reflect, lambda n: n - 1), "replicate": (_replicate, lamb
           "circular": (_circular, lambda n: n)}
 
 
-def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Add a border.
 
     Gradient: dL/dinput = g without the border; what a border copies from the input adds its part.

@@ -6,13 +6,17 @@ for an operation is decided outside of the function that runs. Broadcasting is u
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
 import numpy as np
 
-from ..backend.arrays import as_array, is_array
+from ..backend.arrays import Array, as_array, is_array
 from . import docstrings
 from .casting import cast
 from .docstrings import publish
 from .function import FREED, check_finite, checksum, raise_freed, raise_mutated
+from .kinds import Binary, Operand, Unary
 from .state import ANOMALY, CHECKSUM, RECORD, state
 from .tensor import Tensor, Version, clock, get_default_dtype, wrap
 
@@ -24,8 +28,9 @@ class _Elementwise:
     """What the nodes of all element-wise operations have in common."""
 
     __slots__ = ("edges", "seq", "saved", "out", "version", "__dict__", "__weakref__")
+    name: str
     hooks = None      # these two are on the class, so that a node without them does not pay for them
-    fix = None        # shapes, dtypes and checksums, where broadcasting or casting has to be undone
+    fix: Any = None   # shapes, dtypes and checksums, where broadcasting or casting has to be undone
 
     def _check_checksums(self, tensors) -> None:
         if [checksum(t._data) for t in tensors if isinstance(t, Tensor)] != self.fix[-1]:
@@ -33,12 +38,12 @@ class _Elementwise:
                                "the engine")
 
 
-def checksums_of(tensors) -> list[int] | None:
+def checksums_of(tensors: Iterable) -> list[int] | None:
     """Checksums of the arrays of the Tensors given, where ``detect_mutation`` asks for them."""
     return [checksum(t._data) for t in tensors if isinstance(t, Tensor)] if state.checksum_saved else None
 
 
-def unbroadcast(g, shape: tuple, dtype=None):
+def unbroadcast(g: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
     """Sum a gradient over the axes along which its argument was broadcast, so that it has ``shape`` again."""
     if g.shape != shape:
         extra = g.ndim - len(shape)
@@ -54,7 +59,7 @@ def unbroadcast(g, shape: tuple, dtype=None):
     return g
 
 
-def promote(x, y):
+def promote(x: Array, y: Array) -> tuple[Array, Array]:
     """Two arrays in PyTorch's common dtype: floats beat integers, wider beats narrower, 0-d arrays are weak."""
     kinds = "biuf"
     a, b = x.dtype, y.dtype
@@ -69,19 +74,19 @@ def promote(x, y):
     return (x if a == common else x.astype(common)), (y if b == common else y.astype(common))
 
 
-def scalar(value):
+def scalar(value: Any) -> Any:
     """A weak Python number from a number or a NumPy scalar; None if ``value`` is neither."""
     if isinstance(value, np.generic):   # before float: np.float64 is one, and would not be weak
         return value.item()
     return value if isinstance(value, (bool, int, float)) else None
 
 
-def operand_error(name: str, value):
+def operand_error(name: str, value) -> NoReturn:
     raise TypeError(f"{name}: cannot compute with a {type(value).__name__}; give a Tensor or a number "
                     "(tinymm.tensor(x) makes a Tensor of lists and arrays)")
 
 
-def shape_error(name: str, a, b, error):
+def shape_error(name: str, a, b, error) -> NoReturn:
     shapes = np.shape(a), np.shape(b)
     try:
         np.broadcast_shapes(*shapes)
@@ -93,8 +98,8 @@ def shape_error(name: str, a, b, error):
                      "or 1; insert axes with unsqueeze(dim)") from error
 
 
-def unary(name: str, function, derivative, keep: str, formula: str, gradient: str, edges: str = "",
-          integers: bool = False):
+def unary(name: str, function: Callable, derivative: Callable, keep: str, formula: str, gradient: str, edges: str = "",
+          integers: bool = False) -> Unary:
     """Make an element-wise operation of one argument.
 
     Args:
@@ -132,7 +137,7 @@ def unary(name: str, function, derivative, keep: str, formula: str, gradient: st
 
     Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull})
 
-    def op(input):
+    def op(input: Operand) -> Tensor:
         if not isinstance(input, Tensor):
             input = tensor_argument(name, input)
         x = input._data
@@ -163,8 +168,8 @@ def unary(name: str, function, derivative, keep: str, formula: str, gradient: st
     return publish(op, name, docstrings.of_unary(formula, gradient, edges, integers), derivative)
 
 
-def binary(name: str, function, derivative_a, derivative_b, keep: str, formula: str, gradient: tuple[str, str],
-           edges: str = "", integers: bool = True):
+def binary(name: str, function: Callable, derivative_a: Callable, derivative_b: Callable, keep: str, formula: str,
+           gradient: tuple[str, str], edges: str = "", integers: bool = True) -> Binary:
     """Make a broadcasting element-wise operation of two arguments.
 
     Args:
@@ -221,7 +226,9 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, formula: 
 
     Node = type(name, (_Elementwise,), {"__slots__": (), "name": name, "pull": pull})
 
-    def op(input, other):
+    def op(input: Operand, other: Operand) -> Tensor:
+        x: Any
+        y: Any
         if isinstance(input, Tensor):
             x, edge_a = input._data, input._node
             if isinstance(other, Tensor):
@@ -282,11 +289,11 @@ def binary(name: str, function, derivative_a, derivative_b, keep: str, formula: 
     return publish(op, name, docstrings.of_binary(formula, gradient, edges, integers, parameters), derivative_a)
 
 
-def _like(value):
+def _like(value: Any) -> tuple:
     return (value._data.shape, value._data.dtype) if isinstance(value, Tensor) else (None, None)
 
 
-def tensor_argument(name: str, value) -> Tensor:
+def tensor_argument(name: str, value: Any) -> Tensor:
     if is_array(value):
         return Tensor(value)
     if scalar(value) is not None:
@@ -294,6 +301,6 @@ def tensor_argument(name: str, value) -> Tensor:
     operand_error(name, value)
 
 
-def raw(value):
+def raw(value: Any) -> Any:
     """The array of a Tensor; anything else as it is."""
     return value._data if isinstance(value, Tensor) else value

@@ -14,6 +14,7 @@ from ..backend.arrays import as_array, xp_of
 from .axes import axes, numpy_names
 from .casting import cast
 from .function import Primitive
+from .kinds import DType, Dims
 from .tensor import Tensor, get_default_dtype, int64, wrap
 
 
@@ -47,7 +48,7 @@ def exact(input: Tensor) -> Tensor:
     return input if input.dtype.kind == "f" else cast(input, int64)
 
 
-def floats_only(name: str, input: Tensor, dtype=None) -> Tensor:
+def floats_only(name: str, input: Tensor, dtype: DType = None) -> Tensor:
     """``input`` in ``dtype`` if that is given.
 
     Raises:
@@ -89,7 +90,7 @@ class Mean(Sum):
 
 
 @numpy_names
-def sum(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
+def sum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """Sum over all axes, or over ``dim``.
 
     Gradient: dL/dinput = g, repeated along the summed axes.
@@ -112,7 +113,7 @@ def sum(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor
 
 
 @numpy_names
-def mean(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tensor:
+def mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """Arithmetic mean over all axes, or over ``dim``.
 
     Gradient: dL/dinput = g / n, repeated along the reduced axes, with n elements in each mean.
@@ -135,7 +136,7 @@ def mean(input: Tensor, dim=None, keepdim: bool = False, *, dtype=None) -> Tenso
     return Mean.apply(input, over=reduced("mean", dim, input.ndim), keepdim=keepdim)
 
 
-def count_nonzero(input: Tensor, dim=None) -> Tensor:
+def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
     """Number of elements that are not zero, over all axes or ``dim``.
 
     Gradient: none (the result is an integer).
@@ -190,7 +191,7 @@ class Std(Var):
 
 
 @numpy_names
-def var(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = False, *,
+def var(input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: int = 1) -> Tensor:
     """Variance over all axes, or over ``dim``: the sum of (x - mean)^2 over (n - correction).
 
@@ -214,7 +215,7 @@ def var(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = F
 
 
 @numpy_names
-def std(input: Tensor, dim=None, unbiased: bool | None = None, keepdim: bool = False, *,
+def std(input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: int = 1) -> Tensor:
     """Standard deviation: the square root of ``var``, with the same arguments.
 
@@ -241,7 +242,7 @@ def _spread_of(cls, input, dim, unbiased, keepdim, correction):
     return cls.apply(input, over=reduced(cls.name, dim, input.ndim), keepdim=keepdim, correction=correction)
 
 
-def var_mean(input: Tensor, dim=None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
+def var_mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
     """The variance and the mean, as ``var`` and ``mean`` compute them.
 
     Gradient: the sum of those of ``var`` and ``mean``.
@@ -258,7 +259,7 @@ def var_mean(input: Tensor, dim=None, keepdim: bool = False, *, correction: int 
     return var(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
 
 
-def std_mean(input: Tensor, dim=None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
+def std_mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
     """The standard deviation and the mean, as ``std`` and ``mean`` compute them.
 
     Gradient: the sum of those of ``std`` and ``mean``.
@@ -312,7 +313,7 @@ def extremum(cls: type[Extremum], function, input: Tensor, dim, keepdim: bool) -
 
 
 @numpy_names
-def amax(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
+def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Largest element over ``dim``.
 
     Gradient: dL/dinput = g where the element is the largest, divided among ties, else 0.
@@ -333,7 +334,7 @@ def amax(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
 
 
 @numpy_names
-def amin(input: Tensor, dim=(), keepdim: bool = False) -> Tensor:
+def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Smallest element over ``dim``.
 
     Gradient: dL/dinput = g where the element is the smallest, divided among ties, else 0.
@@ -380,7 +381,7 @@ class LogSumExp(Primitive):
 
 
 @numpy_names
-def logsumexp(input: Tensor, dim, keepdim: bool = False) -> Tensor:
+def logsumexp(input: Tensor, dim: Dims | None, keepdim: bool = False) -> Tensor:
     """log(sum(e ** input)) over ``dim``, without overflow.
 
     Gradient: dL/dinput = g * e ** (input - y), the softmax times g; 0 where y = -inf.
@@ -429,7 +430,7 @@ class Norm(Primitive):
 
 
 @numpy_names
-def norm(input: Tensor, p: float | str = "fro", dim=None, keepdim: bool = False, dtype=None) -> Tensor:
+def norm(input: Tensor, p: float | str = "fro", dim: Dims | None = None, keepdim: bool = False, dtype: DType = None) -> Tensor:
     """The p-norm over all axes, or over ``dim``: y = (sum |x| ** p) ** (1 / p).
 
     Gradient: dL/dinput = g * sign(x) * (|x| / y) ** (p - 1), and 0 where x = 0 or y = 0; as ``amax``,
@@ -457,14 +458,14 @@ def norm(input: Tensor, p: float | str = "fro", dim=None, keepdim: bool = False,
         raise TypeError(f"norm: p={p!r}; choose a number, inf, -inf or 'fro'")
     over, p = reduced("norm", dim, input.ndim), float(p)
     if p in (math.inf, -math.inf):
-        return (amax if p > 0 else amin)(np.abs(input), over, keepdim)
+        return (amax if p > 0 else amin)(abs(input), over, keepdim)
     return Norm.apply(input, p=p, over=over, keepdim=keepdim)
 
 
 # ---------------------------------------------------------------------- truth
 
 @numpy_names
-def any(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
+def any(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Whether any element is true (not zero), over all axes or ``dim``.
 
     Gradient: none (the result is boolean).
@@ -484,7 +485,7 @@ def any(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
 
 
 @numpy_names
-def all(input: Tensor, dim=None, keepdim: bool = False) -> Tensor:
+def all(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Whether all elements are true (not zero), over all axes or ``dim``.
 
     Gradient: none (the result is boolean).

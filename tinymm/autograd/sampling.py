@@ -7,19 +7,24 @@ as in creation.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..backend.arrays import device_of, to_device, to_host
 from ..backend.random import stream
 from .integers import integer, sizes
 from .creation import finish
+from .kinds import DType, Generator, Shape
 from .tensor import Tensor, float32, float64, get_default_dtype, int64
 
 __all__ = ["rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like",
            "randint_like"]
 
 
-def _draw(name: str, method: str, shape: tuple, dtype, device, requires_grad, generator) -> Tensor:
+def _draw(name: str, method: str, shape: tuple[int, ...], dtype: DType, device: str | None, requires_grad: bool,
+          generator: Generator) -> Tensor:
     """Numbers from one of the two generators that NumPy has for float32 and for float64."""
     dtype = np.dtype(dtype or get_default_dtype())
     if dtype.kind != "f":
@@ -29,7 +34,8 @@ def _draw(name: str, method: str, shape: tuple, dtype, device, requires_grad, ge
     return finish(np.asarray(numbers), dtype, device, requires_grad)
 
 
-def rand(*size, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
+def rand(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
+         generator: Generator = None) -> Tensor:
     """Uniform numbers in [0, 1).
 
     Gradient: none (the numbers are drawn).
@@ -50,7 +56,8 @@ def rand(*size, dtype=None, device: str | None = None, requires_grad: bool = Fal
     return _draw("rand", "random", sizes("rand", size, least=0), dtype, device, requires_grad, generator)
 
 
-def randn(*size, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
+def randn(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
+          generator: Generator = None) -> Tensor:
     """Normal numbers of mean 0 and variance 1.
 
     Gradient: none (the numbers are drawn).
@@ -67,8 +74,8 @@ def randn(*size, dtype=None, device: str | None = None, requires_grad: bool = Fa
     return _draw("randn", "standard_normal", sizes("randn", size, least=0), dtype, device, requires_grad, generator)
 
 
-def randint(low: int, high=None, size=None, *, dtype=None, device: str | None = None, requires_grad: bool = False,
-            generator=None) -> Tensor:
+def randint(low: int, high: Any = None, size: Any = None, *, dtype: DType = None,
+            device: str | None = None, requires_grad: bool = False, generator: Generator = None) -> Tensor:
     """Integers in [low, high), all equally likely.
 
     Gradient: none (the result is drawn).
@@ -97,7 +104,8 @@ def randint(low: int, high=None, size=None, *, dtype=None, device: str | None = 
     return finish(np.asarray(numbers), dtype or int64, device, requires_grad)
 
 
-def randperm(n: int, *, dtype=None, device: str | None = None, requires_grad: bool = False, generator=None) -> Tensor:
+def randperm(n: int, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
+             generator: Generator = None) -> Tensor:
     """The integers 0 to n - 1 in random order.
 
     Gradient: none (the result is drawn).
@@ -117,8 +125,8 @@ def randperm(n: int, *, dtype=None, device: str | None = None, requires_grad: bo
     return finish(stream(generator).generator.permutation(n).astype(np.int64), dtype, device, requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False,
-              generator=None) -> Tensor:
+def rand_like(input: Tensor, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
+              generator: Generator = None) -> Tensor:
     """Uniform numbers in [0, 1) in the shape of another tensor.
 
     Gradient: none (the numbers are drawn).
@@ -138,8 +146,8 @@ def rand_like(input: Tensor, *, dtype=None, device: str | None = None, requires_
                 generator=generator)
 
 
-def randn_like(input: Tensor, *, dtype=None, device: str | None = None, requires_grad: bool = False,
-               generator=None) -> Tensor:
+def randn_like(input: Tensor, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
+               generator: Generator = None) -> Tensor:
     """Normal numbers of mean 0 and variance 1 in the shape of another tensor.
 
     Gradient: none (the numbers are drawn).
@@ -159,8 +167,8 @@ def randn_like(input: Tensor, *, dtype=None, device: str | None = None, requires
                  generator=generator)
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype=None, device: str | None = None,
-                 requires_grad: bool = False, generator=None) -> Tensor:
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: DType = None, device: str | None = None,
+                 requires_grad: bool = False, generator: Generator = None) -> Tensor:
     """Integers in [low, high), or in [0, low), in the shape of another tensor.
 
     Gradient: none (the result is drawn).
@@ -182,8 +190,8 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype=None
                    requires_grad=requires_grad, generator=generator)
 
 
-def normal(mean=0.0, std=1.0, size=None, *, dtype=None, device: str | None = None, requires_grad: bool = False,
-           generator=None) -> Tensor:
+def normal(mean: Tensor | float = 0.0, std: Tensor | float = 1.0, size: Sequence[int] | None = None, *, dtype: DType = None,
+           device: str | None = None, requires_grad: bool = False, generator: Generator = None) -> Tensor:
     """Normal numbers with the given mean and standard deviation.
 
     Gradient: none (the numbers are drawn; mean + std * randn(size) is differentiable in both).
@@ -212,7 +220,7 @@ def normal(mean=0.0, std=1.0, size=None, *, dtype=None, device: str | None = Non
     return finish(np.asarray(mean + std * noise), noise.dtype, device, requires_grad)
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator=None) -> Tensor:
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator = None) -> Tensor:
     """1 with the probability that each element of ``input`` says (or ``p`` for all), else 0.
 
     Gradient: none (the result is drawn).
@@ -239,7 +247,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator=None) -> Tenso
     return finish(np.asarray(hits), input.dtype, input.device, False)
 
 
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator=None) -> Tensor:
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator = None) -> Tensor:
     """Indices drawn with the given weights, for each row.
 
     Gradient: none (the result is an index).

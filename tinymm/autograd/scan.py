@@ -9,6 +9,7 @@ from .axes import axis, numpy_names
 from .casting import cast
 from .choice import where
 from .function import Primitive
+from .kinds import DType
 from .reduction import exact
 from .tensor import Tensor, wrap
 
@@ -46,7 +47,7 @@ class Prod(Primitive):
 
 
 @numpy_names
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """Product over all axes, or along ``dim``.
 
     Gradient: dL/dinput_i = g times the product of the other elements (without a division, so that zeros do no
@@ -93,7 +94,7 @@ def _along(name, operation, input, dim, dtype):
     return operation(input.reshape(1), 0).reshape(()) if input.ndim == 0 else operation(input, d)
 
 
-def cumsum(input: Tensor, dim: int, *, dtype=None) -> Tensor:
+def cumsum(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """Running sums along ``dim``: y_k = x_1 + ... + x_k.
 
     Gradient: dL/dx_i = g_i + ... + g_n.
@@ -130,7 +131,7 @@ class CumProd(Primitive):
         return total if isinstance(g, Tensor) else total._data
 
 
-def cumprod(input: Tensor, dim: int, *, dtype=None) -> Tensor:
+def cumprod(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """Running products along ``dim``: y_k = x_1 ... x_k.
 
     Gradient: dL/dx_i = the sum over k >= i of g_k times the other factors of y_k; it takes n^2 numbers for

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..backend.arrays import device_of, is_array, xp_of
@@ -11,6 +14,7 @@ from .elementwise import add
 from .function import Primitive
 from .indexing import check_range, filled, getitem, getitem_in_range, in_range, prepare, put
 from .integers import integer
+from .kinds import Indices, Operand
 from .shape import broadcast_tensors, broadcast_to, reshape
 from .tensor import Tensor, wrap
 
@@ -49,7 +53,7 @@ def _same_axes(name: str, input: Tensor, d: int, index: Tensor, other: Tensor | 
             raise ValueError(f"{name}: index {index.shape} is longer than src {other.shape} on axis {i}")
 
 
-def gather(input: Tensor, dim: int, index, *, sparse_grad: bool = False) -> Tensor:
+def gather(input: Tensor, dim: int, index: Indices, *, sparse_grad: bool = False) -> Tensor:
     """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and likewise for other axes.
 
     Gradient: dL/dinput = g, added up at the places picked (an element picked twice gets the sum).
@@ -80,7 +84,7 @@ def gather(input: Tensor, dim: int, index, *, sparse_grad: bool = False) -> Tens
     return getitem_in_range(input, _grid(index, d, index.shape))
 
 
-def take_along_dim(input: Tensor, indices, dim: int | None = None) -> Tensor:
+def take_along_dim(input: Tensor, indices: Indices, dim: int | None = None) -> Tensor:
     """The elements at ``indices`` along axis ``dim``; other axes broadcast.
 
     Gradient: dL/dinput = g, added up at the places picked.
@@ -113,7 +117,7 @@ def along(input: Tensor, index: Tensor, dim: int) -> Tensor:
     return getitem_in_range(input, _grid(index, dim, input.shape)) if input.ndim else reshape(input, index.shape)
 
 
-def index_select(input: Tensor, dim: int, index) -> Tensor:
+def index_select(input: Tensor, dim: int, index: Indices) -> Tensor:
     """The slices of ``input`` at the positions ``index`` along axis ``dim``.
 
     Gradient: dL/dinput = g, added up at the slices picked.
@@ -139,7 +143,7 @@ def index_select(input: Tensor, dim: int, index) -> Tensor:
     return getitem_in_range(input, (slice(None),) * d + (reshape(index, -1),))
 
 
-def take(input: Tensor, index) -> Tensor:
+def take(input: Tensor, index: Indices) -> Tensor:
     """The elements of the flattened tensor at ``index``.
 
     Gradient: dL/dinput = g, added up at the places picked.
@@ -160,7 +164,7 @@ def take(input: Tensor, index) -> Tensor:
     return reshape(getitem_in_range(flat, (reshape(index, -1),)), index.shape)
 
 
-def masked_select(input: Tensor, mask) -> Tensor:
+def masked_select(input: Tensor, mask: Tensor | np.ndarray) -> Tensor:
     """The elements where ``mask`` is true, on one axis.
 
     Gradient: dL/dinput = g at the elements picked, else 0.
@@ -211,7 +215,7 @@ class Assign(Primitive):
         return (gx, gv, *[None] * len(arrays))
 
 
-def _place(name: str, input: Tensor, index, shape: tuple | None, values, accumulate: bool) -> Tensor:
+def _place(name: str, input: Tensor, index: Any, shape: tuple | None, values: Any, accumulate: bool) -> Tensor:
     """``input`` with values assigned, or added, at an index that picks something of ``shape`` (None to find out)."""
     layout, arrays = prepare(index, device_of(input._data))
     if not isinstance(values, Tensor):
@@ -221,7 +225,7 @@ def _place(name: str, input: Tensor, index, shape: tuple | None, values, accumul
         if shape is None:
             check_range(name, input, layout, arrays)
             xp = xp_of(input._data)
-            shape = xp.broadcast_to(xp.zeros((), bool), input.shape)[filled(layout, arrays)].shape
+            shape = tuple(xp.broadcast_to(xp.zeros((), bool), input.shape)[filled(layout, arrays)].shape)
         values = broadcast_to(values, shape)
     except IndexError as error:
         raise IndexError(f"{name}: {error} (input has shape {input.shape})") from None
@@ -233,7 +237,7 @@ def _place(name: str, input: Tensor, index, shape: tuple | None, values, accumul
     return Assign.apply(input, values, *arrays, layout=layout)
 
 
-def index_put(input: Tensor, indices, values, accumulate: bool = False) -> Tensor:
+def index_put(input: Tensor, indices: Sequence[Indices], values: Operand, accumulate: bool = False) -> Tensor:
     """A copy of ``input`` with input[indices] = values, or += with ``accumulate``; differentiable in both.
 
     Gradient: dL/dvalues = g at the indices, summed over what was broadcast; dL/dinput = g, with 0 at the
@@ -269,7 +273,7 @@ def _source(name: str, input: Tensor, index: Tensor, src, d: int) -> Tensor:
     return src if src.shape == index.shape else getitem(src, tuple(slice(0, n) for n in index.shape))
 
 
-def scatter(input: Tensor, dim: int, index, src, *, reduce: str | None = None) -> Tensor:
+def scatter(input: Tensor, dim: int, index: Indices, src: Operand, *, reduce: str | None = None) -> Tensor:
     """A copy with out[index[i][j]][j] = src[i][j] for dim = 0, and likewise for other axes.
 
     Gradient: dL/dsrc = g at the places written; dL/dinput = g, with 0 at those places unless they are added
@@ -301,7 +305,7 @@ def scatter(input: Tensor, dim: int, index, src, *, reduce: str | None = None) -
     return _place("scatter", input, _grid(index, d, index.shape), index.shape, src, reduce == "add")
 
 
-def scatter_add(input: Tensor, dim: int, index, src: Tensor) -> Tensor:
+def scatter_add(input: Tensor, dim: int, index: Indices, src: Tensor) -> Tensor:
     """A copy with out[index[i][j]][j] += src[i][j] for dim = 0, and likewise for other axes.
 
     Gradient: dL/dinput = g; dL/dsrc = g at the places added to.
@@ -339,7 +343,7 @@ def _slices(name: str, input: Tensor, dim: int, index, source) -> tuple[tuple, t
     return (slice(None),) * d + (index,), want
 
 
-def index_add(input: Tensor, dim: int, index, source: Tensor, *, alpha=1) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Indices, source: Tensor, *, alpha: float = 1) -> Tensor:
     """A copy with slice index[i] along ``dim`` increased by alpha times slice i of ``source``.
 
     Gradient: dL/dinput = g; dL/dsource = alpha times the slices of g at the index.
@@ -363,7 +367,7 @@ def index_add(input: Tensor, dim: int, index, source: Tensor, *, alpha=1) -> Ten
     return _place("index_add", input, where, shape, source if alpha == 1 else source * alpha, True)
 
 
-def index_copy(input: Tensor, dim: int, index, source: Tensor) -> Tensor:
+def index_copy(input: Tensor, dim: int, index: Indices, source: Tensor) -> Tensor:
     """A copy with slice index[i] along ``dim`` replaced by slice i of ``source``.
 
     Gradient: dL/dinput = g with 0 at the index; dL/dsource = the slices of g at the index.
@@ -386,7 +390,7 @@ def index_copy(input: Tensor, dim: int, index, source: Tensor) -> Tensor:
     return _place("index_copy", input, where, shape, source, False)
 
 
-def index_fill(input: Tensor, dim: int, index, value) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Indices, value: Operand) -> Tensor:
     """A copy with the slices at ``index`` along ``dim`` filled with one value.
 
     Gradient: dL/dinput = g with 0 at the index; dL/dvalue = the sum of g at the index.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from .axes import axes, axis
 from .function import Primitive, alias
 from .integers import integers, listed, sizes
+from .kinds import Dims, Shape
 from .pointwise import unbroadcast
 from .tensor import Tensor
 
@@ -91,7 +93,7 @@ def can_view(array, shape: tuple) -> bool:
     """
     if array.flags.c_contiguous or array.size == 0:
         return True
-    runs = []   # [number of elements, stride of the innermost] of each mergeable run, from the last axis on
+    runs: list[list[int]] = []   # [number of elements, stride of the innermost] of each mergeable run, from the last axis on
     for n, stride in zip(array.shape[::-1], array.strides[::-1]):
         if n == 1:
             continue
@@ -129,7 +131,7 @@ def _resolve(name: str, input: Tensor, shape: tuple) -> tuple[int, ...]:
     return shape
 
 
-def reshape(input: Tensor, *shape) -> Tensor:
+def reshape(input: Tensor, *shape: Shape) -> Tensor:
     """The same elements in the same order under another shape; a view where the memory layout allows it.
 
     Gradient: dL/dinput = g in the shape of ``input``.
@@ -148,7 +150,7 @@ def reshape(input: Tensor, *shape) -> Tensor:
     return (Reshape if can_view(input._data, shape) else ReshapeCopy).apply(input, shape=shape)
 
 
-def view(input: Tensor, *shape) -> Tensor:
+def view(input: Tensor, *shape: Shape) -> Tensor:
     """Like ``reshape``, but never a copy: the result shares memory with the input.
 
     Gradient: dL/dinput = g in the shape of ``input``.
@@ -245,7 +247,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, input.shape[:first] + (merged,) + input.shape[last + 1:])
 
 
-def unflatten(input: Tensor, dim: int, sizes) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split axis ``dim`` into axes of the lengths ``sizes``; one may be -1.
 
     Gradient: dL/dinput = g in the shape of ``input``.
@@ -287,7 +289,7 @@ class Permute(Primitive):
         return np.transpose(g, self.inverse)
 
 
-def permute(input: Tensor, *dims) -> Tensor:
+def permute(input: Tensor, *dims: Shape) -> Tensor:
     """The axes in another order: axis i of the result is axis dims[i] of the input.
 
     Gradient: dL/dinput = g with its axes in the old order.
@@ -369,7 +371,7 @@ def t(input: Tensor) -> Tensor:
     return transpose(input, 0, 1) if input.ndim == 2 else alias(input)
 
 
-def movedim(input: Tensor, source, destination) -> Tensor:
+def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Move the axes ``source`` to the places ``destination``; the others keep their order.
 
     Gradient: dL/dinput = g with its axes moved back.
@@ -394,7 +396,7 @@ def movedim(input: Tensor, source, destination) -> Tensor:
     return Permute.apply(input, dims=tuple(order))
 
 
-def squeeze(input: Tensor, dim=None) -> Tensor:
+def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     """Remove axes of length 1.
 
     Gradient: dL/dinput = g in the shape of ``input``.
@@ -446,7 +448,7 @@ class BroadcastTo(Primitive):
         return unbroadcast(g, self.shape)
 
 
-def broadcast_to(input: Tensor, size) -> Tensor:
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """Repeat axes of length 1, and add leading axes, to reach the shape ``size``.
 
     Gradient: dL/dinput = g, summed over the repeated axes.
@@ -469,7 +471,7 @@ def broadcast_to(input: Tensor, size) -> Tensor:
                          "must be equal or 1") from error
 
 
-def expand(input: Tensor, *sizes_) -> Tensor:
+def expand(input: Tensor, *sizes_: Shape) -> Tensor:
     """Like ``broadcast_to``; -1 keeps an axis as it is.
 
     Gradient: dL/dinput = g, summed over the repeated axes.
@@ -488,7 +490,7 @@ def expand(input: Tensor, *sizes_) -> Tensor:
     extra = len(target) - input.ndim
     if extra < 0:
         raise ValueError(f"expand: {target} has fewer axes than the tensor's shape {input.shape}")
-    full = (None,) * extra + input.shape
+    full = (-1,) * extra + input.shape
     return broadcast_to(input, tuple(full[i] if n == -1 and i >= extra else n for i, n in enumerate(target)))
 
 

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from ..backend.arrays import as_array, device_of, is_array, to_host
+from ..backend.arrays import Array, as_array, device_of, is_array, to_host
 from .state import state
+
+if TYPE_CHECKING:
+    from .declared import TensorMethods   # what methods.py attaches, for editors
+    from .kinds import DType, Number, Operand
+else:
+    TensorMethods = object
 
 clock = itertools.count(1).__next__   # creation order of nodes and mutations: the topological order, for free
 
@@ -19,7 +27,7 @@ float32, float64, float16 = np.dtype("float32"), np.dtype("float64"), np.dtype("
 int64, int32, uint8 = np.dtype("int64"), np.dtype("int32"), np.dtype("uint8")
 bool_ = np.dtype("bool")
 
-_default_dtype = float32
+_default_dtype: np.dtype = float32
 
 
 def get_default_dtype() -> np.dtype:
@@ -27,13 +35,12 @@ def get_default_dtype() -> np.dtype:
     return _default_dtype
 
 
-def set_default_dtype(dtype) -> None:
+def set_default_dtype(dtype: DType) -> None:
     """Set the dtype of ``zeros``, ``randn`` and Python floats: float32 or float64."""
     global _default_dtype
-    dtype = np.dtype(dtype)
-    if dtype not in (float32, float64):
-        raise TypeError(f"set_default_dtype: {dtype} is not float32 or float64")
-    _default_dtype = dtype
+    if np.dtype(dtype) not in (float32, float64):
+        raise TypeError(f"set_default_dtype: {np.dtype(dtype)} is not float32 or float64")
+    _default_dtype = np.dtype(dtype)
 
 
 class Version:
@@ -53,7 +60,8 @@ class AccumulateGrad:
     """The node of a leaf: adds what arrives to ``leaf.grad``."""
 
     __slots__ = ("leaf", "seq", "hooks", "__weakref__")
-    edges = ()
+    edges: tuple = ()
+    hooks: list[Callable] | None
     name = "AccumulateGrad"
 
     def __init__(self, leaf: "Tensor"):
@@ -62,7 +70,7 @@ class AccumulateGrad:
         self.hooks = None
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """A multi-dimensional array that remembers how it was computed.
 
     Args:
@@ -79,11 +87,14 @@ class Tensor:
     """
 
     __slots__ = ("_data", "_node", "_version", "__dict__", "__weakref__")   # a lean object: a small graph is all overhead
+    _data: Array
+    _node: Any            # what computes the gradient: AccumulateGrad, a Function, a Primitive, ...; None without a gradient
+    _version: Version | None
     grad: "Tensor | None" = None    # on the class, so that an intermediate result does not pay for it
     name: str | None = None
-    __hash__ = object.__hash__   # by identity, although == is element-wise
+    __hash__: Any = object.__hash__   # by identity, although == is element-wise
 
-    def __init__(self, data, requires_grad: bool = False):
+    def __init__(self, data: Any, requires_grad: bool = False):
         self._version = None
         if isinstance(data, Tensor):
             self._version = data._shared_version()
@@ -155,7 +166,7 @@ class Tensor:
         return self
 
     @property
-    def grad_fn(self):
+    def grad_fn(self) -> Any:
         """The Function that made this tensor, or None for a leaf."""
         return None if self.is_leaf else self._node
 
@@ -178,7 +189,11 @@ class Tensor:
         """
         return self._data.ndim
 
-    def size(self, dim: int | None = None):
+    @overload
+    def size(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def size(self, dim: int) -> int: ...
+    def size(self, dim: int | None = None) -> int | tuple[int, ...]:
         """The shape, or the length of one axis.
 
         Gradient: none (the result is a tuple or an int of Python).
@@ -230,7 +245,7 @@ class Tensor:
         view.flags.writeable = False
         return view
 
-    def item(self):
+    def item(self) -> Any:
         """The value of a one-element tensor as a Python number.
 
         Gradient: none (the result is a number of Python).
@@ -242,7 +257,7 @@ class Tensor:
             raise ValueError(f"item: only a tensor with one element is a number, this one has shape {self.shape}")
         return self._data.item()
 
-    def tolist(self):
+    def tolist(self) -> Any:
         """Nested Python lists of the values.
 
         Gradient: none (the result is a list, or a number for a 0-d tensor).
@@ -270,7 +285,7 @@ class Tensor:
             raise TypeError("len: a 0-d tensor has no length")
         return self._data.shape[0]
 
-    def __contains__(self, value) -> bool:
+    def __contains__(self, value: Operand) -> bool:
         return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
 
     def __format__(self, spec: str) -> str:
@@ -287,7 +302,7 @@ class Tensor:
             notes.append("requires_grad=True")
         return "tensor(" + ", ".join([text, *notes]) + ")"
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
         if not self.is_leaf:
             raise RuntimeError("deepcopy: only a leaf can be copied with its graph left behind; "
                                "use .detach().clone()")
@@ -319,15 +334,15 @@ class Tensor:
         return Tensor(self)
 
     @data.setter
-    def data(self, value) -> None:
+    def data(self, value: Any) -> None:
         value = value._data if isinstance(value, Tensor) else as_array(value)
         if value.shape != self.shape:
             raise ValueError(f"data: a tensor of shape {self.shape} cannot take values of shape {value.shape}")
         self._data = value
         self._bump("data")
 
-    def backward(self, gradient: "Tensor | None" = None, retain_graph: bool | None = None,
-                 create_graph: bool = False, inputs=None) -> None:
+    def backward(self, gradient: "Tensor | None" = None, retain_graph: bool | None = None, create_graph: bool = False,
+                 inputs: Tensor | Sequence[Tensor] | None = None) -> None:
         """Add d(self)/d(leaf), times ``gradient``, to the ``grad`` of every leaf.
 
         Gradient: differentiable itself with ``create_graph``.
@@ -349,7 +364,7 @@ class Tensor:
 
         backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
-    def register_hook(self, hook):
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> _Handle:
         """Call ``hook(grad)`` whenever a gradient of this tensor is computed; what it returns replaces it.
 
         Gradient: as before, or what ``hook`` makes of it.
@@ -401,7 +416,7 @@ class Tensor:
             raise RuntimeError(f"{operation}: this tensor is part of a graph, and changing it in place would spoil "
                                f"gradients; use {instead}, or wrap an update of parameters in `with no_grad():`")
 
-    def __setitem__(self, index, value) -> None:
+    def __setitem__(self, index: Any, value: Operand) -> None:
         requires = isinstance(value, Tensor) and value._node is not None and state.grad_enabled
         if requires:
             raise RuntimeError("__setitem__: the value requires grad, and no gradient flows through an assignment; "
@@ -411,16 +426,16 @@ class Tensor:
         self._data[raw_index(index)] = value._data if isinstance(value, Tensor) else value
         self._bump("__setitem__")
 
-    def _in_place(self, operation: str, ufunc, other, alpha=None) -> "Tensor":
+    def _in_place(self, operation: str, ufunc: np.ufunc, other: Operand, alpha: float | None = None) -> "Tensor":
         self._check_in_place(operation, f"x = x.{operation.strip('_')}(...)")
-        other = other._data if isinstance(other, Tensor) else other
+        change: Any = other._data if isinstance(other, Tensor) else other
         if alpha is not None and alpha != 1:
-            other = other * alpha
-        ufunc(self._data, other, out=self._data, casting="same_kind")
+            change = change * alpha
+        ufunc(self._data, change, out=self._data, casting="same_kind")
         self._bump(operation)
         return self
 
-    def add_(self, other, *, alpha=1):
+    def add_(self, other: Operand, *, alpha: float = 1) -> "Tensor":
         """self += alpha * other, in place (under ``no_grad`` for parameters).
 
         Gradient: none (a change in place of a tensor in a graph is refused).
@@ -439,7 +454,7 @@ class Tensor:
         """
         return self._in_place("add_", np.add, other, alpha)
 
-    def sub_(self, other, *, alpha=1):
+    def sub_(self, other: Operand, *, alpha: float = 1) -> "Tensor":
         """self -= alpha * other, in place.
 
         Gradient: none (a change in place of a tensor in a graph is refused).
@@ -455,7 +470,7 @@ class Tensor:
         """
         return self._in_place("sub_", np.subtract, other, alpha)
 
-    def mul_(self, other):
+    def mul_(self, other: Operand) -> "Tensor":
         """self *= other, in place.
 
         Gradient: none (a change in place of a tensor in a graph is refused).
@@ -471,7 +486,7 @@ class Tensor:
         """
         return self._in_place("mul_", np.multiply, other)
 
-    def div_(self, other):
+    def div_(self, other: Operand) -> "Tensor":
         """self /= other, in place.
 
         Gradient: none (a change in place of a tensor in a graph is refused).
@@ -488,7 +503,7 @@ class Tensor:
         """
         return self._in_place("div_", np.true_divide, other)
 
-    def zero_(self):
+    def zero_(self) -> "Tensor":
         """Fill with zeros, in place.
 
         Gradient: none (a change in place of a tensor in a graph is refused).
@@ -501,7 +516,7 @@ class Tensor:
         """
         return self.fill_(0)
 
-    def fill_(self, value):
+    def fill_(self, value: Tensor | Number) -> "Tensor":
         """Fill with one value, in place.
 
         Gradient: none (a change in place of a tensor in a graph is refused).
@@ -520,7 +535,7 @@ class Tensor:
         self._bump("fill_")
         return self
 
-    def copy_(self, src):
+    def copy_(self, src: Operand) -> "Tensor":
         """Take the values of ``src``, in place.
 
         Gradient: none (a change in place of a tensor in a graph is refused).
@@ -542,7 +557,7 @@ class Tensor:
 
     # ------------------------------------------------------------------ NumPy's protocols
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         values = self.numpy() if self._node is None else None
         if values is None:
             raise RuntimeError("np.asarray: this tensor requires grad; use .detach().numpy()")
@@ -565,7 +580,7 @@ class _RetainGrad:
 class _Handle:
     """What ``register_hook`` returns."""
 
-    def __init__(self, node, hook):
+    def __init__(self, node: Any, hook: Callable):
         self.node, self.hook = node, hook
         node.hooks = [*(node.hooks or ()), hook]
 
@@ -577,7 +592,7 @@ class _Handle:
 _new = Tensor.__new__
 
 
-def wrap(array, node=None) -> Tensor:
+def wrap(array: Array, node: Any = None) -> Tensor:
     """A Tensor around an array, made as cheaply as Python can."""
     t = _new(Tensor)
     t._data = array if type(array) is np.ndarray else as_array(array)
@@ -586,11 +601,9 @@ def wrap(array, node=None) -> Tensor:
     return t
 
 
-def array_from(data, dtype=None) -> np.ndarray:
+def array_from(data: Any, dtype: DType = None) -> np.ndarray:
     """A fresh array from Python data: floats become the default dtype; a dtype of NumPy's or a Tensor's stays."""
-    first = data
-    while isinstance(first, (list, tuple)) and first:
-        first = first[0]
+    first = _first(data)
     strong = isinstance(first, (np.generic, Tensor)) or is_array(first)
     try:
         array = np.array(_without_tensors(data), dtype=dtype)
@@ -605,7 +618,12 @@ def array_from(data, dtype=None) -> np.ndarray:
     return array
 
 
-def _without_tensors(data):
+def _first(data: Any) -> Any:
+    """The first number in nested lists."""
+    return _first(data[0]) if isinstance(data, (list, tuple)) and data else data
+
+
+def _without_tensors(data: Any) -> Any:
     """Nested lists with arrays in the place of Tensors."""
     if isinstance(data, Tensor):
         return to_host(data._data)
@@ -614,7 +632,7 @@ def _without_tensors(data):
     return data
 
 
-def raw_index(index):
+def raw_index(index: Any) -> Any:
     """An index with the arrays of its Tensors in their place."""
     if isinstance(index, Tensor):
         return index._data

@@ -8,15 +8,18 @@ CuPy is imported only when somebody asks for a GPU.
 from __future__ import annotations
 
 import functools
+from typing import Any, TypeAlias
 
 import numpy as np
 
-_MODULES: dict[type, object] = {np.ndarray: np}   # array type -> its array module
+Array: TypeAlias = Any   # an array of any registered type: NumPy's, CuPy's, ...
+
+_MODULES: dict[type, Any] = {np.ndarray: np}   # array type -> its array module
 _RUNGS: dict[type, str] = {}                      # array type -> the rung that computes on it
 _DEVICES: dict[type, str] = {np.ndarray: "cpu"}   # array type -> the name of its device
 
 
-def register_array_type(array_type: type, module: object, device: str, rung: str = "numpy") -> None:
+def register_array_type(array_type: type, module: Any, device: str, rung: str = "numpy") -> None:
     """Teach the engine a new array type.
 
     Args:
@@ -30,40 +33,40 @@ def register_array_type(array_type: type, module: object, device: str, rung: str
     _RUNGS[array_type] = rung
 
 
-def xp_of(array):
+def xp_of(array: Array) -> Any:
     """The array module (NumPy, CuPy, ...) whose functions create neighbours of ``array``."""
-    return _MODULES.get(type(array)) or _MODULES.get(_array_class(array), np)
+    return _MODULES.get(type(array)) or _MODULES[_array_class(array) or np.ndarray]
 
 
-def device_of(array) -> str:
+def device_of(array: Array) -> str:
     """"cpu", "cuda:0", ..."""
-    device = _DEVICES.get(type(array)) or _DEVICES.get(_array_class(array), "cpu")
+    device = _DEVICES.get(type(array)) or _DEVICES[_array_class(array) or np.ndarray]
     return f"cuda:{array.device.id}" if device == "cuda" else device
 
 
-def rung_of(array) -> str | None:
+def rung_of(array: Array) -> str | None:
     """The rung that an array's own type asks for, or None for a NumPy array (see ``jit.rung``)."""
     return _RUNGS.get(type(array))
 
 
-def is_array(value) -> bool:
+def is_array(value: Any) -> bool:
     """Whether ``value`` is an array of any registered kind (NumPy scalars are not)."""
     return _array_class(value) is not None
 
 
-def _array_class(value) -> type | None:
+def _array_class(value: Any) -> type | None:
     for base in type(value).__mro__:
         if base in _MODULES:
             return base
     return None
 
 
-def as_array(value):
+def as_array(value: Any) -> Array:
     """``value`` as an array of a registered kind: NumPy scalars become 0-d arrays."""
     return value if is_array(value) else np.asarray(value)
 
 
-def to_host(array) -> np.ndarray:
+def to_host(array: Array) -> np.ndarray:
     """A NumPy array with the same values; the only place where data leave a device."""
     if isinstance(array, np.ndarray):
         return array
@@ -71,7 +74,7 @@ def to_host(array) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1)
-def require_cupy():
+def require_cupy() -> Any:
     """The ``cupy`` module, or a RuntimeError that says what is missing."""
     try:
         import cupy
@@ -85,7 +88,7 @@ def require_cupy():
     return cupy
 
 
-def to_device(array, device: str):
+def to_device(array: Array, device: str) -> Array:
     """The same values on ``device``: "cpu", "cuda" or "cuda:N".
 
     Raises:

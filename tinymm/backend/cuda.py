@@ -6,6 +6,8 @@ compile all of them (tests/backend/test_cuda.py), and a machine with one can say
 
 from __future__ import annotations
 
+from typing import Any
+
 from .arrays import require_cupy
 
 SOURCES: dict[str, "CudaKernel"] = {}   # kernel name -> kernel, in order of definition
@@ -66,7 +68,7 @@ class CudaKernel:
         if name in SOURCES:
             raise ValueError(f"CudaKernel: a kernel named {name!r} exists already")
         self.name, self.source = name, source
-        self._compiled: dict[str, object] = {}
+        self._compiled: dict[str, Any] = {}
         SOURCES[name] = self
 
     def __call__(self, grid: int | tuple, block: int | tuple, args: tuple, dtype, shared: int = 0) -> None:

@@ -17,10 +17,12 @@ import sys
 import tempfile
 import time
 import types
+from collections.abc import Callable, Iterator
+from typing import Any, overload
 
 import numpy as np
 
-from .arrays import rung_of
+from .arrays import Array, rung_of
 from .threads import get_num_threads, launch_numba_threads
 
 PARALLEL_WORK = 150_000       # elements below which a second thread costs more than it brings (a call takes 50 microseconds)
@@ -49,7 +51,7 @@ def _numba_installed() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def rung(array) -> str:
+def rung(array: Array) -> str:
     """The rung that a fused operation takes for ``array``: "numpy", "numba" or "cuda"."""
     if type(array) is np.ndarray:
         return "numba" if array.dtype.char in "fd" and kernel_mode() == "numba" else "numpy"
@@ -57,7 +59,7 @@ def rung(array) -> str:
 
 
 @contextlib.contextmanager
-def use_kernels(mode: str):
+def use_kernels(mode: str) -> Iterator[None]:
     """Run the CPU operations of a ``with`` block on one rung: "numpy" or "numba"."""
     global _mode
     if mode not in ("auto", "numba", "numpy"):
@@ -70,7 +72,7 @@ def use_kernels(mode: str):
 
 
 @contextlib.contextmanager
-def force_parallel(parallel: bool | None):
+def force_parallel(parallel: bool | None) -> Iterator[None]:
     """Make every kernel of a ``with`` block take its parallel (True) or serial (False) version."""
     global _force_parallel
     before, _force_parallel = _force_parallel, parallel
@@ -88,15 +90,18 @@ class Kernel:
     C-contiguous arrays of one floating-point dtype, no aliasing between outputs and inputs unless it says so.
     """
 
-    def __init__(self, function: types.FunctionType, parallel: bool, reassociate: bool):
+    __name__: str
+
+    def __init__(self, function: Any, parallel: bool, reassociate: bool):
         self.function, self.has_parallel = function, parallel
         # "contract" allows a*b+c in one rounding; "reassoc" lets a sum run in vector lanes. Neither breaks NaN or inf.
         self.fastmath = {"contract", "reassoc", "nsz"} if reassociate else {"contract"}
-        self._serial = self._parallel = None
+        self._serial: Callable | None = None
+        self._parallel: Callable | None = None
         functools.update_wrapper(self, function)
         KERNELS.append(self)
 
-    def __call__(self, *args, work: int = 0):
+    def __call__(self, *args: Any, work: int = 0) -> Any:
         parallel = self.has_parallel and work >= PARALLEL_WORK if _force_parallel is None \
             else self.has_parallel and _force_parallel
         if parallel and get_num_threads() > 1:
@@ -105,7 +110,7 @@ class Kernel:
             compiled = self._serial or self.compiled()
         return compiled(*args)
 
-    def compiled(self, parallel: bool = False):
+    def compiled(self, parallel: bool = False) -> Any:
         """The Numba dispatcher of one version, made at the first request."""
         attribute = "_parallel" if parallel else "_serial"
         if getattr(self, attribute) is None:
@@ -137,7 +142,11 @@ class Kernel:
         return frozenset({self.function.__code__.co_filename}).union(*(k.files() for k in called if isinstance(k, Kernel)))
 
 
-def kernel(function=None, *, parallel: bool = False, reassociate: bool = False):
+@overload
+def kernel(function: Callable, *, parallel: bool = False, reassociate: bool = False) -> Kernel: ...
+@overload
+def kernel(function: None = None, *, parallel: bool = False, reassociate: bool = False) -> Callable[[Callable], Kernel]: ...
+def kernel(function: Callable | None = None, *, parallel: bool = False, reassociate: bool = False) -> Any:
     """Mark a function as a kernel.
 
     Args:
@@ -190,7 +199,7 @@ def _announcing(dispatcher, name: str):
 
 
 @functools.lru_cache(maxsize=1)
-def _import_numba():
+def _import_numba() -> Any:
     import numba
 
     from . import simd, vmath

@@ -17,71 +17,72 @@ checked. A vector is as wide as the machine's registers, and LLVM splits it wher
 from __future__ import annotations
 
 import functools
+from typing import Any, NoReturn
 
 ROWS = 4            # rows of a tile
 ROW_VECTORS = 9     # vectors in a tile of one row: nine sums at once hide the latency of a multiply-add
 
 
-def _outside(*_):
+def _outside(*_) -> NoReturn:
     raise RuntimeError("register tiles exist only inside compiled kernels")
 
 
-def tile(like):
+def tile(like) -> Any:
     """A tile of ROWS rows, all zero, of the dtype of the array ``like``."""
     _outside(like)
 
 
-def tile_row(like):
+def tile_row(like) -> Any:
     """A tile of one (longer) row, all zero."""
     _outside(like)
 
 
-def tile_width(acc):
+def tile_width(acc) -> Any:
     """How many numbers a row of the tile has."""
     _outside(acc)
 
 
-def tile_vectors(acc):
+def tile_vectors(acc) -> Any:
     """How many vectors a row of the tile has."""
     _outside(acc)
 
 
-def tile_lanes(acc):
+def tile_lanes(acc) -> Any:
     """How many numbers a vector has."""
     _outside(acc)
 
 
-def tile_outer(acc, w, at_w, x, at_x):
+def tile_outer(acc, w, at_w, x, at_x) -> Any:
     """acc[r, i] += w[at_w + r] * x[at_x + i]: a column times a row."""
     _outside(acc, w, at_w, x, at_x)
 
 
-def tile_outer_rows(acc, w, at_w, pitch, x, at_x):
+def tile_outer_rows(acc, w, at_w, pitch, x, at_x) -> Any:
     """acc[r, i] += w[at_w + r * pitch] * x[at_x + i]: the same where the column's numbers stand ``pitch`` apart."""
     _outside(acc, w, at_w, pitch, x, at_x)
 
 
-def tile_plus(acc, other):
+def tile_plus(acc, other) -> Any:
     """acc + other, tiles of one shape."""
     _outside(acc, other)
 
 
-def tile_inner(acc, g, at_g, pitch, x, at_x, offsets, at):
+def tile_inner(acc, g, at_g, pitch, x, at_x, offsets, at) -> Any:
     """acc[r, v] += g[at_g + r * pitch + l] * x[at_x + offsets[at + v] + l] in lane l: parts of inner products."""
     _outside(acc, g, at_g, pitch, x, at_x, offsets, at)
 
 
-def tile_store(acc, out, at, pitch):
+def tile_store(acc, out, at, pitch) -> Any:
     """out[at + r * pitch + i] = acc[r, i]."""
     _outside(acc, out, at, pitch)
 
 
-def tile_add(acc, out, at, pitch):
+def tile_add(acc, out, at, pitch) -> Any:
     """out[at + r * pitch + i] += acc[r, i]."""
     _outside(acc, out, at, pitch)
 
 
-def tile_add_sums(acc, out, at, pitch):
+def tile_add_sums(acc, out, at, pitch) -> Any:
     """out[at + r * pitch + v] += the sum of the lanes of vector v of row r."""
     _outside(acc, out, at, pitch)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+from typing import Any
 
 TICKS = "21"              # idle BLAS threads go to sleep after 2^21 clock ticks, about a millisecond
 TIMEOUT = "OPENBLAS_THREAD_TIMEOUT"
@@ -33,7 +34,8 @@ def _let_blas_sleep() -> None:
         if pool.get("internal_api") != "openblas" or pool.get("threading_layer") != "pthreads":
             continue
         library = ctypes.CDLL(pool["filepath"])
-        functions = [getattr(library, name, None) for name in ("openblas_read_env", "blas_thread_shutdown_", "blas_thread_init")]
+        names = "openblas_read_env", "blas_thread_shutdown_", "blas_thread_init"
+        functions: list[Any] = [getattr(library, name, None) for name in names]
         if not all(functions):
             continue
         os.environ[TIMEOUT] = TICKS   # only while it is read: a child process decides for itself

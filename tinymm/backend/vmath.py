@@ -10,6 +10,7 @@ Outside kernels, the same names work on Python numbers.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def install() -> None:
     from numba.extending import intrinsic, overload
     from llvmlite import ir
 
-    options = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
+    options: Any = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
     f = np.float32
 
     @intrinsic

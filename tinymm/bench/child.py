@@ -15,6 +15,7 @@ import json
 import pathlib
 import sys
 import time
+from collections.abc import Callable
 
 STARTED = time.perf_counter()
 
@@ -23,6 +24,7 @@ def load(path: str):
     """The module in FILE, which may import the files beside it."""
     sys.path.insert(0, str(pathlib.Path(path).resolve().parent))
     spec = importlib.util.spec_from_file_location("side", path)
+    assert spec and spec.loader   # as the path ends in .py
     side = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(side)
     return side
@@ -31,7 +33,7 @@ def load(path: str):
 def serve(side) -> None:
     """Time steps until the input ends."""
     print(json.dumps({"ready": getattr(side, "VERSION", "")}), flush=True)
-    ready = {}
+    ready: dict[str, Callable[[], object]] = {}
     for line in sys.stdin:
         name, seconds = line.split()
         if name not in ready:
@@ -39,7 +41,8 @@ def serve(side) -> None:
             ready[name] = side.WORKS[name]()
             for _ in range(3):
                 ready[name]()
-        step, taken, end = ready[name], [], time.perf_counter() + float(seconds)
+        taken: list[float] = []
+        step, end = ready[name], time.perf_counter() + float(seconds)
         while not taken or time.perf_counter() < end:
             start = time.perf_counter()
             step()

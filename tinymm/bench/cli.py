@@ -8,6 +8,7 @@ import json
 import pathlib
 import platform
 import sys
+from typing import Any
 
 from ..backend.files import replacing
 from ..backend.threads import cpu_count
@@ -59,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
               file=sys.stderr)
         return 2
     works = args.works or list(known)
-    report = {"machine": platform.processor() or platform.machine(), "cores": cpu_count(), "python": platform.python_version(),
-              "works": {work: {} for work in works}}
+    report: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "cores": cpu_count(),
+                              "python": platform.python_version(), "works": {work: {} for work in works}}
     files = {"tinymm": twins / "with_tinymm.py"}
     if not args.alone:
         files["pytorch"] = twins / "with_pytorch.py"

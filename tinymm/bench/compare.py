@@ -8,6 +8,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+from typing import Any
 
 CHILD = pathlib.Path(__file__).with_name("child.py")
 
@@ -24,23 +25,25 @@ class Side:
     def __init__(self, path: pathlib.Path):
         self.process = subprocess.Popen([sys.executable, str(CHILD), str(path)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, env=environment())
-        first = self.process.stdout.readline()
+        assert self.process.stdin and self.process.stdout   # both are pipes
+        self.asks, self.answers = self.process.stdin, self.process.stdout
+        first = self.answers.readline()
         if not first:
             raise RuntimeError(f"bench: the side in {path.name} did not start (exit code {self.process.wait()}); see above")
         self.version = json.loads(first)["ready"]
 
     def run(self, work: str, seconds: float) -> list[float]:
         """Seconds of each step of ``work``, repeated for about ``seconds``."""
-        self.process.stdin.write(f"{work} {seconds}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        self.asks.write(f"{work} {seconds}\n")
+        self.asks.flush()
+        line = self.answers.readline()
         if not line:
             raise RuntimeError(f"bench: {work} failed (exit code {self.process.wait()}); see above")
         return json.loads(line)
 
     def close(self) -> None:
         """End the child."""
-        self.process.stdin.close()
+        self.asks.close()
         self.process.wait()
 
 
@@ -63,7 +66,7 @@ def compare(sides: dict[str, Side], work: str, rounds: int, seconds: float, othe
     for turn in range(rounds):
         for name in sorted(sides, reverse=turn % 2 == 1):
             taken[name].append(sides[name].run(work, seconds))
-    result = {name: summary([s for one in parts for s in one]) for name, parts in taken.items()}
+    result: dict[str, Any] = {name: summary([s for one in parts for s in one]) for name, parts in taken.items()}
     if {"tinymm", other} <= sides.keys():
         ratios = [times * statistics.median(p) / statistics.median(o) for p, o in zip(taken[other], taken["tinymm"])]
         result["ratio"] = statistics.median(ratios)

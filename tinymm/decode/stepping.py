@@ -65,7 +65,7 @@ def advance(name: str, step: Callable, tokens: np.ndarray, state, end: int, imag
     return log_probs, state
 
 
-def no_sentence(name: str, image: int, length: int) -> ValueError:
+def no_sentence(name: str, image: int | np.integer, length: int) -> ValueError:
     """The error of an image all of whose sentences have probability 0."""
     return ValueError(f"{name}: image {image} has no sentence: every word {length} has probability 0 (log_probs are all -inf)")
 

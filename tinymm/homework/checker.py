@@ -44,14 +44,14 @@ def check(number: int | str, source=None, only: str | None = None, limit: float 
     start = time.perf_counter()
     if source is None or isinstance(source, dict):
         names = sys._getframe(1).f_globals if source is None else source
-        submission, folder = Submission(names, "the functions defined here"), contextlib.nullcontext()
+        folder: contextlib.AbstractContextManager = contextlib.nullcontext()
+        read = lambda: Submission(names, "the functions defined here")
     elif isinstance(source, (str, os.PathLike)):
-        folder = own_folder(pathlib.Path(source))
+        folder, read = own_folder(pathlib.Path(source)), lambda: of_file(source, limit)
     else:
         raise ValueError(f"check: source is {type(source).__name__}; give a path, a namespace such as globals(), or nothing")
     with folder:
-        if isinstance(source, (str, os.PathLike)):
-            submission = of_file(source, limit)
+        submission = read()
         report = Report(exercise.number, exercise.title, submission.label, problems=submission.problems, notes=submission.notes)
         for task, functions in selected:
             report.results += [r for r in judge(task, submission, limit) if r.function in functions]

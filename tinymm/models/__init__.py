@@ -1,1 +1,44 @@
-"""Floor 5: the models of the course, each lecture's equations as Modules."""
+"""Floor 5: the models of the course, each lecture's equations as Modules.
+
+A model is imported when it is first asked for: ``tinymm.models.ShowTell`` does not load CLIP.
+"""
+
+from typing import TYPE_CHECKING
+
+from ..backend.lazy import lazily
+
+__all__ = ["CLIP", "ConvEncoder", "Decoded", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures", "PictureEncoder",
+           "QuickGELU", "ShowAttendTell", "ShowTell", "Transformer", "VisionTransformer", "VisualNGrams", "attention_entropy",
+           "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss", "doubly_stochastic_penalty",
+           "hard_objective", "orthogonal_gates_", "path_log_prob", "soft_objective", "zero_shot", "zero_shot_weights"]
+
+if TYPE_CHECKING:
+    from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
+                                      soft_objective)
+    from .caption_likelihood import caption_log_prob
+    from .clip import (CLIP, ModifiedResNet, QuickGELU, Transformer, VisionTransformer, clip_loss, clip_temperature_,
+                       contrastive_loss, zero_shot, zero_shot_weights)
+    from .conv_encoder import ConvEncoder
+    from .linear_probe import LinearProbe
+    from .ngram_pictures import NGramPictures
+    from .orthogonal_gates import orthogonal_gates_
+    from .picture_encoder import PictureEncoder
+    from .show_and_tell import ShowTell
+    from .show_attend_and_tell import Decoded, ShowAttendTell
+    from .visual_ngrams import VisualNGrams
+else:
+    __getattr__, __dir__ = lazily(__name__, globals(), {
+        "attention_objective": ["MovingAverage", "attention_entropy", "doubly_stochastic_penalty", "hard_objective",
+                                "path_log_prob", "soft_objective"],
+        "caption_likelihood": ["caption_log_prob"],
+        "clip": ["CLIP", "ModifiedResNet", "QuickGELU", "Transformer", "VisionTransformer", "clip_loss", "clip_temperature_",
+                 "contrastive_loss", "zero_shot", "zero_shot_weights"],
+        "conv_encoder": ["ConvEncoder"],
+        "linear_probe": ["LinearProbe"],
+        "ngram_pictures": ["NGramPictures"],
+        "orthogonal_gates": ["orthogonal_gates_"],
+        "picture_encoder": ["PictureEncoder"],
+        "show_and_tell": ["ShowTell"],
+        "show_attend_and_tell": ["Decoded", "ShowAttendTell"],
+        "visual_ngrams": ["VisualNGrams"],
+    })

@@ -101,7 +101,7 @@ def sweep(train: tuple, held: tuple, classes: int, max_iter: int = ITERATIONS) -
 
     def attempt(exponent: int) -> None:
         if exponent not in tried and LOW * STEPS <= exponent <= HIGH * STEPS:
-            probe = LinearProbe(train[0].shape[1], classes, 10.0**(exponent / STEPS)).fit(*train, max_iter)
+            probe = LinearProbe(train[0].shape[1], classes, 10.0**(exponent / STEPS)).fit(train[0], train[1], max_iter)
             tried[exponent] = probe.accuracy(*held), probe
 
     best = lambda: max(tried, key=lambda exponent: (tried[exponent][0], -exponent))

@@ -154,7 +154,10 @@ class ShowAttendTell(nn.Module):
                 weights = draws.weights(t, alpha)
             z, beta = self.context(weights, a, h)
             h, c = self.lstm(F.cat([word, z], 1), (h, c))
-            hs.append(h), zs.append(z), alphas.append(alpha), betas.append(beta)
+            hs.append(h)
+            zs.append(z)
+            alphas.append(alpha)
+            betas.append(beta)
         logits = self.words(Ey, F.stack(hs), F.stack(zs))                  # (T, B, K): one product for all steps
         decoded = Decoded(logits, F.stack(alphas), F.stack(betas)[:, :, 0])
         if draws is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from ..autograd import Tensor, no_grad
 from ..autograd.casting import to as tensor_to
 from ..backend.jit import ready
 from .parameter import Parameter
+
+if TYPE_CHECKING:
+    from typing_extensions import Self   # in typing from Python 3.11
 
 
 class Module:
@@ -40,10 +44,10 @@ class Module:
         super().__setattr__("_forward_pre_hooks", [])
         super().__setattr__("training", True)
 
-    def forward(self, *args, **kwargs):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}: forward is not written")
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for hook in self._forward_pre_hooks:
             changed = hook(self, args)
             if changed is not None:
@@ -57,12 +61,11 @@ class Module:
     # ------------------------------------------------------------------ attributes
 
     def __setattr__(self, name: str, value) -> None:
-        tables = self.__dict__.get("_parameters"), self.__dict__.get("_buffers"), self.__dict__.get("_modules")
-        if tables[0] is None:
+        parameters, buffers, modules = map(self.__dict__.get, ("_parameters", "_buffers", "_modules"))
+        if parameters is None or buffers is None or modules is None:
             if isinstance(value, (Parameter, Module)):
                 raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name}")
             return super().__setattr__(name, value)
-        parameters, buffers, modules = tables
         if isinstance(value, Parameter):
             self._forget(name)
             parameters[name] = value
@@ -85,7 +88,7 @@ class Module:
         for table in (self.__dict__, self._parameters, self._buffers, self._modules):
             table.pop(name, None)
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_buffers", "_modules"):
             found = self.__dict__.get(table, {})
             if name in found:
@@ -149,7 +152,7 @@ class Module:
         """This module and all parts, each once."""
         return (m for _, m in self.named_modules())
 
-    def _named(self, table: str, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def _named(self, table: str, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
         seen = set()
         for path, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
             for name, value in getattr(module, table).items():
@@ -187,7 +190,7 @@ class Module:
             found = child
         return found
 
-    def apply(self, fn: Callable[["Module"], None]) -> "Module":
+    def apply(self, fn: Callable[["Module"], None]) -> Self:
         """Call ``fn`` on every part, then on this module."""
         for child in self.children():
             child.apply(fn)
@@ -196,18 +199,18 @@ class Module:
 
     # ------------------------------------------------------------------ modes, devices, gradients
 
-    def train(self, mode: bool = True) -> "Module":
+    def train(self, mode: bool = True) -> Self:
         """Training behaviour for this module and all parts."""
         self.training = mode
         for child in self.children():
             child.train(mode)
         return self
 
-    def eval(self) -> "Module":
+    def eval(self) -> Self:
         """Evaluation behaviour: no dropout, running statistics."""
         return self.train(False)
 
-    def requires_grad_(self, requires_grad: bool = True) -> "Module":
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Train the parameters, or freeze them."""
         for p in self.parameters():
             p.requires_grad_(requires_grad)
@@ -219,7 +222,7 @@ class Module:
             if p.grad is not None:
                 p.grad = None if set_to_none else Tensor(p.grad._data * 0)
 
-    def to(self, target=None, *, device: str | None = None, dtype=None) -> "Module":
+    def to(self, target=None, *, device: str | None = None, dtype=None) -> Self:
         """Move parameters and buffers to a device or, the floating-point ones, to a dtype; in place.
 
         Args:
@@ -242,19 +245,19 @@ class Module:
                                 value.grad = tensor_to(value.grad, device=device, dtype=wanted)
         return self
 
-    def float(self) -> "Module":
+    def float(self) -> Self:
         """All floating-point parameters and buffers to float32."""
         return self.to(dtype=np.float32)
 
-    def double(self) -> "Module":
+    def double(self) -> Self:
         """All floating-point parameters and buffers to float64."""
         return self.to(dtype=np.float64)
 
-    def cuda(self) -> "Module":
+    def cuda(self) -> Self:
         """To the GPU."""
         return self.to(device="cuda")
 
-    def cpu(self) -> "Module":
+    def cpu(self) -> Self:
         """To the CPU."""
         return self.to(device="cpu")
 

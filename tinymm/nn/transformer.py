@@ -25,7 +25,7 @@ def generate_square_subsequent_mask(sz: int, dtype=np.float32) -> Tensor:
 
 
 def _function(activation: str | Callable) -> Callable:
-    known = {"relu": F.relu, "gelu": F.gelu}
+    known: dict[str, Callable] = {"relu": F.relu, "gelu": F.gelu}
     if callable(activation):
         return activation
     if activation not in known:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 
 from .. import functional as F
@@ -13,11 +15,13 @@ from . import init
 from .module import Module
 from .parameter import Parameter
 
+M = TypeVar("M", bound=Module)
+
 __all__ = ["skip_init", "weight_norm", "spectral_norm", "clip_grad_norm_", "clip_grad_value_", "pack_padded_sequence",
            "pack_sequence", "pad_packed_sequence", "pad_sequence", "unpad_sequence"]
 
 
-def skip_init(module_cls: type[Module], *args, **kwargs) -> Module:
+def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
     """A module whose parameters have no values yet, nor memory: load a state into all of them.
 
     Args:

@@ -12,6 +12,7 @@ Only x is kept for the backward, which computes the exponential a second time: t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Activation(Fused):
     cuda: tuple
 
     @staticmethod
-    def constants(**options) -> tuple:
+    def constants(*numbers: Any, **options: Any) -> tuple:
         return ()
 
     def forward_numba(self, x, **options):

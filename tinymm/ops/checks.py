@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..autograd.casting import cast
 from ..autograd.integers import integers, listed
 from ..autograd.tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack   # in typing from Python 3.11
+
+    Ts = TypeVarTuple("Ts")
 
 
 def as_tensor(operation: str, argument: str, value) -> Tensor:
@@ -31,13 +38,14 @@ def floating(operation: str, argument: str, value) -> Tensor:
     return value
 
 
-def same_dtype(*tensors):
+def same_dtype(*tensors: Unpack[Ts]) -> tuple[Unpack[Ts]]:
     """The tensors in the widest floating-point dtype among them; None stays None."""
-    dtypes = {t.dtype for t in tensors if t is not None}
-    if len(dtypes) <= 1:
-        return tensors
-    widest = np.result_type(*dtypes)
-    return tuple(None if t is None else cast(t, widest) for t in tensors)
+    given: Any = tensors
+    dtypes = {t.dtype for t in given if t is not None}
+    if len(dtypes) > 1:
+        widest = np.result_type(*dtypes)
+        given = tuple(None if t is None else cast(t, widest) for t in given)
+    return given
 
 
 def one_device(operation: str, **tensors) -> None:

@@ -12,6 +12,8 @@ A rung that a class does not write falls back to ``numpy``. The backward runs on
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..autograd.function import Function
@@ -26,27 +28,29 @@ class Fused(Function):
     rung all floating-point arrays arrive C-contiguous and writeable, gradients too.
     """
 
-    def forward(self, *args, **options):
+    rung: str   # the one that its forward took
+
+    def forward(self, *args: Any, **options: Any) -> Any:
         arrays = [a for a in args if is_array(a)]
         self.rung = rung(arrays[0])
         if self.rung == "numba":
             if any(a.size == 0 for a in arrays):
                 self.rung = "numpy"   # kernels need not think about empty axes
             else:
-                args = [ready(a) if type(a) is np.ndarray and a.dtype.kind == "f" else a for a in args]
+                args = tuple([ready(a) if type(a) is np.ndarray and a.dtype.kind == "f" else a for a in args])
         if not hasattr(self, "forward_" + self.rung):
             self.rung = "numpy"
         return getattr(self, "forward_" + self.rung)(*args, **options)
 
-    def backward(self, *grads):
+    def backward(self, *grads: Any) -> Any:
         if self.rung == "numba":
-            grads = [ready(g) for g in grads]
+            grads = tuple([ready(g) for g in grads])
         return getattr(self, "backward_" + self.rung)(*grads)
 
-    def forward_numpy(self, *args, **options):
+    def forward_numpy(self, *args: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.forward_numpy is not written")
 
-    def backward_numpy(self, *grads):
+    def backward_numpy(self, *grads: Any, **none: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.backward_numpy is not written")
 
 

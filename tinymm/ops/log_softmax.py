@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..autograd.kinds import DType
 from ..autograd.reduction import logsumexp
 from ..autograd.registry import register
 from ..autograd.tensor import Tensor
@@ -173,7 +174,7 @@ template <typename T> __global__ void log_softmax_backward(const T* g, const T* 
 """)
 
 
-def log_softmax(input: Tensor, dim: int, *, dtype=None) -> Tensor:
+def log_softmax(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """The logarithm of ``softmax(input, dim)``, accurate where the softmax underflows.
 
     Gradient: dL/dinput = g - e ** y * the sum of g along ``dim``.

@@ -15,6 +15,7 @@ import numpy as np
 from ..autograd.axes import axis
 from ..autograd.casting import cast
 from ..autograd.elementwise import exp
+from ..autograd.kinds import DType
 from ..autograd.reduction import sum
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap
@@ -240,7 +241,7 @@ def softmax_arguments(name: str, input: Tensor, dim: int, dtype) -> tuple[Tensor
     return input, axis(name, dim, input.ndim)
 
 
-def softmax(input: Tensor, dim: int, *, dtype=None) -> Tensor:
+def softmax(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """Positive numbers that sum to 1 along ``dim``: e^input over its sum.
 
     Gradient: dL/dinput = y * (g - the sum of g * y along ``dim``).
@@ -261,7 +262,7 @@ def softmax(input: Tensor, dim: int, *, dtype=None) -> Tensor:
     return Softmax.apply(input, dim=d)
 
 
-def softmin(input: Tensor, dim: int, *, dtype=None) -> Tensor:
+def softmin(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """``softmax(-input, dim)``: the smallest element gets the largest share.
 
     Gradient: dL/dinput = -y * (g - the sum of g * y along ``dim``).

@@ -24,7 +24,7 @@ class Point:
 
 def cubic_minimum(a: Point, b: Point, low: float | None = None, high: float | None = None) -> float:
     """Where the cubic through two points with their slopes is least, kept within [low, high] (equation 3.59)."""
-    if low is None:
+    if low is None or high is None:
         low, high = min(a.t, b.t), max(a.t, b.t)
     d1 = a.slope + b.slope - 3 * (a.f - b.f) / (a.t - b.t)
     square = d1 * d1 - a.slope * b.slope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..autograd import Tensor
+from ..backend.arrays import Array
 from ..backend.jit import kernel, prange, ready, rung
 from .optimizer import Optimizer, check
 
@@ -33,7 +34,7 @@ class SGD(Optimizer):
         first = "momentum_buffer" not in state
         if momentum and first:
             state["momentum_buffer"] = Tensor(g + decay * x if decay else g.copy())
-        v = state["momentum_buffer"]._data if momentum else None
+        v: Array = state["momentum_buffer"]._data if momentum else None
         if rung(x) == "numba" and x.flags.c_contiguous and x.size:
             t = x.dtype.type
             if momentum:

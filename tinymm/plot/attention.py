@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from ..autograd.host import to_numpy
@@ -138,8 +139,8 @@ def _figure(where: str, image, systems, grid, title) -> Figure:
     width = columns * (PANEL - label / COLUMNS) + label
     if title:
         width = min(WIDTH, max(width, text_width(title, FONT + 1) / 72 + 0.3))
-    figure = Figure(figsize=(width, sum(lines) * height + heading), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
+    figure = Figure(figsize=(width, sum(lines) * height + heading),
+                    layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0))
     places = figure.add_gridspec(sum(lines), columns)
     row = 0
     for (name, (words, alpha, beta, boxes)), count in zip(systems, lines):

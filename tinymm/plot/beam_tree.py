@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -102,7 +103,7 @@ def beam_tree(nodes: Sequence[tuple], *, words: Sequence[str] | Mapping[int, str
     return figure
 
 
-def _check(nodes: Sequence[tuple], i: int) -> tuple:
+def _check(nodes: Sequence[tuple[Any, ...]], i: int) -> tuple:
     """Node ``i``, where it is one of a tree whose nodes come after their parents."""
     try:
         step, parent, word, log_prob, score, finished = nodes[i]
@@ -153,7 +154,7 @@ def _heights(columns: list[list[int]], parents: list, best: list[int]) -> np.nda
     to where the sum of its lines' squared slopes is least, the nodes of a column at least one row apart.
     """
     pull = 0.02   # towards one another: trees stay low
-    place = {}
+    place: dict[int, float] = {}
     ordered = []
     for column in columns:
         ordered.append(sorted(column, key=lambda i: (place.get(parents[i], 0), i)))
@@ -190,7 +191,7 @@ def _apart(wish: np.ndarray, weight: np.ndarray) -> np.ndarray:
             last[0] = (last[0] * last[1] + mean * mass) / (last[1] + mass)
             last[1] += mass
             last[2] += count
-    return np.repeat([pool[0] for pool in pools], [pool[2] for pool in pools]) + np.arange(len(wish))
+    return np.repeat([pool[0] for pool in pools], [int(pool[2]) for pool in pools]) + np.arange(len(wish))
 
 
 def _span(widths: list[float], gap: float, first: int, last: int) -> float:
@@ -200,7 +201,8 @@ def _span(widths: list[float], gap: float, first: int, last: int) -> float:
 
 def _bands(widths: list[float], gap: float, room: float) -> list[tuple[int, int]]:
     """First and last column of each band, as many columns in one as fit; the next begins with the last one again."""
-    bands, first = [], 0
+    bands: list[tuple[int, int]] = []
+    first = 0
     while first < len(widths) - 1 or not bands:
         last = min(first + 1, len(widths) - 1)
         while last + 1 < len(widths) and _span(widths, gap, first, last + 1) <= room + 1e-9:

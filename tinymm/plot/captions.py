@@ -46,7 +46,7 @@ def caption_grid(images: Sequence, captions: Sequence[str], references: Sequence
     text_width = LETTERS * panel * 72   # points
     below = []   # of each panel: (lines of the caption, lines of the reference)
     for i in range(count):
-        mark = {True: "\u2713 ", False: "\u2717 "}.get(None if correct is None or correct[i] is None else bool(correct[i]), "")
+        mark = "" if correct is None or correct[i] is None else "\u2713 " if correct[i] else "\u2717 "
         below.append((wrap(mark + captions[i], text_width, size),
                       wrap(f"\u201c{references[i]}\u201d", text_width, size - 1, italic=True) if references is not None else []))
     line, small = size * LEADING / 72, (size - 1) * LEADING / 72   # inches
@@ -62,7 +62,7 @@ def caption_grid(images: Sequence, captions: Sequence[str], references: Sequence
             left = GAP + column * (panel + GAP)
             axes = figure.add_axes((left / width, (top - side) / height, panel / width, side / height), anchor="S")
             color = NEUTRAL if correct is None or correct[i] is None else RIGHT if correct[i] else WRONG
-            show(axes, shown[i], *((color, 1.5) if color != NEUTRAL else ()))
+            show(axes, shown[i]) if color == NEUTRAL else show(axes, shown[i], color, 1.5)
             write_below(axes, below[i][0], 5, size, color=color)
             write_below(axes, below[i][1], 5 + len(below[i][0]) * line * 72, size - 1, color=GREY, style="italic")
         top -= side + text

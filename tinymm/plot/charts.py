@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -58,8 +59,8 @@ def bars(values: Mapping[str, float], *, errors: Mapping[str, float] | Sequence[
     axes.margins(y=0.12)
     axes.set_ylabel(ylabel)
     plain(axes)
-    axes.set_xticks(range(len(labels)), ticks, fontsize=FONT - 1, parse_math=False,
-                    **({"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if narrow else {}))
+    slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if narrow else {}
+    axes.set_xticks(range(len(labels)), ticks, fontsize=FONT - 1, parse_math=False, **slant)
     if title:
         axes.set_title(title, fontsize=FONT + 1, pad=20 if label else 6)   # the line's label stands between
     return figure

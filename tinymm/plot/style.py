@@ -64,8 +64,8 @@ def plain(axes: Axes) -> None:
     """Axes of a chart: no frame above and to the right, small ticks, labels of one size."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL + 0.5)
-    axes.xaxis.label.set_size(FONT)
-    axes.yaxis.label.set_size(FONT)
+    axes.xaxis.label.set_fontsize(FONT)
+    axes.yaxis.label.set_fontsize(FONT)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -205,7 +205,7 @@ class _Corpus:
 
     def join(self, pair: tuple[int, int], joined: int):
         """Replace a pair by one id in all words."""
-        grown = set()
+        grown: set[tuple[int, int]] = set()
         for place in self.places.pop(pair):
             symbols = self.words[place]
             for old in zip(symbols, symbols[1:]):

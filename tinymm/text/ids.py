@@ -22,7 +22,7 @@ def checked_ids(name: str, ids: Iterable[int], size: int, what: str) -> list[int
     """
     if isinstance(ids, str) or not hasattr(ids, "__iter__"):
         raise TypeError(f"{name}: {ids!r} is not a sequence of ids")
-    ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    ids = list(getattr(ids, "tolist", lambda: ids)())
     for i in ids:
         if isinstance(i, bool) or not isinstance(i, (int, np.integer)):
             raise TypeError(f"{name}: {i!r} is not an id but a {type(i).__name__}; ids are integers, one {what} at a time")

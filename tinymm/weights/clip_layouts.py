@@ -58,7 +58,7 @@ def openai_options(arrays: dict[str, np.ndarray], file: str = "the state") -> di
     if "visual.layer1.0.conv1.weight" in arrays:
         width = shape("visual.layer1.0.conv1.weight", "width", "channels", "1", "1")[0]
         patch, resolution = None, 32 * grid("visual.attnpool.positional_embedding")
-        layers = tuple(_count(arrays, f"visual.layer{stage}.") for stage in (1, 2, 3, 4))
+        layers: int | tuple[int, ...] = tuple(_count(arrays, f"visual.layer{stage}.") for stage in (1, 2, 3, 4))
     else:
         width, _, _, patch = shape("visual.conv1.weight", "width", "3", "patch", "patch")
         resolution = patch * grid("visual.positional_embedding")

@@ -163,7 +163,8 @@ class Comparer:
             if worst is None or relative > worst[0]:
                 k = int(np.argmax(np.abs(analytic - numeric)))
                 worst = (relative, Comparison("ok", "", int(i), float(analytic[k]), float(numeric[k]), cotangent=k))
-        kinks, wrong = [], []
+        kinks: list[Comparison] = []
+        wrong: list[Comparison] = []
         for _, i in sorted(suspects):
             result = self.examine(self.subject.line(self.leaf, i))
             self.found[result.cotangent, i] = result.numeric

@@ -90,7 +90,7 @@ def _shape(e):
     """A gradient of another shape than its argument."""
     got, want = e.analytic.shape, e.numeric.shape
     head = f"the gradient has shape {got}, the argument {want}"
-    extra = len(got) - len(want)
+    extra, axes = len(got) - len(want), ()
     if extra >= 0:
         axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(want) if n == 1 and got[i + extra] != 1)
         summed = e.analytic.sum(axis=axes, keepdims=True)
@@ -99,7 +99,7 @@ def _shape(e):
     for order in itertools.permutations(range(len(got))) if len(got) <= 4 else ():
         if e.explains(e.analytic.transpose(order), e.numeric):
             return f"{head}: transposed"
-    if extra >= 0 and axes:
+    if axes:
         return f"{head}: the argument was broadcast over {_axes_text(axes)}; the gradient must be summed over it"
     return f"{head}: transposed?" if sorted(got) == sorted(want) else head
 
@@ -148,10 +148,10 @@ def _named(k: float, e) -> str:
             lengths = [f"axis {d} of the argument" for d, n in enumerate(e.value.shape) if n > 2 and n in (p, q)
                        and 1 in (p, q)]
             return text + (f" (the length of {lengths[0]})" if lengths else "")
-    lengths = {n: f"the length of axis {d}" for d, n in reversed(list(enumerate(e.value.shape))) if n > 1}
-    lengths[e.value.size] = "the number of elements"
-    lengths[e.outputs.size] = "the number of outputs"
-    for n, text in lengths.items():
+    sizes = {n: f"the length of axis {d}" for d, n in reversed(list(enumerate(e.value.shape))) if n > 1}
+    sizes[e.value.size] = "the number of elements"
+    sizes[e.outputs.size] = "the number of outputs"
+    for n, text in sizes.items():
         for value, form in ((n, "{n}"), (1 / n, "1/{n}"), (math.sqrt(n), "sqrt({n})"),
                             (1 / math.sqrt(n), "1/sqrt({n})"), ((n - 1) / n, "{m}/{n}"),
                             (n / max(n - 1, 1), "{n}/{m}")):

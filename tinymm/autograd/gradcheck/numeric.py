@@ -10,6 +10,7 @@ from the right stay apart however small h is, which is how a kink is told from a
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def study(line, cotangent, y0, coarse: bool = False) -> Study:
     """
     steps = COARSE_STEPS if coarse else STEPS
     unit = 2.0**-23 if coarse else 2.0**-52
-    slopes, ahead, behind, noise, ends = [], [], [], [], []
+    slopes, ahead, behind, noises, ends = [], [], [], [], []
     with np.errstate(all="ignore"):
         for h in steps:
             plus, minus, width = line.pair(h)
@@ -79,9 +80,9 @@ def study(line, cotangent, y0, coarse: bool = False) -> Study:
             slopes.append(float(dot(cotangent, (plus - minus) / width)))
             ahead.append(float(dot(cotangent, (plus - y0) / (width / 2))))
             behind.append(float(dot(cotangent, (y0 - minus) / (width / 2))))
-            noise.append(float(2 * unit * dot(np.abs(cotangent), moved) / width))
+            noises.append(float(2 * unit * dot(np.abs(cotangent), moved) / width))
             ends.append(((plus - y0) / (width / 2), (y0 - minus) / (width / 2)))
-        slope, noise = np.array(slopes), np.array(noise)
+        slope, noise = np.array(slopes), np.array(noises)
         gap = np.abs(np.array(ahead) - np.array(behind))
         scale = np.max(np.abs(slope[np.isfinite(slope)]), initial=0.0)
         broken = _kinked(gap, noise, scale)
@@ -129,7 +130,7 @@ def _bottom(slope, noise):
     return float(better[at + 1]), float(scatter[at])
 
 
-def _fallback(slope, noise):
+def _fallback(slope, noise) -> tuple[Any, ...]:
     """Too few usable steps for an extrapolation: the last two, as far apart as they are."""
     finite = np.flatnonzero(np.isfinite(slope))
     if len(finite) < 2:

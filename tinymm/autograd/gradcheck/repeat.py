@@ -30,10 +30,10 @@ class Difference:
 
     kind: str
     guess: str
-    index: int
+    index: int | None
     first: float
     again: float
-    gradient: np.ndarray
+    gradient: np.ndarray | None
 
 
 def difference(kind: str, guess: str, first, again, tolerance: float) -> Difference | None:

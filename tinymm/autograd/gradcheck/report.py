@@ -65,7 +65,7 @@ class ArgumentReport:
         known = self.index is not None or along
         number = lambda v: "" if not known or math.isnan(v) and self.verdict != "wrong" else f"{v:.9g}"
         return [self.name, str(tuple(self.shape)), self.checked, self.verdict,
-                "a direction" if along else str(list(self.index)) if known else "",
+                "a direction" if along else str(list(self.index or ())) if known else "",
                 number(self.analytic), number(self.numeric), f"{self.error:.1e}" if known else ""]
 
 

@@ -63,7 +63,7 @@ class Check:
 
     def first_gradients(self, outputs) -> list[list]:
         """For each cotangent the gradients of all leaves, from one graph; and a second pass through it."""
-        subject, first, second = self.subject, *self.cotangents
+        subject, (first, second) = self.subject, self.cotangents
         gradients = [subject.backward(outputs, first, retain=True)]
         for handed, part in zip(subject.handed if subject.connected else [], self._parts(first)):
             if not np.array_equal(np.asarray(handed._data).reshape(-1), part):

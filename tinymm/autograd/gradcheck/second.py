@@ -7,6 +7,8 @@ kernel where there is one. So the check also holds the two backwards against eac
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...backend import random
@@ -24,6 +26,7 @@ class Twice(Subject):
     """The gradient of a Subject's function, as a function of its inputs and of the cotangents."""
 
     seed = 0
+    inconsistent: Any = None
 
     def __enter__(self) -> Twice:
         super().__enter__()

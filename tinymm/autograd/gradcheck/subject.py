@@ -8,11 +8,13 @@ and running statistics do not drift. On leaving it everything is as it was found
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ...backend import random
-from ...backend.arrays import is_array, to_host, xp_of
+from ...backend.arrays import Array, is_array, to_host, xp_of
 from ..engine import grad
 from ..function import Function
 from ..tensor import Tensor, get_default_dtype, set_default_dtype
@@ -39,7 +41,7 @@ class Leaf:
 class Line:
     """The straight line x + t u through the point, moving one leaf."""
 
-    def __init__(self, subject: Subject, leaf: Leaf, index: int | None = None, direction=None):
+    def __init__(self, subject: Subject, leaf: Leaf, index: int | None = None, direction: Any = None):
         self.subject, self.leaf, self.index, self.direction = subject, leaf, index, direction
         if index is not None:
             self.unit = max(1.0, abs(float(leaf.base.flat[index])))   # steps are relative to large values
@@ -89,14 +91,14 @@ class Subject:
         self._streams = random.state_dict()
         self._default = get_default_dtype()
 
-    def _convert(self, value, name: str, marked: bool):
+    def _convert(self, value: Any, name: str, marked: bool) -> Any:
         """An input as the function shall see it: floats as float64 leaves, other arrays as Tensors, the rest as is."""
         if isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) or is_array(v) for v in _flat(value)):
             parts = [self._convert(v, f"{name}[{i}]", marked) for i, v in enumerate(value)]
             return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
         if not (isinstance(value, Tensor) or is_array(value)):
             return value
-        data = value._data if isinstance(value, Tensor) else value
+        data: Array = value._data if isinstance(value, Tensor) else value
         if data.dtype.kind == "f" and data.dtype.itemsize != 8:
             self.notes.append(f"{name} is {data.dtype}; it was checked in float64")
         tensor = Tensor(data.astype("float64") if data.dtype.kind == "f" else data.copy())
@@ -262,7 +264,7 @@ def argument_names(func, count: int) -> list[str]:
     return [names[i] if i < len(names) else f"input {i}" for i in range(count)]
 
 
-def _named(parameters):
+def _named(parameters: Any) -> Iterator[tuple[str, Tensor]]:
     """(name, Tensor) pairs from a Module, a mapping, or an iterable of Tensors or pairs."""
     if parameters is None:
         return

@@ -20,7 +20,8 @@ class Caption:
 
 def sentence(*parts) -> Caption:
     """Words from strings, and mentions from (string, index of the thing) pairs."""
-    words, mentions = [], []
+    words: list[str] = []
+    mentions: list[tuple[int, int]] = []
     for part in parts:
         text, thing = part if isinstance(part, tuple) else (part, None)
         if thing is not None:

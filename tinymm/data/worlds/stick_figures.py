@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def limbs(pose: Pose) -> tuple[np.ndarray, np.ndarray]:
 
 def shaken(pose: Pose, rng: np.random.Generator) -> Pose:
     """The pose with noise on every angle."""
-    noisy = lambda pairs: tuple(tuple(float(a + rng.normal(0, POSE_NOISE)) for a in pair) for pair in pairs)
+    noisy: Callable = lambda pairs: tuple(tuple(float(a + rng.normal(0, POSE_NOISE)) for a in pair) for pair in pairs)
     return Pose(float(pose.torso + rng.normal(0, POSE_NOISE)), noisy(pose.arms), noisy(pose.legs))
 
 

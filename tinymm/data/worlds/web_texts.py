@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .digit_scenes import DIGITS
@@ -24,7 +26,7 @@ def _choose(rng: np.random.Generator, options):
     return options[rng.integers(len(options))]
 
 
-def _word(rng: np.random.Generator, words: tuple[str, ...]) -> str:
+def _word(rng: np.random.Generator, words: Sequence[str]) -> str:
     """The first of the words, or sometimes another one."""
     return words[rng.integers(1, len(words))] if len(words) > 1 and rng.random() < SYNONYM else words[0]
 

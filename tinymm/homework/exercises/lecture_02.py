@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from ..exercise import Case, Exercise, Mistake, Task, sloped, with_slope
 
 # ---------------------------------------------------------------------- one step of the LSTM
 
-def lstm_step(x, m, c, W_x, W_m, gate=F.sigmoid, squash=F.tanh, order="ifog", seen=lambda x, m, c: (x, m),
+def lstm_step(x, m, c, W_x, W_m, gate: Callable = F.sigmoid, squash: Callable = F.tanh, order="ifog", seen=lambda x, m, c: (x, m),
               keep=lambda f, c: f * c, let_in=lambda i, g: i * g, show=lambda o, c_next, c: o * c_next, told=lambda c_next: c_next):
     """m', c' of the slide's cell; x (B, D), m and c (B, H), W_x (4H, D), W_m (4H, H).
 
@@ -40,7 +42,7 @@ def _new_memory(*args):
 
 
 def lstm_step_cases(draw: Draw) -> list[Case]:
-    def case(name, B, D, H, sizes=1.0, **options):
+    def case(name, B, D, H, sizes: Any = 1.0, **options):
         return Case(name, {"x": draw.normal(B, D) * sizes, "m": draw.normal(B, H), "c": draw.normal(B, H),
                            "W_x": draw.normal(4 * H, D, scale=0.6), "W_m": draw.normal(4 * H, H, scale=0.6)}, **options)
 

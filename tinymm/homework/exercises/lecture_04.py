@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from collections.abc import Callable
 
 from ... import functional as F
 from ...autograd.registry import Draw
@@ -11,7 +12,8 @@ from ..exercise import Case, Exercise, Mistake, Task, sloped, with_slope, words
 # ---------------------------------------------------------------------- soft attention
 
 
-def soft_attention(a, h, W_a, W_h, u, squash=F.tanh, weigh=lambda e: F.softmax(e, dim=1), scored=lambda a: a, seen=lambda a: a,
+def soft_attention(a, h, W_a, W_h, u, squash: Callable = F.tanh, weigh=lambda e: F.softmax(e, dim=1), scored=lambda a: a,
+                   seen=lambda a: a,
                    share=lambda alpha: alpha, told=lambda alpha: alpha):
     """z, alpha = soft attention over a (B, L, D) from h (B, H).
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +36,8 @@ def both(logits):
     return (diagonal(logits, 0) + diagonal(logits, 1)) / 2
 
 
-def clip_loss(I_f, T_f, W_i, W_t, t, image=embed, text=embed, scale=F.exp, compare=lambda I, T, s: I @ T.T * s, judge=both):
+def clip_loss(I_f, T_f, W_i, W_t, t, image=embed, text=embed, scale: Callable = F.exp, compare=lambda I, T, s: I @ T.T * s,
+              judge=both):
     """The slide's pseudo-code: features (n, d_i) and (n, d_t), projections (d_i, d_e) and (d_t, d_e), a number t.
 
     The rest is for the variants: what the embeddings are, what stands for e^t, how they make logits, and those a loss.
@@ -421,7 +424,7 @@ def _one_of_each(symbols, merges):
 
 def _longest_first(symbols, merges):
     """WordPiece's way: from the left, always the longest symbol that fits."""
-    spelled = {(symbol,): symbol for symbol in symbols._data.tolist()}
+    spelled: dict[tuple, Any] = {(symbol,): symbol for symbol in symbols._data.tolist()}
     for left, right, joined in merges._data.tolist():
         parts = {symbol: letters for letters, symbol in spelled.items()}
         spelled[parts.get(left, (left,)) + parts.get(right, (right,))] = joined

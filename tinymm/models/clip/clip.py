@@ -70,7 +70,9 @@ class CLIP(nn.Module):
         self.text_encoder = text_encoder
         if isinstance(vision_layers, (tuple, list)):
             heads = vision_width * 32 // 64 if vision_heads is None else vision_heads
-            self.visual = ModifiedResNet(vision_layers, embed_dim, heads, image_resolution, vision_width)
+            self.visual: nn.Module = ModifiedResNet(vision_layers, embed_dim, heads, image_resolution, vision_width)
+        elif vision_patch_size is None:
+            raise ValueError("CLIP: a Vision Transformer needs vision_patch_size, the pixels a side of a patch")
         else:
             heads = vision_width // 64 if vision_heads is None else vision_heads
             self.visual = VisionTransformer(image_resolution, vision_patch_size, vision_width, vision_layers, heads, embed_dim,

@@ -9,6 +9,7 @@ here True = *ignore*.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -184,7 +185,7 @@ def joint_mask(op: str, attn_mask, key_padding_mask, batch: int, num_heads: int,
         ignored = masks[0]._data if len(masks) == 1 else masks[0]._data | masks[1]._data
         padded = xp.zeros(ignored.shape[:-1] + (appended,), bool)
         return wrap(~np.concatenate([ignored, padded], -1))
-    total = 0
+    total: Any = 0
     for mask in masks:
         if mask.dtype.kind == "b":
             mask = wrap(np.where(mask._data, -np.inf, 0.0).astype(like.dtype))

@@ -8,7 +8,10 @@ arithmetic", chapter 4).
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...autograd.indexing import put
+from ...autograd.kinds import Dims
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor
 from . import grid
@@ -29,7 +32,7 @@ class ConvTranspose(Fused):
     def definition(x, weight, bias, geometry):
         (n, o), c, groups = x.shape[:2], weight.shape[1], geometry.groups
         x = x.reshape(n, groups, o // groups, geometry.positions)
-        y = None
+        y: Any = None
         for tap in geometry.taps:
             w = weight[(slice(None), slice(None), *tap)].reshape(groups, o // groups, c)
             term = (w.transpose(1, 2) @ x).reshape((n, groups * c) + geometry.maps)
@@ -76,8 +79,8 @@ class ConvTranspose(Fused):
         return self.backward_numpy(dy)
 
 
-def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, output_padding=0,
-                     groups: int = 1, dilation=1) -> Tensor:
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims = 0,
+                     output_padding: Dims = 0, groups: int = 1, dilation: Dims = 1) -> Tensor:
     """Transposed convolution over one axis; see ``conv_transpose2d``.
 
     Gradient: as in ``conv_transpose2d``.
@@ -96,8 +99,8 @@ def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, output_padding=0,
-                     groups: int = 1, dilation=1) -> Tensor:
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims = 0,
+                     output_padding: Dims = 0, groups: int = 1, dilation: Dims = 1) -> Tensor:
     """Transposed convolution over two axes: every input element adds its multiple of the kernel to the output.
 
     Gradient: dL/dinput = the convolution of g with the weight; dL/dweight = each input element times the
@@ -124,8 +127,8 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     return _transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, output_padding=0,
-                     groups: int = 1, dilation=1) -> Tensor:
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims = 0,
+                     output_padding: Dims = 0, groups: int = 1, dilation: Dims = 1) -> Tensor:
     """Transposed convolution over three axes; see ``conv_transpose2d``.
 
     Gradient: as in ``conv_transpose2d``.

@@ -8,9 +8,11 @@ convolution of dy with w, dw correlates x with dy.
 
 from __future__ import annotations
 
+from typing import Any
 
 from ...autograd.indexing import put
 from ...autograd.integers import integer
+from ...autograd.kinds import Dims
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor
 from . import grid
@@ -20,7 +22,7 @@ from .geometry import Geometry, conv_geometry, named
 from ..fused import Fused
 
 
-def windows(x: Tensor, geometry: Geometry) -> list[Tensor]:
+def windows(x: Tensor, geometry: Geometry) -> list:
     """For each kernel position the elements of ``x`` (N, C, *image) that it meets, (N, C, *maps)."""
     padded = put(x, (slice(None), slice(None), *geometry.inside), (), x.shape[:2] + geometry.padded)
     return [padded[(slice(None), slice(None), *geometry.window(tap))] for tap in geometry.taps]
@@ -36,7 +38,7 @@ class Convolution(Fused):
     @staticmethod
     def definition(x, weight, bias, geometry):
         (n, c), o, groups = x.shape[:2], weight.shape[0], geometry.groups
-        y = None
+        y: Any = None
         for tap, window in zip(geometry.taps, windows(x, geometry)):
             w = weight[(slice(None), slice(None), *tap)].reshape(groups, o // groups, c // groups)
             term = w @ window.reshape(n, groups, c // groups, geometry.positions)
@@ -86,8 +88,8 @@ class Convolution(Fused):
         return self.backward_numpy(dy)
 
 
-def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
-           groups: int = 1) -> Tensor:
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims | str = 0,
+           dilation: Dims = 1, groups: int = 1) -> Tensor:
     """Convolution over one axis; see ``conv2d``.
 
     Gradient: as in ``conv2d``.
@@ -106,8 +108,8 @@ def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, 
     return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
-           groups: int = 1) -> Tensor:
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims | str = 0,
+           dilation: Dims = 1, groups: int = 1) -> Tensor:
     """Convolution over two axes: at every position, the products of a window of the input with the kernel, summed.
 
     Gradient: dL/dinput = the transposed convolution of g with the weight; dL/dweight = each window of the
@@ -132,8 +134,8 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, 
     return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
-           groups: int = 1) -> Tensor:
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims | str = 0,
+           dilation: Dims = 1, groups: int = 1) -> Tensor:
     """Convolution over three axes; see ``conv2d``.
 
     Gradient: as in ``conv2d``.

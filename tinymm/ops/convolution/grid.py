@@ -63,7 +63,7 @@ def line_of(g: Geometry) -> tuple[int, ...]:
 
 def phases_of(g: Geometry):
     """Phases as (phase of each axis), the phase number of each tap, and its shift along the line."""
-    phases = [(a, b, c) for a in range(g.stride[0]) for b in range(g.stride[1]) for c in range(g.stride[2])]
+    phases: list[tuple[int, ...]] = [(a, b, c) for a in range(g.stride[0]) for b in range(g.stride[1]) for c in range(g.stride[2])]
     rd, rh, rw = line_of(g)
     number, shift = [], []
     for tap in g.taps:

@@ -9,6 +9,7 @@ Each is linear and the transpose of the other, so each is the other's gradient.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ class Fold(Fused):
         n, taps = x.shape[0], geometry.taps
         c = x.shape[1] // len(taps)
         x = x.reshape((n, c, len(taps)) + geometry.maps)
-        y = None
+        y: Any = None
         for t, tap in enumerate(taps):
             at = (slice(None), slice(None), *geometry.window(tap))
             term = put(x[:, :, t], at, (), (n, c) + geometry.padded)

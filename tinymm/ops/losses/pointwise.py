@@ -7,11 +7,15 @@ that stay in the cache, and over the blocks in a second step, so that long float
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ...autograd.reduction import sum
 from ...backend.arrays import xp_of
+from ...backend.cuda import CudaKernel
+from ...backend.jit import Kernel
 from ..fused import Fused
 from .reductions import divided
 from ..softmax import WORK
@@ -26,6 +30,17 @@ class PointwiseLoss(Fused):
     the loss's parameters, numbers. Kernels on flat arrays: ``k_values(x, t, *p, out)``, ``k_sums(x, t, *p, sums)`` with
     a sum for each block, and ``k_slope_x(g, x, t, *p, out)``, ``k_slope_t``, where g has one element or as many as x.
     """
+
+    formula: Callable[..., Any]
+    values: Callable[..., Any]
+    slopes: Callable[..., Any]
+    k_values: Kernel
+    k_sums: Kernel
+    k_slope_x: Kernel
+    k_slope_t: Kernel
+    cuda_values: CudaKernel
+    cuda_slopes: CudaKernel
+    divisor: Any            # of the sum; None for 1
 
     @classmethod
     def definition(cls, x, t, reduction, parameters=()):

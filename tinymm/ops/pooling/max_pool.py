@@ -9,6 +9,7 @@ than everything. For the backward pass one byte an output is kept: at which plac
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,9 @@ class MaxPool(Fused):
 
     @staticmethod
     def definition(x, window, indices):
-        best, lead = None, x.ndim - len(window.kernel)
+        best: Any = None
+        started: Any = None
+        lead = x.ndim - len(window.kernel)
         for axis, (low, high) in enumerate(margins(window), lead):
             edges = [wrap(xp_of(x._data).full(x.shape[:axis] + (n,) + x.shape[axis + 1:], -np.inf, x.dtype))
                      for n in (low, high)]
@@ -52,7 +55,9 @@ class MaxPool(Fused):
     def forward_numpy(self, x, window, indices):
         xp, lead = xp_of(x), x.ndim - len(window.kernel)
         self.window, self.shape = window, x.shape
-        best, padded = None, pad(x, window, -np.inf)
+        best: Any = None
+        started: Any = None
+        padded = pad(x, window, -np.inf)
         for place, part, valid in places(window, lead):
             candidate = padded[part]
             if best is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...autograd.integers import integer
@@ -118,7 +120,7 @@ def check_weights(name: str, gates: int, source: str, features: int, suffix: str
                              f"({gates} * H,) = ({gates * H},)")
 
 
-def check_cell(name: str, gates: int, input, states, weights: tuple, reset):
+def check_cell(name: str, gates: int, input, states, weights: tuple, reset) -> tuple[Any, Any]:
     """The Tensors of a cell in one dtype, and ``reset`` as an array; all shapes checked."""
     states = tuple(states) if isinstance(states, (tuple, list)) else (states,)
     floating(name, "input", input)
@@ -136,7 +138,7 @@ def check_cell(name: str, gates: int, input, states, weights: tuple, reset):
     return same_dtype(input, *states, *weights), check_reset(name, reset, (B,))
 
 
-def check_reset(name: str, reset, shape: tuple):
+def check_reset(name: str, reset, shape: tuple) -> Any:
     """``reset`` as a boolean array of ``shape``, or None."""
     if reset is None:
         return None
@@ -165,7 +167,8 @@ def _drop(input: Tensor, p: float) -> Tensor:
     return dropout(input, p, training=True)
 
 
-def check_sequence(name: str, gates: int, input, states: tuple, weights: tuple, lengths, reset, reverse: bool):
+def check_sequence(name: str, gates: int, input, states: tuple, weights: tuple, lengths, reset,
+                   reverse: bool) -> tuple[Any, Any, Any]:
     """The Tensors of one layer over (T, B, D) sequences in one dtype, ``lengths`` and ``reset`` as arrays; checked."""
     floating(name, "input", input)
     if input.ndim != 3 or input.shape[0] == 0:

@@ -13,12 +13,15 @@ makes the final state that of the row's last step, and lets the reverse directio
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from ...autograd.choice import where
 from ...autograd.join import stack
 from ...autograd.tensor import wrap
-from ...backend.arrays import xp_of
+from ...backend.arrays import Array, xp_of
 from ..fused import Fused
 
 BLOCK = 2048   # elements that a kernel takes through all its loops before the next ones: they stay in the L1 cache
@@ -44,6 +47,17 @@ class Recurrence(Fused):
     n_gates = 1
     one_gradient = True   # dL/da_t = dL/dr_t
     is_cell = False       # one time step: x is (B, D), and there is no output beside the states
+    b_ih: Array           # biases, zeros where there are none
+    b_hh: Array
+    off: Any              # (T, B) booleans: past the end; None without lengths
+    eps: Any              # of a normalised recurrence, and its further arguments
+    more: list
+    step_numpy: Callable[..., None]
+    step_numba: Callable[..., None]
+    step_cuda: Callable[..., None]
+    back_numpy: Callable[..., None]
+    back_numba: Callable[..., None]
+    back_cuda: Callable[..., None]
 
     # ------------------------------------------------------------------ forward
 
@@ -72,7 +86,7 @@ class Recurrence(Fused):
         self.allocate(xp, T, B, H)
         step = getattr(self, "step_" + self.rung)
         apart = (lengths is not None or reset is not None) and not self.is_cell   # outputs differ from states
-        y = xp.zeros((T, B, H), x.dtype) if apart else None
+        y: Any = xp.zeros((T, B, H), x.dtype) if apart else None
         for t, before, after in self.order:
             if reset is not None:
                 self.overwrite(before, None, reset[t])

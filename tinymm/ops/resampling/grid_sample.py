@@ -8,6 +8,8 @@ distance to them. A tap outside the image has weight zero, or is moved inside by
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...autograd.indexing import getitem
@@ -38,7 +40,7 @@ class GridSample(Fused):
         n = wrap(xp_of(x._data).arange(x.shape[0])[:, None, None])
         ix, wx = _tensor_taps(grid[..., 0], width, mode, padding_mode, align_corners)
         iy, wy = _tensor_taps(grid[..., 1], height, mode, padding_mode, align_corners)
-        out = 0
+        out: Any = 0
         for i in range(TAPS[mode]):
             for j in range(TAPS[mode]):
                 values = getitem(x, (n, slice(None), wrap(iy[..., i]), wrap(ix[..., j])))      # (N, Ho, Wo, C)
@@ -66,7 +68,8 @@ class GridSample(Fused):
 
     def forward_numpy(self, x, grid, mode, padding_mode, align_corners):
         self._prepare(x, grid, mode, padding_mode, align_corners)
-        flat, out = planes(x), 0
+        out: Any = 0
+        flat = planes(x)
         for i, j, at in self._taps():
             out = out + flat[at] * (self.wy[..., i] * self.wx[..., j])[:, None]
         return out.reshape(self.out_shape)
