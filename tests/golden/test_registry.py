@@ -16,12 +16,11 @@ def test_the_file_covers_the_registry():
     assert set(GOLDEN) - {"torch"} == set(NAMES), "run python -m tests.golden.make_registry"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_values_and_gradients_are_pytorchs(name):
-    operation = OPERATIONS[name]
+@pytest.mark.parametrize("operation", [OPERATIONS[name] for name in NAMES], ids=lambda o: o.name)
+def test_values_and_gradients_are_pytorchs(operation):
     samples = draws(operation)
-    assert len(samples) == len(GOLDEN[name]), "the samples changed: run python -m tests.golden.make_registry"
-    for sample, want in zip(samples, GOLDEN[name]):
+    assert len(samples) == len(GOLDEN[operation.name]), "the samples changed: run python -m tests.golden.make_registry"
+    for sample, want in zip(samples, GOLDEN[operation.name]):
         values, gradients = run(operation, sample)
         assert len(values) == len(want["outputs"])
         for got, expected in zip(values, want["outputs"]):

@@ -5,6 +5,8 @@ import pathlib
 
 import pytest
 
+from tinymm.backend.threads import get_num_threads
+
 jupytext = pytest.importorskip("jupytext")
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("nbclient")
@@ -22,7 +24,7 @@ def executor():
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
 def test_notebook_runs(source):
-    notebook = executor()(source, TINYMM_SCALE="smoke")
+    notebook = executor()(source, TINYMM_SCALE="smoke", TINYMM_NUM_THREADS=str(get_num_threads()))
     assert any(cell.get("outputs") for cell in notebook.cells)
 
 
