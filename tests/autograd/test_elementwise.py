@@ -90,6 +90,7 @@ def test_powers_at_the_edges():
     for p, slope in ((0, 0.0), (1, 1.0), (2, 0.0), (3, 0.0)):
         assert gradients(lambda x: x ** p, 0.0)[1][0] == slope
     np.testing.assert_array_equal(gradients(lambda x: 0 ** x, [0.0, 1.0])[1][0], [0, 0])
+    assert tm.pow(input=tm.tensor(3.0), exponent=2).item() == tm.tensor(3.0).pow(exponent=2).item() == 9
 
 
 def test_second_derivatives_at_the_edges_of_pow():

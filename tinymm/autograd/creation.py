@@ -79,23 +79,23 @@ def as_tensor(data: Any, dtype: DType = None, device: str | None = None) -> Tens
     return finish(data, dtype, device, False) if is_array(data) else tensor(data, dtype=dtype, device=device)
 
 
-def from_numpy(array: np.ndarray) -> Tensor:
+def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A tensor that shares the memory of a NumPy array.
 
     Gradient: none (an array has none).
 
     Args:
-        array: NumPy array of any shape and dtype.
+        ndarray: NumPy array of any shape and dtype.
 
     Returns:
-        Tensor of the shape and dtype of ``array``.
+        Tensor of the shape and dtype of ``ndarray``.
 
     Raises:
         TypeError: anything else.
     """
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use tinymm.tensor")
-    return Tensor(array)
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(ndarray).__name__}; use tinymm.tensor")
+    return Tensor(ndarray)
 
 
 # ---------------------------------------------------------------------- one number everywhere

@@ -54,7 +54,7 @@ class TensorMethods:
         """Quotient, element by element: y = a / b."""
     def neg(self) -> Tensor:
         """Opposite, element by element: y = -x."""
-    def pow(self, other: Operand) -> Tensor:
+    def pow(self, exponent: Operand) -> Tensor:
         """Power, element by element: y = a ** b."""
     def abs(self) -> Tensor:
         """Magnitude, element by element: y = abs(x)."""

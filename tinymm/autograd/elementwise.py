@@ -98,6 +98,30 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     return floor_divide(input, other) if rounding_mode == "floor" else _trunc_divide(input, other)
 
 
+def pow(input: Operand, exponent: Operand) -> Tensor:
+    """Power, element by element: y = a ** b.
+
+    Gradient: dL/da = g * b * a ** (b - 1); dL/db = g * y * log(a), with g = dL/dy.
+    Each is summed over the axes along which its argument was broadcast.
+    At a = 0, b = 0: y = 1, dy/da = 0, dy/db = 0.
+    At a = 0, b = 2: y = 0, dy/da = 0, dy/db = 0.
+    At a = -2, b = 2: y = 4, dy/da = -4, dy/db = nan.
+    At a = -2, b = 0.5: y = nan.
+
+    Args:
+        input: a, a Tensor, an array or a number. The shapes of a and b broadcast.
+        exponent: b, likewise. A number takes the dtype of the Tensor beside it, if that can hold it.
+
+    Returns:
+        Tensor of the broadcast shape and the common dtype (float over integer, wide over narrow).
+
+    Raises:
+        TypeError: an argument that is neither a Tensor, an array nor a number.
+        ValueError: shapes that do not broadcast, or integers to a negative power.
+    """
+    return power(input, exponent)
+
+
 def _pow_by_base(g, a: Any, b: Any, y):
     """g b a^(b-1), and 0 where b = 0, whatever a is."""
     if isinstance(b, (int, float)):
@@ -130,10 +154,10 @@ _trunc_divide = binary("div", _trunc_quotient, lambda g, a, b, y: g * 0, lambda 
                        "Quotient rounded towards 0: trunc(a / b)", ("0 * g", "0 * g"))
 remainder = binary("remainder", np.remainder, lambda g, a, b, y: g, lambda g, a, b, y: -g * np.floor(a / b), "|ab",
                    "Remainder of a division, with the sign of b: a - b * floor(a / b)", ("g", "-g * floor(a / b)"))
-pow = binary("pow", lambda a, b: a ** b, lambda g, a, b, y: _pow_by_base(g, a, b, y), _pow_by_exponent, "ab|aby",
-             "Power: a ** b", ("g * b * a ** (b - 1)", "g * y * log(a)"),
-             edges="a = 0, b = 0: y = 1, dy/da = 0, dy/db = 0; a = 0, b = 2: y = 0, dy/da = 0, dy/db = 0; "
-                   "a = -2, b = 2: y = 4, dy/da = -4, dy/db = nan; a = -2, b = 0.5: y = nan")
+power = binary("pow", lambda a, b: a ** b, lambda g, a, b, y: _pow_by_base(g, a, b, y), _pow_by_exponent, "ab|aby",
+               "Power: a ** b", ("g * b * a ** (b - 1)", "g * y * log(a)"),
+               edges="a = 0, b = 0: y = 1, dy/da = 0, dy/db = 0; a = 0, b = 2: y = 0, dy/da = 0, dy/db = 0; "
+                     "a = -2, b = 2: y = 4, dy/da = -4, dy/db = nan; a = -2, b = 0.5: y = nan")
 abs = unary("abs", np.abs, lambda g, x, y: g * np.sign(x), "x", "Magnitude: abs(x)", "g * sign(x)",
             edges="x = 0: y = 0, dy/dx = 0", integers=True)
 sign = unary("sign", np.sign, lambda g, x, y: g * 0, "", "Sign, -1, 0 or 1: sign(x)", "0 * g", integers=True)

@@ -74,7 +74,7 @@ OPERATORS = {
     "__truediv__": op.true_div, "__rtruediv__": _swapped(op.true_div),          # x / y
     "__floordiv__": op.floor_divide, "__rfloordiv__": _swapped(op.floor_divide),   # x // y
     "__mod__": op.remainder, "__rmod__": _swapped(op.remainder),  # x % y
-    "__pow__": op.pow, "__rpow__": _swapped(op.pow),             # x ** y
+    "__pow__": op.power, "__rpow__": _swapped(op.power),         # x ** y
     "__matmul__": op.matmul, "__rmatmul__": _swapped(op.matmul),  # x @ y
     "__neg__": op.neg,                                          # -x
     "__abs__": op.abs,                                          # abs(x)

@@ -119,9 +119,9 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list of Parameters that are found."""
 
-    def __init__(self, parameters: Iterable[Parameter] = ()):
+    def __init__(self, values: Iterable[Parameter] = ()):
         super().__init__()
-        for parameter in parameters:
+        for parameter in values:
             self.append(parameter)
 
     def append(self, parameter: Parameter) -> "ParameterList":
