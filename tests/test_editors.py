@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import tinymm
-from tinymm.autograd import declare
+from tinymm.autograd import axes, declare
 from tinymm.backend.lazy import lazily
 
 ROOT = pathlib.Path(tinymm.__file__).parent
@@ -124,6 +124,20 @@ def test_every_public_name_of_tensor_is_declared_and_no_other():
     assert {name for name in declared if not name.startswith("_")} == there
     operators = {name for name, value in vars(tinymm.Tensor).items() if name.startswith("__") and inspect.isfunction(value)}
     assert operators <= declared
+
+
+def test_what_takes_numpys_names_is_declared_with_them():
+    """``x.sum(axis=1, keepdims=True)``: in each form that has ``dim`` or ``keepdim``."""
+    body = next(n for n in ast.parse(declare.FILE.read_text()).body if isinstance(n, ast.ClassDef)).body
+    forms = [(n.name, {a.arg for a in (*n.args.args, *n.args.kwonlyargs)}) for n in body if isinstance(n, ast.FunctionDef)]
+    with_axis = {name for name, names in forms if "axis" in names}
+    methods = {name: value for name, value in vars(tinymm.Tensor).items() if inspect.isfunction(value)}
+    assert with_axis == {name for name, method in methods.items() if axes.takes_numpy_names(method)} >= {"sum", "max"}
+    for name in with_axis:
+        ours = [names for form, names in forms if form == name and "dim" in names]
+        assert [{axes.NUMPY.get(n, n) for n in names} for names in ours] == \
+            [names for form, names in forms if form == name and "axis" in names]
+        assert tinymm.functional.__dict__[name](tinymm.ones(2, 3), axis=1, keepdims=True) is not None
 
 
 def test_check_finds_a_method_without_a_declaration(monkeypatch):

@@ -35,13 +35,17 @@ model = tinymm.models.ShowTell(features=4, vocabulary=5).eval()
 optimizer = tinymm.optim.Adam([w], lr=1e-3)
 tinymm.zeros(3, 4).reshape(2, -1).sum((0, 1), keepdim=True)
 tinymm.clip(x, min=0.0), tinymm.text.Vocabulary, tinymm.save, tinymm.float32
+x.sum(axis=1, keepdims=True).amax(axis=(0, 1))
+values, indices = x.min(axis=1, keepdims=True)
+x.pow(exponent=2)
 tinymm.manual_seed(0)
 """
 TENSORS = ["x @ w", "2 * x", "x[0]", "x[:, None]", "-x", "x == 3", "x < w", "x.T", "x.exp()", "x.sum()", "x.max()", "x.max(1)[0]",
-           "best", "row", "tinymm.exp(x)", "tinymm.exp(input=x)", "tinymm.maximum(input=x, other=0)", "tinymm.where(x > 0, x, 0)",
+           "x.mean(axis=0)", "x.max(axis=0)[0]", "best", "row", "tinymm.exp(x)", "tinymm.exp(input=x)",
+           "tinymm.pow(input=x, exponent=2)", "tinymm.maximum(input=x, other=0)", "tinymm.where(x > 0, x, 0)",
            "tinymm.functional.relu(x)", "x.to(tinymm.float64)", "x.detach().clone()", "x.requires_grad_()", "x.grad or x"]
 WRONG = ["x.expp()", "tinymm.modles", "tinymm.models.CLIPP", "tinymm.exp(x, 2)", "x.mean(keepdims='yes', dimension=1)",
-         "x.reshape('a')", "tinymm.exp('a')"]
+         "x.reshape('a')", "x.exp(axis=0)", "tinymm.exp('a')"]
 
 
 def mypy(*files, folder: pathlib.Path) -> list[tuple[str, int, str, str]]:

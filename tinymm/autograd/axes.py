@@ -9,6 +9,8 @@ from typing import TypeVar, cast
 from .integers import integer
 
 F = TypeVar("F", bound=Callable)
+NUMPY = {"dim": "axis", "keepdim": "keepdims"}   # PyTorch's name -> NumPy's
+_RENAMED: set[Callable] = set()                  # what numpy_names made
 
 
 def axis(name: str, dim, ndim: int, argument: str = "dim") -> int:
@@ -41,10 +43,16 @@ def numpy_names(function: F) -> F:
     @functools.wraps(function)
     def renamed(*args, **kwargs):
         if kwargs:
-            for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+            for ours, theirs in NUMPY.items():
                 if theirs in kwargs:
                     if ours in kwargs:
                         raise TypeError(f"{function.__name__}: give {ours} or {theirs}, not both")
                     kwargs[ours] = kwargs.pop(theirs)
         return function(*args, **kwargs)
+    _RENAMED.add(renamed)
     return cast(F, renamed)
+
+
+def takes_numpy_names(function: Callable) -> bool:
+    """Whether a function can be called with ``axis`` and ``keepdims``."""
+    return function in _RENAMED

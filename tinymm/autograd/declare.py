@@ -16,6 +16,7 @@ import textwrap
 from typing import Any
 
 from . import tensor
+from .axes import NUMPY, takes_numpy_names
 from .tensor import Tensor
 
 FILE = pathlib.Path(__file__).with_name("declared.pyi")
@@ -51,10 +52,17 @@ def declaration(name: str, value: Any) -> str:
     if isinstance(value, property):
         getter: Any = value.fget
         return _stub(name, getter, inspect.signature(getter), "@property")
-    forms = _overloads(value)
-    if forms:
-        return "".join(_stub(name, value, form, "@overload") for form in forms)
-    return _stub(name, value, inspect.signature(value))
+    forms = _overloads(value) or [inspect.signature(value)]
+    if takes_numpy_names(value):
+        forms += [_in_numpy_names(form) for form in forms if NUMPY.keys() & form.parameters.keys()]
+    if len(forms) == 1:
+        return _stub(name, value, forms[0])
+    return "".join(_stub(name, value, form, "@overload", told=form is forms[0]) for form in forms)
+
+
+def _in_numpy_names(form: inspect.Signature) -> inspect.Signature:
+    """The signature with ``axis`` and ``keepdims``."""
+    return form.replace(parameters=[part.replace(name=NUMPY.get(part.name, part.name)) for part in form.parameters.values()])
 
 
 def _overloads(function) -> list[inspect.Signature]:
@@ -72,7 +80,8 @@ def _overloads(function) -> list[inspect.Signature]:
     return signatures
 
 
-def _stub(name: str, function, signature: inspect.Signature, mark: str = "") -> str:
+def _stub(name: str, function, signature: inspect.Signature, mark: str = "", told: bool = True) -> str:
+    """The lines of one signature; ``told``: with the summary of the docstring."""
     _, *rest = signature.parameters.values()
     if any(part.annotation is inspect.Parameter.empty for part in rest) or signature.return_annotation is signature.empty:
         raise TypeError(f"{name}{signature}: an attached method needs annotations, since editors show them")
@@ -86,7 +95,7 @@ def _stub(name: str, function, signature: inspect.Signature, mark: str = "") -> 
     ending = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""   # object's give a bool, as everywhere
     head = _head(name, parts, _type(signature.return_annotation))
     mark = f"    {mark}\n" if mark else ""
-    if name.startswith("__") or mark == "    @overload\n" or not function.__doc__:
+    if name.startswith("__") or not told or not function.__doc__:
         return f"{mark}{head} ...{ending}\n"
     said = textwrap.fill(re.split(r"\n\s*\n|\n\s*Args:", inspect.cleandoc(function.__doc__))[0].replace("\n", " "), WIDTH,
                          initial_indent=" " * 8 + '"""', subsequent_indent=" " * 8) + '"""\n'

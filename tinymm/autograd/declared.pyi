@@ -156,33 +156,69 @@ class TensorMethods:
     def allclose(self, other: Operand, rtol: builtins.float = 1e-05, atol: builtins.float = 1e-08,
                  equal_nan: builtins.bool = False) -> builtins.bool:
         """Whether all elements are close (see ``isclose``)."""
+    @overload
     def sum(self, dim: Dims | None = None, keepdim: builtins.bool = False, *, dtype: DType = None) -> Tensor:
         """Sum over all axes, or over ``dim``."""
+    @overload
+    def sum(self, axis: Dims | None = None, keepdims: builtins.bool = False, *, dtype: DType = None) -> Tensor: ...
+    @overload
     def mean(self, dim: Dims | None = None, keepdim: builtins.bool = False, *, dtype: DType = None) -> Tensor:
         """Arithmetic mean over all axes, or over ``dim``."""
+    @overload
+    def mean(self, axis: Dims | None = None, keepdims: builtins.bool = False, *, dtype: DType = None) -> Tensor: ...
+    @overload
     def var(self, dim: Dims | None = None, unbiased: builtins.bool | None = None, keepdim: builtins.bool = False, *,
             correction: builtins.int = 1) -> Tensor:
         """Variance over all axes, or over ``dim``: the sum of (x - mean)^2 over (n - correction)."""
+    @overload
+    def var(self, axis: Dims | None = None, unbiased: builtins.bool | None = None, keepdims: builtins.bool = False, *,
+            correction: builtins.int = 1) -> Tensor: ...
+    @overload
     def std(self, dim: Dims | None = None, unbiased: builtins.bool | None = None, keepdim: builtins.bool = False, *,
             correction: builtins.int = 1) -> Tensor:
         """Standard deviation: the square root of ``var``, with the same arguments."""
+    @overload
+    def std(self, axis: Dims | None = None, unbiased: builtins.bool | None = None, keepdims: builtins.bool = False, *,
+            correction: builtins.int = 1) -> Tensor: ...
+    @overload
     def amax(self, dim: Dims = (), keepdim: builtins.bool = False) -> Tensor:
         """Largest element over ``dim``."""
+    @overload
+    def amax(self, axis: Dims = (), keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
     def amin(self, dim: Dims = (), keepdim: builtins.bool = False) -> Tensor:
         """Smallest element over ``dim``."""
+    @overload
+    def amin(self, axis: Dims = (), keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
     def logsumexp(self, dim: Dims | None, keepdim: builtins.bool = False) -> Tensor:
         """log(sum(e ** input)) over ``dim``, without overflow."""
+    @overload
+    def logsumexp(self, axis: Dims | None, keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
     def norm(self, p: builtins.float | str = 'fro', dim: Dims | None = None, keepdim: builtins.bool = False,
              dtype: DType = None) -> Tensor:
         """The p-norm over all axes, or over ``dim``: y = (sum |x| ** p) ** (1 / p)."""
+    @overload
+    def norm(self, p: builtins.float | str = 'fro', axis: Dims | None = None, keepdims: builtins.bool = False,
+             dtype: DType = None) -> Tensor: ...
     def count_nonzero(self, dim: Dims | None = None) -> Tensor:
         """Number of elements that are not zero, over all axes or ``dim``."""
+    @overload
     def any(self, dim: Dims | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether any element is true (not zero), over all axes or ``dim``."""
+    @overload
+    def any(self, axis: Dims | None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
     def all(self, dim: Dims | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether all elements are true (not zero), over all axes or ``dim``."""
+    @overload
+    def all(self, axis: Dims | None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
     def prod(self, dim: builtins.int | None = None, keepdim: builtins.bool = False, *, dtype: DType = None) -> Tensor:
         """Product over all axes, or along ``dim``."""
+    @overload
+    def prod(self, axis: builtins.int | None = None, keepdims: builtins.bool = False, *, dtype: DType = None) -> Tensor: ...
     def cumsum(self, dim: builtins.int, *, dtype: DType = None) -> Tensor:
         """Running sums along ``dim``: y_k = x_1 + ... + x_k."""
     def cumprod(self, dim: builtins.int, *, dtype: DType = None) -> Tensor:
@@ -193,17 +229,33 @@ class TensorMethods:
                     generator: Generator = None) -> Tensor:
         """Indices drawn with the given weights, for each row."""
     @overload
-    def max(self, dim: Tensor | None = None, keepdim: builtins.bool = False) -> Tensor: ...
+    def max(self, dim: Tensor | None = None, keepdim: builtins.bool = False) -> Tensor:
+        """The largest element; over all axes, or along ``dim``, or of two tensors."""
     @overload
     def max(self, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesIndices: ...
     @overload
-    def min(self, dim: Tensor | None = None, keepdim: builtins.bool = False) -> Tensor: ...
+    def max(self, axis: Tensor | None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
+    def max(self, axis: builtins.int, keepdims: builtins.bool = False) -> ValuesIndices: ...
+    @overload
+    def min(self, dim: Tensor | None = None, keepdim: builtins.bool = False) -> Tensor:
+        """The smallest element; over all axes, or along ``dim``, or of two tensors."""
     @overload
     def min(self, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesIndices: ...
+    @overload
+    def min(self, axis: Tensor | None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
+    def min(self, axis: builtins.int, keepdims: builtins.bool = False) -> ValuesIndices: ...
+    @overload
     def argmax(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Index of the largest element along ``dim``, or in the flattened tensor; the first of a tie."""
+    @overload
+    def argmax(self, axis: builtins.int | None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Index of the smallest element along ``dim``, or in the flattened tensor; the first of a tie."""
+    @overload
+    def argmin(self, axis: builtins.int | None = None, keepdims: builtins.bool = False) -> Tensor: ...
     def sort(self, dim: builtins.int = -1, descending: builtins.bool = False, stable: builtins.bool = False) -> ValuesIndices:
         """The elements in order along ``dim``, smallest first or, if ``descending``, largest first."""
     def argsort(self, dim: builtins.int = -1, descending: builtins.bool = False, stable: builtins.bool = False) -> Tensor:
@@ -212,7 +264,8 @@ class TensorMethods:
              sorted: builtins.bool = True) -> ValuesIndices:
         """The k largest (or smallest) elements along ``dim``, best first."""
     @overload
-    def median(self, dim: None = None, keepdim: builtins.bool = False) -> Tensor: ...
+    def median(self, dim: None = None, keepdim: builtins.bool = False) -> Tensor:
+        """The element in the middle, the lower of two, over all axes or along ``dim``; NaN where there is one."""
     @overload
     def median(self, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesIndices: ...
     def clone(self) -> Tensor:
