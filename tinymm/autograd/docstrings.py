@@ -37,7 +37,7 @@ def of_unary(formula: str, gradient: str, edges: str, integers: bool) -> str:
     """
 
 
-def of_binary(formula: str, gradient: tuple[str, str], edges: str, integers: bool, parameters: tuple[str, str]) -> str:
+def of_binary(formula: str, gradient: tuple[str, str], edges: str, integers: bool, parameters: tuple[str, ...]) -> str:
     """The docstring of an operation of two arguments, a and b, which are the ``parameters`` of its signature."""
     words, _, y = formula.partition(": ")
     dtype = "float over integer, wide over narrow" if integers else "integers become the default float first"
@@ -59,7 +59,7 @@ def of_binary(formula: str, gradient: tuple[str, str], edges: str, integers: boo
     """
 
 
-def of_comparison(formula: str, parameters: tuple[str, str], result: str, refuses: str) -> str:
+def of_comparison(formula: str, parameters: tuple[str, ...], result: str, refuses: str) -> str:
     """The docstring of a comparison or of an operation on bits, whose result is not floating point."""
     words, _, y = formula.partition(": ")
     wrong = f"\n        TypeError: {refuses}." if refuses else ""

@@ -198,7 +198,7 @@ def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[T
             raise ValueError(f"split: pieces of length {size}; choose a length >= 1")
         lengths = [min(size, n - start) for start in range(0, n, size)] if n else [0]
     else:
-        lengths = list(integers("split", "split_size_or_sections", tuple(split_size_or_sections)))
+        lengths = list(integers("split", "split_size_or_sections", listed(split_size_or_sections)))
         if sum(lengths) != n or min(lengths, default=0) < 0:
             raise ValueError(f"split: lengths {lengths} add up to {sum(lengths)} but dim={d} has length {n}")
     return _views_of(tensor, Split.apply(tensor, lengths=tuple(lengths), dim=d))

@@ -240,8 +240,9 @@ def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: 
     return operation(*args, **kwargs)
 
 
-MEMBERS = {"to": to, "cpu": cpu, "cuda": cuda, "where": where, "T": property(_reversed_axes), "mT": property(_matrix_transpose),
-           "__array_ufunc__": _array_ufunc, "__array_function__": _array_function}
+MEMBERS: dict[str, Any] = {
+    "to": to, "cpu": cpu, "cuda": cuda, "where": where, "T": property(_reversed_axes), "mT": property(_matrix_transpose),
+    "__array_ufunc__": _array_ufunc, "__array_function__": _array_function}
 
 
 def attach() -> None:

@@ -213,11 +213,11 @@ def normal(mean: Tensor | float = 0.0, std: Tensor | float = 1.0, size: Sequence
         size = np.broadcast_shapes(*[t.shape for t in tensors])
     if tensors:
         dtype, device = dtype or np.result_type(*[t.dtype for t in tensors]), device or tensors[0].device
-    mean, std = (to_host(v._data) if isinstance(v, Tensor) else v for v in (mean, std))
-    if np.any(np.less(std, 0)):
-        raise ValueError(f"normal: std must not be negative, the smallest is {np.min(std)}")
+    centre, width = (to_host(v._data) if isinstance(v, Tensor) else v for v in (mean, std))
+    if np.any(np.less(width, 0)):
+        raise ValueError(f"normal: std must not be negative, the smallest is {np.min(width)}")
     noise = randn(size, dtype=dtype, generator=generator)._data
-    return finish(np.asarray(mean + std * noise), noise.dtype, device, requires_grad)
+    return finish(np.asarray(centre + width * noise), noise.dtype, device, requires_grad)
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator = None) -> Tensor:

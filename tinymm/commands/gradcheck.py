@@ -143,7 +143,7 @@ def rungs_agree(row: Row, operation: Operation, subject, seed: int, where: str) 
     for which, (a, b) in enumerate(zip(answers["numpy"], answers["numba"])):
         a = np.zeros_like(b) if a is None and b is not None else a
         b = np.zeros_like(a) if b is None and a is not None else b
-        if a is None or not a.size:
+        if a is None or b is None or not a.size:
             continue
         slack = RUNGS_AGREE * max(np.abs(a[np.isfinite(a)]).max(initial=0.0), 1.0)
         same = a.shape == b.shape and np.allclose(a, b, rtol=RUNGS_AGREE, atol=slack, equal_nan=True)

@@ -117,7 +117,7 @@ def explore(name: str, step: Callable, state, batch_size: int, start: int, end: 
             scores = completed["score"][images]                                                  # (B, beam)
             lost = np.maximum(live[:, 0], scores[:, 0]) == -np.inf
             if lost.any():
-                raise no_sentence(name, images[lost.argmax()], length)
+                raise no_sentence(name, int(images[lost.argmax()]), length)
             going = live[:, 0] / max_length**length_penalty > scores[:, n_best - 1]              # (B,)
 
             kept = (live > -np.inf) & going[:, None]                                             # (B, beam)

@@ -91,7 +91,7 @@ def follow(name: str, choose: Callable, step: Callable, state, batch_size: int, 
             log_probs, state = advance(name, step, tokens, state, end, images, length)
             best = log_probs.max(axis=1)   # (N,)
             if best.min() == -np.inf:
-                raise no_sentence(name, images[best.argmin()], length)
+                raise no_sentence(name, int(images[best.argmin()]), length)
             tokens = choose(log_probs, images)   # (N,)
             log_prob[images] += log_probs[np.arange(len(images)), tokens]
             words[images, length - 1] = tokens

@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 import time
+from typing import Any
 
 from ..backend.files import replacing
 from ..backend.random import manual_seed
@@ -50,7 +51,7 @@ def run(experiment: Experiment, out: str | os.PathLike | None = None, resume: bo
     metrics = experiment.measured.metrics
     claims = [claim.as_dict() for claim in experiment.claims(metrics)]
     seconds = training + time.monotonic() - fitted if resume else time.monotonic() - start
-    report = _plain({"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": __version__,
+    report: dict = _plain({"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": __version__,
                      "seconds": round(seconds, 2), "metrics": metrics, "claims": claims, "pictures": []})
     if out is not None:
         write_json(out / REPORT, report)   # before anything is drawn: numbers are not lost for a picture
@@ -102,7 +103,7 @@ def folder_of(experiment: Experiment) -> pathlib.Path:
     return pathlib.Path("runs") / "_".join(parts)
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """JSON has no NaN: what could not be measured is null."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

@@ -60,11 +60,18 @@ def problems_of(task: Task, submission: Submission, case: Case, forward_ok: bool
 def probe(task: Task, submission: Submission) -> Stop:
     """The verdict on a backward whose forward gave nothing to work with: to do, missing, or not checked."""
     try:
-        call(submission, task.backward, [*(np.zeros(0) for _ in task.outputs), None], labels(task), quiet=True)
+        call(submission, name_of(task), [*(np.zeros(0) for _ in task.outputs), None], labels(task), quiet=True)
     except Stop as stop:
         if stop.verdict in ("to do", "missing"):
             return stop
     return Stop("not checked", Problem(f"it needs {task.forward} first"))
+
+
+def name_of(task: Task) -> str:
+    """The name of the student's backward."""
+    if task.backward is None:
+        raise ValueError(f"check: {task.name} has no backward")
+    return task.backward
 
 
 def labels(task: Task) -> list[str]:
@@ -78,9 +85,9 @@ def gradients(task: Task, submission: Submission, this: Run, cotangents: list, r
     given = [c.copy()[()] for c in cotangents]   # a scalar as a scalar, which cannot be written into
     held, held_names = [*given, *this.arguments, *this.returned], [*labels(task)[:-1], *this.case.arguments, *task.outputs]
     before = copies(held)
-    result = call(submission, task.backward, [*given, this.cache], labels(task))
+    result = call(submission, name_of(task), [*given, this.cache], labels(task))
     problems = [written(task, submission, this.case, name) for name in changed(held, before, held_names)]
-    returned, found = unpack(result, task.backward, names), []
+    returned, found = unpack(result, name_of(task), names), []
     for name, value, want in zip(names, returned, right):
         array, trouble = as_value(task, name, value, want)
         found.append(array)
@@ -100,7 +107,7 @@ def line_that_writes(task: Task, submission: Submission, case: Case) -> tuple[st
     this = run(task, submission, case, quiet=True)
     for array in arrays([this.arguments, this.returned]):
         array.setflags(write=False)
-    return where_written(submission, task.backward, [*reference.cotangents(this.right), this.cache])
+    return where_written(submission, name_of(task), [*reference.cotangents(this.right), this.cache])
 
 
 def differences(task: Task, submission: Submission, case: Case) -> GradcheckReport:
@@ -118,8 +125,8 @@ def differences(task: Task, submission: Submission, case: Case) -> GradcheckRepo
             return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
         def backward(self, *cotangents):
-            result = call(submission, task.backward, [*(c[()] for c in cotangents), self.kept], labels(task), quiet=True)
-            found = dict(zip(task.gradients, unpack(result, task.backward, [f"d{n}" for n in task.gradients])))
+            result = call(submission, name_of(task), [*(c[()] for c in cotangents), self.kept], labels(task), quiet=True)
+            found = dict(zip(task.gradients, unpack(result, name_of(task), [f"d{n}" for n in task.gradients])))
             return [np.asarray(found[name]) for name in moving]
 
     inputs = [Tensor(case.arguments[name].copy(), requires_grad=True) for name in moving]
@@ -129,19 +136,18 @@ def differences(task: Task, submission: Submission, case: Case) -> GradcheckRepo
 def compare(task: Task, submission: Submission, case: Case, report: GradcheckReport | None, found, right, forward_ok: bool,
             notes: list[str]) -> list[Problem]:
     """The problems of the values: of those that neither the differences nor the reference agree with."""
-    problems, unsteady, other = [], [], False
+    problems: list[Problem] = []
+    unsteady, other = [], False
     for name, got, want in zip(task.gradients, found, right):
         equal, argument = close(got, want), report[name] if report is not None and name not in task.stopped else None
-        if argument is None:
-            if not equal and forward_ok:
-                problems.append(mismatch(task, f"d{name}", got, want))
-        elif argument.ok and not equal and forward_ok:
-            problems.append(mismatch(task, f"d{name}", got, want))
+        if argument is None or argument.ok:
+            wrong = None if equal or not forward_ok else mismatch(task, f"d{name}", got, want)
+            problems += [wrong] if wrong is not None else []
         elif argument.verdict == "wrong" and equal and not forward_ok:
             other = True
         elif argument.verdict == "wrong":
             problems.append(disagreement(task, argument))
-        elif not argument.ok:
+        else:
             unsteady.append(argument)
     if unsteady:
         problems.append(misbehaviour(task, submission, case, unsteady))
@@ -177,7 +183,7 @@ def explain(task: Task, case: Case, cotangents: list, found: list, right: list, 
     best: tuple[tuple, str, list[str]] = ((0, 0), "", [])
     for mistake in task.mistakes if wrong else ():
         spoilt = reference.gradients(mistake.variant, task, case, cotangents)
-        if spoilt is None:
+        if not spoilt:
             continue
         hit = [name for name, got, bad, good in zip(names, found, spoilt, right)
                if any(p.name == name for p in wrong) and not close(bad, good) and close(got, bad)]

@@ -66,18 +66,16 @@ def run(task: Task, submission: Submission, case: Case, quiet: bool = False) -> 
 
 def judge(task: Task, submission: Submission) -> tuple[list[Problem], Run]:
     """The problems of a forward in the first case that has any, and its call in the first case of all; may Stop."""
-    first = None
-    for case in task.cases_drawn():
+    ordinary, *others = task.cases_drawn()
+    first = run(task, submission, ordinary)
+    if not first.problems and run(task, submission, ordinary, quiet=True).problems:
+        return [Problem("a second call with the same arguments gives another result", "it draws random numbers, or keeps "
+                        "values between calls")], first
+    for case in (ordinary, *others):
         try:
-            this = run(task, submission, case, quiet=first is not None)
+            this = first if case is ordinary else run(task, submission, case, quiet=True)
         except Stop as stop:
-            if first is None:
-                raise
             return in_case(case, [stop.problem or Problem("it is not written")]), first
-        first = first or this
-        if this is first and not this.problems and run(task, submission, case, quiet=True).problems:
-            return [Problem("a second call with the same arguments gives another result", "it draws random numbers, or keeps "
-                            "values between calls")], first
         if this.problems:
             explain(task, this)
             return in_case(case, this.problems), first

@@ -31,11 +31,11 @@ def values(function: Callable, case: Case) -> list[np.ndarray]:
     return [np.array(out._data) for out in outputs_of(function, case)[0]]
 
 
-def gradients(function: Callable, task: Task, case: Case, cotangents: list[np.ndarray]) -> list[np.ndarray] | None:
-    """The gradients of <cotangents, outputs>; None if a variant's outputs have other shapes than the cotangents."""
+def gradients(function: Callable, task: Task, case: Case, cotangents: list[np.ndarray]) -> list[np.ndarray]:
+    """The gradients of <cotangents, outputs>; none if a variant's outputs have other shapes than the cotangents."""
     outputs, leaves = outputs_of(function, case, task.gradients)
     if [o.shape for o in outputs] != [c.shape for c in cotangents]:
-        return None
+        return []
     pairs = [(o, Tensor(c.copy())) for o, c in zip(outputs, cotangents) if o.requires_grad]
     if not pairs:
         return [np.zeros(leaf.shape) for leaf in leaves.values()]

@@ -48,11 +48,13 @@ def _check_mask(name: str, alpha: Tensor, mask: Tensor) -> None:
                          f"L={alpha.shape[2]}); the mask must be (T, B), time first")
 
 
-def _check_hard(name: str, decoded: Decoded, mask: Tensor) -> None:
+def _check_hard(name: str, decoded: Decoded, mask: Tensor) -> Tensor:
+    """log alpha, which only hard attention has."""
     if decoded.log_alpha is None:
         raise ValueError(f"{name}: these captions were decoded with soft attention, which samples nothing; make the model with "
                          "hard=True")
     _check_mask(name, decoded.log_alpha, mask)
+    return decoded.log_alpha
 
 
 def attention_entropy(decoded: Decoded, mask: Tensor) -> Tensor:
@@ -62,8 +64,8 @@ def attention_entropy(decoded: Decoded, mask: Tensor) -> Tensor:
         decoded: of a model with hard attention.
         mask: (T, B) booleans, False after the end of a caption.
     """
-    _check_hard("attention_entropy", decoded, mask)
-    entropy = -(decoded.alpha * decoded.log_alpha).sum(2)    # (T, B)
+    log_alpha = _check_hard("attention_entropy", decoded, mask)
+    entropy = -(decoded.alpha * log_alpha).sum(2)    # (T, B)
     return (entropy * mask).sum(0)
 
 
@@ -74,9 +76,10 @@ def path_log_prob(decoded: Decoded, mask: Tensor) -> Tensor:
         decoded: of a model with hard attention.
         mask: (T, B) booleans, False after the end of a caption.
     """
-    _check_hard("path_log_prob", decoded, mask)
-    where = Tensor(decoded.locations[:, :, None]).to(device=decoded.log_alpha.device)
-    chosen = F.gather(decoded.log_alpha, 2, where)[:, :, 0]   # (T, B)
+    log_alpha = _check_hard("path_log_prob", decoded, mask)
+    assert decoded.locations is not None   # they come with log alpha
+    where = Tensor(decoded.locations[:, :, None]).to(device=log_alpha.device)
+    chosen = F.gather(log_alpha, 2, where)[:, :, 0]   # (T, B)
     return (chosen * mask).sum(0)
 
 
@@ -132,6 +135,7 @@ def hard_objective(decoded: Decoded, targets: Tensor, mask: Tensor, baseline: fl
         ValueError: a soft model's ``decoded``; shapes that do not fit.
     """
     _check_hard("hard_objective", decoded, mask)
+    assert decoded.sampled is not None   # it comes with log alpha
     log_p = caption_log_prob(decoded.logits, targets, pad)                                       # (B,)
     reward = (log_p.detach() - baseline) * Tensor(decoded.sampled.astype(log_p.dtype)).to(device=log_p.device)
     estimate = log_p + lambda_r * reward * path_log_prob(decoded, mask)

@@ -39,7 +39,7 @@ class _LayerNormRecurrent(Module):
         self.bias_ih, self.bias_hh = empty(rows, dtype=dtype), empty(rows, dtype=dtype)
         self.gain_ih, self.gain_hh = (init.ones_(empty(rows, dtype=dtype)) for _ in range(2))
 
-    def _weights(self) -> tuple:
+    def _weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.gain_ih, self.gain_hh
 
     def _zeros(self, input: Tensor) -> Tensor:
@@ -60,10 +60,16 @@ class LayerNormLSTM(_LayerNormRecurrent):
         super().__init__(input_size, hidden_size, eps, dtype)
         self.gain_c, self.bias_c = init.ones_(empty(hidden_size, dtype=dtype)), empty(hidden_size, dtype=dtype)
 
+    def _start(self, input: Tensor, hx: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        if hx:
+            return hx
+        zeros = self._zeros(input)
+        return zeros, zeros
+
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None, *, lengths=None,
                 reset: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """input (T, B, D) and (h, c), each (B, H), zeros if None -> output (T, B, H) and the last (h, c)."""
-        out, h, c = F.layer_norm_lstm(input, hx or (self._zeros(input),) * 2, *self._weights(), self.gain_c, self.bias_c,
+        out, h, c = F.layer_norm_lstm(input, self._start(input, hx), *self._weights(), self.gain_c, self.bias_c,
                                       eps=self.eps, lengths=lengths, reset=reset)
         return out, (h, c)
 
@@ -74,7 +80,7 @@ class LayerNormLSTMCell(LayerNormLSTM):
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None, *,
                 reset: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """input (B, D) and (h, c), each (B, H), zeros if None -> the new (h, c)."""
-        return F.layer_norm_lstm_cell(input, hx or (self._zeros(input),) * 2, *self._weights(), self.gain_c, self.bias_c,
+        return F.layer_norm_lstm_cell(input, self._start(input, hx), *self._weights(), self.gain_c, self.bias_c,
                                       eps=self.eps, reset=reset)
 
 

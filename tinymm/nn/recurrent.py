@@ -61,12 +61,12 @@ class _Recurrent(Module):
             init.uniform_(p, -bound, bound)
 
     def _run(self, function, input, hx, lengths, reset, **options):
-        packed = isinstance(input, F.PackedSequence)
-        if packed:
+        packed = None
+        if isinstance(input, F.PackedSequence):
             if lengths is not None:
                 raise ValueError(f"{type(self).__name__}: a PackedSequence has its lengths in it; leave out lengths=")
-            ragged = input
-            input, lengths = F.pad_packed_sequence(ragged, self.batch_first)
+            packed = input
+            input, lengths = F.pad_packed_sequence(packed, self.batch_first)
         alone = input.ndim == 2   # (T, D): one sequence without a batch axis
         batch_axis = 0 if self.batch_first else 1
         if alone:
@@ -89,8 +89,8 @@ class _Recurrent(Module):
                               self.training, self.bidirectional, self.batch_first, lengths=lengths, reset=reset, **options)
         if alone:
             out, last = out.squeeze(batch_axis), [h.squeeze(1) for h in last]
-        if packed:
-            rows = ragged.sorted_indices
+        if packed is not None:
+            rows = packed.sorted_indices
             out = F.pack_padded_sequence(out, lengths, self.batch_first, enforce_sorted=rows is None)
         return out, tuple(last) if self.states == 2 else last[0]
 

@@ -136,7 +136,7 @@ def _tokens(path: pathlib.Path, ids: dict) -> list[str]:
         raise ValueError(f"{_READER}: {path}: {len(lacking)} of the tokens that CLIP's tokenizer needs are missing: "
                          f"{', '.join(map(repr, lacking[:5]))}{', ...' if len(lacking) > 5 else ''}; expected 512 for single "
                          f"bytes, {START!r} and {END!r}")
-    return tokens
+    return [token for token in tokens if token is not None]
 
 
 def _json(path: pathlib.Path) -> dict:

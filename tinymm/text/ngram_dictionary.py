@@ -48,7 +48,9 @@ class NGramDictionary:
                 raise TypeError(f"NGramDictionary.build: {words!r} is a string; sentences are lists of words")
             for n in range(1, order + 1):
                 found.update(tuple(words[i:i + n]) for i in range(len(words) - n + 1))
-        return cls(sorted((p for p, n in found.items() if n >= min_count), key=lambda p: (len(p), -found[p], p)))
+        kept = [phrase for phrase, n in found.items() if n >= min_count]
+        kept.sort(key=lambda phrase: (len(phrase), -found[phrase], phrase))
+        return cls(kept)
 
     def ids(self, words: Sequence[str]) -> np.ndarray:
         """(T, order) int64: in row i and column n - 1 the phrase of n words that ends with word i; -1 where there is none."""

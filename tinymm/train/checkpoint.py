@@ -71,8 +71,9 @@ def remove_checkpoints(folder: str | os.PathLike) -> None:
 def checkpoints(folder: str | os.PathLike) -> list[pathlib.Path]:
     """The checkpoints in a run's folder, the newest first."""
     folder = pathlib.Path(folder)
-    found = [path for path in folder.iterdir() if NAME.fullmatch(path.name)] if folder.is_dir() else []
-    return sorted(found, key=lambda path: int(NAME.fullmatch(path.name)[1]), reverse=True)
+    names = ((NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else ()))
+    found = [(int(match[1]), path) for match, path in names if match is not None]
+    return [path for _, path in sorted(found, reverse=True)]
 
 
 def load_checkpoint(path: str | os.PathLike) -> tuple[dict, dict, dict]:

@@ -89,7 +89,7 @@ class Trainer:
             if not resume:
                 raise FileExistsError(f"Trainer: {self.folder} holds checkpoints of an earlier training; continue it with "
                                       "resume=True, or choose another folder")
-            self._restore()
+            self._restore(self.folder)
         self.model.train()
         self.model.zero_grad()   # gradients of an earlier training are in no checkpoint, and belong to none
         with delayed_interrupt() as interrupt, blas_threads(self.blas_threads), self._bar() as bar:
@@ -183,18 +183,18 @@ class Trainer:
                  "carried": {name: thing.state_dict() for name, thing in self.carried.items()}, "config": self.config}
         save_checkpoint(self.folder, self.steps, self.model.state_dict(), self.optimizer.state_dict(), state)
 
-    def _restore(self) -> None:
-        model, optimizer, state = load_checkpoint(self.folder)
+    def _restore(self, folder: str | os.PathLike) -> None:
+        model, optimizer, state = load_checkpoint(folder)
         missing = {"epoch", "batch", "steps_an_epoch", "seconds", "history", "loader", "random", "scheduler", "carried", "config"} \
             - set(state)
         if missing:
-            raise CheckpointMismatch(f"Trainer: the checkpoint in {self.folder} was not written by a Trainer of this version; it "
+            raise CheckpointMismatch(f"Trainer: the checkpoint in {folder} was not written by a Trainer of this version; it "
                                      f"lacks {', '.join(sorted(missing))}")
         wrong = _differences(state["config"], self.config)
         if state["steps_an_epoch"] != len(self.loader):
             wrong.append(f"{state['steps_an_epoch']} steps an epoch there, {len(self.loader)} here")
         if wrong:
-            raise CheckpointMismatch(f"Trainer: the checkpoint in {self.folder} is of another training: {'; '.join(wrong)}. "
+            raise CheckpointMismatch(f"Trainer: the checkpoint in {folder} is of another training: {'; '.join(wrong)}. "
                                      "Resume with the same options, or train into another folder")
         self.model.load_state_dict(model)
         self.optimizer.load_state_dict(optimizer)

@@ -25,7 +25,7 @@ class Check:
         self.trouble: dict[int, list] = {}   # leaf number -> Differences
         self.overwritten = ""                # what the backward wrote into, besides its inputs
         self.forward_differs = False
-        self.ones = None                     # gradients under a cotangent of ones
+        self.ones: list | None = None        # gradients under a cotangent of ones
 
     def run(self) -> GradcheckReport:
         with self.subject as subject, np.errstate(all="ignore"):   # infinities are for the report to name

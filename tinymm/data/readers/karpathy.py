@@ -58,7 +58,7 @@ def read_karpathy(json_file: str | os.PathLike, images: str | os.PathLike, split
                                       field(image, "cocoid", int, where) if "cocoid" in image else number,
                                       "train" if split == EXTRA_TRAINING else split, tuple(tokens)))
     if splits is not None:
-        wanted, there = {splits} if isinstance(splits, str) else set(splits), {record.split for record in records}
+        wanted, there = {splits} if isinstance(splits, str) else set(splits), {str(record.split) for record in records}
         if not wanted <= there:
             raise ValueError(f"{READER}: {json_file}: no picture is in {sorted(wanted - there)}; there are {sorted(there)}")
         records = [record for record in records if record.split in wanted]

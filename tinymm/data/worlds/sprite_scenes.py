@@ -111,7 +111,7 @@ def draw_scene(rng: np.random.Generator, part: str, style: str, seed: int) -> Sp
         chosen = [tuple(kind[i] for kind, i in zip(words, rng.integers([len(kind) for kind in words]))) for _ in range(sum(rows))]
         sides = [int(rng.integers(SIZES[size][0], SIZES[size][1] + 1)) for _, _, size in chosen]
         lines = np.split(np.array(sides), np.cumsum(rows)[:-1])
-        sprites = tuple(Sprite(*words, relation) for words, relation in zip(chosen, relations(lines)))
+        sprites = tuple(Sprite(shape, colour, size, relation) for (shape, colour, size), relation in zip(chosen, relations(lines)))
         if fits(lines, CANVAS) and (has_novel(sprites) if part == "novel" else
                                     not has_novel(sprites) and (len(sprites) == 1 or _tenth(sprites, seed) in PARTS[part])):
             break
@@ -175,4 +175,4 @@ def noisy_captions(scenes: SpriteScenes, share: float = 0.5, seed: int = 0) -> l
     rng = Stream(f"noisy captions {scenes.part}", seed).generator
     off, which = rng.random(len(scenes)) < share, rng.integers(0, 2**31, len(scenes))
     return [[tuple(NOISE[w % len(NOISE)].split()) if o else scene.captions[w % len(scene.captions)].words]
-            for scene, o, w in zip(scenes, off, which)]
+            for scene, o, w in zip(scenes.scenes, off, which)]

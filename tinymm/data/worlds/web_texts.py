@@ -28,7 +28,7 @@ def _choose(rng: np.random.Generator, options):
 
 def _word(rng: np.random.Generator, words: Sequence[str]) -> str:
     """The first of the words, or sometimes another one."""
-    return words[rng.integers(1, len(words))] if len(words) > 1 and rng.random() < SYNONYM else words[0]
+    return words[int(rng.integers(1, len(words)))] if len(words) > 1 and rng.random() < SYNONYM else words[0]
 
 
 def framed(rng: np.random.Generator, thing: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from ...nn import chunks
 from ...text import Vocabulary
 from .parts import Part
 
+E = TypeVar("E", bound=nn.Module)
+D = TypeVar("D", bound=nn.Module)
+
 CHUNK = 256          # pictures that are encoded or captioned at a time when nothing is trained
 
 
@@ -22,7 +26,7 @@ def in_chunks(function: Callable, encoder: nn.Module, part: Part) -> np.ndarray:
     return chunks.array_in_chunks(function, part.images, len(part), CHUNK, next(encoder.parameters()).device)
 
 
-class Captioner(nn.Module):
+class Captioner(nn.Module, Generic[E, D]):
     """What a captioning lecture trains.
 
     Args:
@@ -31,9 +35,11 @@ class Captioner(nn.Module):
         first: the id that stands before the first word.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, first: int):
+    def __init__(self, encoder: E, decoder: D, first: int):
         super().__init__()
-        self.encoder, self.decoder, self.first = encoder, decoder, first
+        self.encoder: E = encoder
+        self.decoder: D = decoder
+        self.first = first
 
     def annotate(self, part: Part) -> np.ndarray:
         """What the encoder says of all pictures of a part (N, ...), for reading only."""

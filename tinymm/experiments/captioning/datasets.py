@@ -25,14 +25,15 @@ def open_captions(name: str, root: str, image_size: int, channels: int = 3) -> C
         FileNotFoundError: no file of that kind; no picture is there.
         ValueError: a damaged file.
     """
-    folder, size = pathlib.Path(root), {"image_size": image_size, "channels": channels}
+    folder = pathlib.Path(root)
     if name == "coco":
-        dataset = _coco(folder, size)
+        dataset = _coco(folder, image_size, channels)
     elif name == "karpathy":
-        dataset = read_karpathy(_files(folder, "dataset*.json", "karpathy")[0], _pictures(folder), **size)
+        dataset = read_karpathy(_files(folder, "dataset*.json", "karpathy")[0], _pictures(folder), image_size=image_size,
+                                channels=channels)
     else:
         dataset = {"flickr8k": read_flickr8k, "flickr30k": read_flickr30k, "pascal": read_pascal_sentences,
-                   "sbu": read_sbu}[name](folder, **size)
+                   "sbu": read_sbu}[name](folder, image_size=image_size, channels=channels)
     for note in dataset.notes:
         print(f"{name}: {note}")
     if dataset.without_captions:
@@ -45,7 +46,7 @@ def open_captions(name: str, root: str, image_size: int, channels: int = 3) -> C
     return dataset
 
 
-def _coco(folder: pathlib.Path, size: dict) -> CaptionDataset:
+def _coco(folder: pathlib.Path, image_size: int, channels: int) -> CaptionDataset:
     """All captions_*.json of the folder; what is not named after train is "val"."""
     records: list[CaptionedImage] = []
     without: list[CaptionedImage] = []
@@ -57,7 +58,7 @@ def _coco(folder: pathlib.Path, size: dict) -> CaptionDataset:
         records += part.records
         without += part.without_captions
         notes += part.notes
-    return CaptionDataset(records, without_captions=without, notes=notes, **size)
+    return CaptionDataset(records, image_size=image_size, channels=channels, without_captions=without, notes=notes)
 
 
 def _pictures(folder: pathlib.Path) -> pathlib.Path:

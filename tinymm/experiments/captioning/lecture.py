@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Generic
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from ..experiment import Experiment, M, T
 from .captioner import Captioner
 from .datasets import NAMES
 from .parts import Part, vocabulary_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self   # in typing from Python 3.11
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +35,16 @@ class Material:
     picture_size: tuple[int, int]
 
     @classmethod
-    def of(cls, parts: Mapping[str, Part], **more):
+    def of(cls, parts: Mapping[str, Part], **more) -> Self:
         """The material of these parts; vocabulary and size are those of the training part."""
         _, channels, height, width = parts["train"].images([0]).shape
         return cls(parts, vocabulary_of(parts["train"]), channels, (height, width), **more)
 
 
-class CaptioningExperiment(Experiment[T, M], Generic[T, M]):
+W = TypeVar("W", bound=Material)      # what the lecture reads
+
+
+class CaptioningExperiment(Experiment[T, M], Generic[T, M, W]):
     """Base of the captioning lectures. A stage named "captioner" trains what ``load_captioner`` finds in the run's folder.
 
     Attributes:
@@ -46,7 +52,7 @@ class CaptioningExperiment(Experiment[T, M], Generic[T, M]):
     """
 
     datasets = NAMES
-    material: Material
+    material: W
 
     @staticmethod
     def build(channels: int, picture_size: tuple[int, int], vocabulary: int, variant: str) -> Captioner:

@@ -30,5 +30,8 @@ def nats(captioner: Captioner, vocabulary: Vocabulary, part: Part, annotations: 
 
 def unigram_entropy(vocabulary: Vocabulary) -> float:
     """Of the words of the training captions, in nats: what a model pays that knows only how frequent each word is."""
-    p = vocabulary.counts[vocabulary.counts > 0] / vocabulary.counts.sum()
+    counts = vocabulary.counts
+    if counts is None:
+        raise ValueError("unigram_entropy: the vocabulary has no counts; Vocabulary.build makes one that has")
+    p = counts[counts > 0] / counts.sum()
     return float(-(p * np.log(p)).sum())

@@ -39,7 +39,7 @@ class CaptionPairs(Dataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, Tensor, Tensor]:
         return self.batch([index])
 
-    def batch(self, indices: Sequence[int]) -> tuple[np.ndarray, Tensor, Tensor]:
+    def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, Tensor, Tensor]:
         """Several pairs at once, no longer than their longest caption."""
         rows = np.asarray(indices, dtype=np.int64)
         targets = np.ascontiguousarray(self.targets[rows, :self.lengths[rows].max(initial=0)].T)   # (T, B)

@@ -24,12 +24,12 @@ class Part:
     Attributes:
         captions: for each picture its captions, as tokens.
         images: ``images(rows)`` gives pictures (B, C, H, W) float32 in [0, 1].
-        scenes: the truth about each picture; None for photographs.
+        scenes: the truth about each picture; none of photographs.
     """
 
     captions: Sequence[Sequence[Sequence[str]]]
     images: Callable[[Sequence[int]], np.ndarray]
-    scenes: Sequence | None = None
+    scenes: Sequence = ()
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -90,4 +90,4 @@ def _photos(dataset: CaptionDataset) -> Part:
 def vocabulary_of(train: Part) -> Vocabulary:
     """The words of the training captions."""
     sentences = list(train.tokens())
-    return Vocabulary.build(sentences, min_count=RARE if len(sentences) >= MANY and train.scenes is None else 1)
+    return Vocabulary.build(sentences, min_count=RARE if len(sentences) >= MANY and not train.scenes else 1)

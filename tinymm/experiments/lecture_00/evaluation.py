@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import functional as F
 from ... import nn
-from ...autograd import Tensor, no_grad
+from ...autograd import Tensor, grad, no_grad
 from ...autograd.gradcheck import gradcheck
 from ...backend.jit import kernel_mode, use_kernels
 from ...data.worlds.digits import split_digits
@@ -73,8 +73,8 @@ def compare_rungs(rows: int = 4096, width: int = 512, repeats: int = 9) -> dict[
     for name, function in rungs().items():
         leaves = [Tensor(a, requires_grad=True) for a in arrays]
         y = function(*leaves)
-        y.backward(Tensor(g))
-        values = [y.detach().numpy(), *(leaf.grad.numpy() for leaf in leaves)]
+        gradients = grad(y, leaves, Tensor(g))
+        values = [y.detach().numpy(), *(gradient.numpy() for gradient in gradients)]
         reference = reference or values
         error = max(float(np.abs(v - r).max() / np.abs(r).max()) for v, r in zip(values, reference))
         small = [Tensor(a.astype(np.float32), requires_grad=True) for a in arrays]
@@ -94,14 +94,14 @@ def compare_rungs(rows: int = 4096, width: int = 512, repeats: int = 9) -> dict[
 def blind_check(function, x: np.ndarray, eps: float = 1e-6) -> bool:
     """The gradient check of many a course: differentiate the sum of the outputs, compare with finite differences."""
     leaf = Tensor(x, requires_grad=True)
-    function(leaf).sum().backward()
+    gradient, = grad(function(leaf).sum(), leaf)
     numeric = np.zeros_like(x)
     for i in np.ndindex(x.shape):
         for sign in (1, -1):
             moved = x.copy()
             moved[i] += sign * eps
             numeric[i] += sign * function(Tensor(moved)).sum().item() / (2 * eps)
-    return bool(np.allclose(leaf.grad.numpy(), numeric, atol=1e-6))
+    return bool(np.allclose(gradient.numpy(), numeric, atol=1e-6))
 
 
 def step_size_curve(steps: np.ndarray) -> np.ndarray:

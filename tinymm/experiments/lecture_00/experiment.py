@@ -6,6 +6,10 @@ finds a planted bug, and a small network that learns to read real handwriting.
 
 from __future__ import annotations
 
+import os
+import pathlib
+from collections.abc import Generator
+
 from ... import functional as F
 from ... import optim
 from ...autograd import Tensor
@@ -20,7 +24,8 @@ from .evaluation import accuracy, evaluate
 from .systems import Reader, Trained
 
 
-def reader_trainer(epochs: int, seed: int, folder=None, progress: bool = False, config: dict | None = None) -> Trainer:
+def reader_trainer(epochs: int, seed: int, folder: str | os.PathLike | None = None, progress: bool = False,
+                   config: dict | None = None) -> Trainer:
     """Adam on the UCI digits; ``fit`` returns the history. The model is ``trainer.model``."""
     manual_seed(seed)
     parts = split_digits(seed)
@@ -42,7 +47,7 @@ class Autograd(Experiment[Trained, Measured]):
         """How often y = y + y is done."""
         return 16 if self.scale == "lecture" else 10
 
-    def stages(self, folder, progress):
+    def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
         epochs = self.epochs or (20 if self.scale == "lecture" else 3)
         trainer = reader_trainer(epochs, self.seed, folder and folder / "reader", progress, self.config)
         yield trainer

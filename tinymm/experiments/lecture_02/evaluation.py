@@ -97,15 +97,15 @@ def evaluate(trained: Trained, worlds: Worlds) -> Measured:
     if trained.scene_trainer is not None:
         metrics["encoder accuracy"] = trained.scene_trainer.history["accuracy"][-1]
     if trained.rivals is not None:
-        systems = {"soft attention": trained.rivals.attention, "one vector": captioner,
-                   "one vector, encoder taught scenes": trained.rivals.taught}
+        systems: dict[str, Captioner] = {"soft attention": trained.rivals.attention, "one vector": captioner,
+                                         "one vector, encoder taught scenes": trained.rivals.taught}
         metrics["against attention"] = against_attention(systems, vocabulary, test)
     elif trained.scene_trainer is not None:
         metrics |= sprites(captioner, vocabulary, parts, sentences, known)
     if trained.smaller:
         captioners = {**trained.smaller, len(worlds.parts["train"]): captioner}
         metrics["sizes"] = sizes(captioners, vocabulary, test, annotations["test"])
-    if trained.noisy is not None:
+    if trained.noisy is not None and worlds.noisy is not None:
         metrics["noisy"] = noisy(trained.noisy, worlds.noisy)
     return Measured(metrics, sentences, annotations)
 

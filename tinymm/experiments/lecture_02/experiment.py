@@ -9,6 +9,7 @@ Photographs have no such encoder, so there encoder and generator are trained tog
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
@@ -34,7 +35,7 @@ from .claims import claims_of, comparisons
 from .data import (DIGIT_CLASSES, SPRITE_CLASSES, Worlds, digit_answers, digit_parts, noisy_parts, sprite_answers,
                    sprite_parts)
 from .evaluation import Measured, evaluate
-from .systems import OPTIONS, SPRITES, Rivals, Trained, build, likelihood
+from .systems import OPTIONS, SPRITES, Rivals, TellCaptioner, Trained, build, likelihood
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +68,12 @@ SCALES = {"lecture": Scale(windows=20_000, window_rounds=2, pretraining=12_000, 
 At = Callable[[str], dict]   # name of a stage -> the Trainer's options for its folder and its bar
 
 
-class ShowAndTell(CaptioningExperiment[Trained, Measured]):
+class ShowAndTell(CaptioningExperiment[Trained, Measured, Worlds]):
     """The captioner with the usual LSTM, the slide's, or the image at every step; and its comparison with attention."""
 
     number, title = 2, "Show and Tell"
     variants = {"usual": "the usual LSTM, shown the picture once", "slide": "the slide's cell: no tanh, no biases, no projection",
                 "every_step": "shown the picture at every word", "digits": "against lecture 4's attention, on its scenes"}
-    material: Worlds
     build = staticmethod(build)
 
     @staticmethod
@@ -105,7 +105,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured]):
     def prepare(self) -> None:
         if self.variant == "digits" and self.data is not None:
             raise ValueError("lecture 2: the variant digits compares models on lecture 4's scenes; --data is for the others")
-        if self.data is not None:
+        if self.data is not None and self.root is not None:   # the two come together
             self.material = Worlds.of(photo_parts(self.number, self.data, self.root, self.seed))
         elif self.variant == "digits":
             counts = {"train": self.size.digits, "validation": self.size.validation, "test": self.size.test}
@@ -119,8 +119,8 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured]):
 
     # ------------------------------------------------------------------ trainings
 
-    def stages(self, folder, progress):
-        at = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
+    def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
+        at: At = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
         if self.data is not None:
             return (yield from self._caption(self._captioner(), None, self.epochs or self.size.photo_epochs, at))
         if self.variant == "digits":
@@ -137,7 +137,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured]):
             trained.noisy = yield from self._noisy(captioner.encoder, self.material.noisy, epochs, at)
         return trained
 
-    def _caption(self, captioner: Captioner, annotations: np.ndarray | None, epochs: int,
+    def _caption(self, captioner: TellCaptioner, annotations: np.ndarray | None, epochs: int,
                  at: At) -> Generator[Trainer, None, Trained]:
         """Teach captions to the captioner that the variant is about, and watch it on the validation part."""
         parts, vocabulary = self.material.parts, self.material.vocabulary
@@ -154,7 +154,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured]):
         return Trained(captioner, trainer, untrained)
 
     def _smaller(self, encoder: PictureEncoder, annotations: np.ndarray, epochs: int,
-                 at: At) -> Generator[Trainer, None, dict[int, Captioner]]:
+                 at: At) -> Generator[Trainer, None, dict[int, TellCaptioner]]:
         """The same generator, trained for as many steps on fewer scenes."""
         train, found = self.material.parts["train"], {}
         for count in self.size.sizes:
@@ -164,7 +164,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured]):
                                       **at(f"captioner_{count}"))
         return found
 
-    def _noisy(self, encoder: PictureEncoder, noisy: Material, epochs: int, at: At) -> Generator[Trainer, None, Captioner]:
+    def _noisy(self, encoder: PictureEncoder, noisy: Material, epochs: int, at: At) -> Generator[Trainer, None, TellCaptioner]:
         """The same generator, trained for as many steps on one sentence a picture."""
         captioner = self._captioner(noisy.vocabulary, encoder)
         sentences, train = np.mean([len(c) for c in self.material.parts["train"].captions]), noisy.parts["train"]
@@ -180,7 +180,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured]):
         yield lecture_04.encoder_stage(attention.encoder, self.size.windows, self.size.window_rounds, self.seed, self.device,
                                        config=self.config, **at("windows"))
         pairs = CaptionPairs(train.captions, vocabulary, Vocabulary.pad)
-        objective = lambda decoded, targets, mask: (soft_objective(decoded, targets, mask, 0.0), {})
+        objective: Callable = lambda decoded, targets, mask: (soft_objective(decoded, targets, mask, 0.0), {})
         yield caption_stage(attention, train, pairs, objective, annotations=attention.annotate(train), epochs=epochs,
                             lr=lecture_04.OBJECTIVES["soft"].lr, config=self.config, device=self.device, **at("attention"))
         captioner = self._captioner()
@@ -195,7 +195,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured]):
         return trained
 
     def _captioner(self, vocabulary: Vocabulary | None = None, encoder: PictureEncoder | None = None,
-                   variant: str | None = None) -> Captioner:
+                   variant: str | None = None) -> TellCaptioner:
         """An untrained captioner that knows how frequent words are, if it has a W_d.
 
         Args:
@@ -221,8 +221,10 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured]):
                 options: dict) -> Trainer:
         """Answer questions about whole scenes, with the convolutional part as it is."""
         model = nn.Sequential(encoder.connected, nn.Linear(encoder.features, sum(classes))).to(self.device)
+        pretraining = self.material.pretraining
+        assert pretraining is not None   # photographs have no stage of scenes
         train, held = ((in_chunks(encoder.strips, encoder, part), answers(part))
-                       for part in (self.material.pretraining, self.material.parts["validation"]))
+                       for part in (pretraining, self.material.parts["validation"]))
         return classify_stage(model, model, classes, train, held, self.size.pretraining_rounds, device=self.device,
                               config=self.config, blas_threads=BLAS_THREADS, **options)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TypeAlias
 
 from ... import functional as F
 from ...autograd import Tensor
@@ -12,6 +13,9 @@ from ...models.show_and_tell import ShowTell
 from ...text import Vocabulary
 from ...train import Trainer
 from ..captioning.captioner import Captioner
+from ..lecture_04.systems import AttendCaptioner
+
+TellCaptioner: TypeAlias = "Captioner[PictureEncoder, ShowTell]"
 
 SPRITES = f"scenes of {CANVAS} x {CANVAS} pixels with one or two coloured sprites of 9 to 17 pixels"
 
@@ -44,8 +48,8 @@ class Rivals:
         taught: one vector of an encoder that was taught whole scenes.
     """
 
-    attention: Captioner
-    taught: Captioner
+    attention: AttendCaptioner
+    taught: TellCaptioner
 
 
 @dataclasses.dataclass
@@ -62,16 +66,16 @@ class Trained:
         rivals: of the variant "digits".
     """
 
-    captioner: Captioner
+    captioner: TellCaptioner
     trainer: Trainer
     untrained: float
     scene_trainer: Trainer | None = None
-    smaller: dict[int, Captioner] = dataclasses.field(default_factory=dict)
-    noisy: Captioner | None = None
+    smaller: dict[int, TellCaptioner] = dataclasses.field(default_factory=dict)
+    noisy: TellCaptioner | None = None
     rivals: Rivals | None = None
 
 
-def build(channels: int, picture_size: tuple[int, int], vocabulary: int, variant: str) -> Captioner:
+def build(channels: int, picture_size: tuple[int, int], vocabulary: int, variant: str) -> TellCaptioner:
     """The untrained captioner of a variant.
 
     Args:

@@ -74,13 +74,13 @@ def errors(words: Sequence[str], sprites: Sequence[Sprite]) -> int:
     """
     mentions, relation = read(words)
     places = [*range(len(sprites)), *[None] * len(mentions)]
-    least = None
+    counts = []
     for match in set(itertools.permutations(places, len(mentions))):
         count = sum(m.said if i is None else m.wrong(sprites[i]) for m, i in zip(mentions, match))
         count += sum(i not in match for i in range(len(sprites))) + sum(m.shape is None for m in mentions)
         count += relation is not None and not _holds(relation, match[:2], sprites)
-        least = count if least is None else min(least, count)
-    return least
+        counts.append(count)
+    return min(counts)
 
 
 def _holds(relation: str, match: tuple, sprites: Sequence[Sprite]) -> bool:

@@ -132,7 +132,7 @@ def betas(looks: Sequence[Look], kinds: bool = True) -> dict:
         for word, beta in zip(k.words, k.beta):
             by_word.setdefault(word, []).append(float(beta))
     mean = lambda chosen: float(np.mean([b for word in chosen for b in by_word[word]])) if chosen else math.nan
-    found = {"by word": {w: float(np.mean(b)) for w, b in sorted(by_word.items(), key=lambda item: -np.mean(item[1]))}}
+    found: dict = {"by word": {w: float(np.mean(b)) for w, b in sorted(by_word.items(), key=lambda item: -np.mean(item[1]))}}
     if kinds:
         found["content words"] = mean([w for w in by_word if w in CONTENT])
         found["function words"] = mean([w for w in by_word if w not in CONTENT])
@@ -162,7 +162,7 @@ def is_true(words: Sequence[str], scene: Scene) -> bool:
 def scored(sentences: list[tuple[str, ...]], part: Part) -> dict:
     """Caption metrics, and for scenes the share of sentences that are true."""
     found = caption_scores(sentences, part.captions)
-    if part.scenes is not None:
+    if part.scenes:
         found["right digits"] = float(np.mean([says_the_digits(s, scene) for s, scene in zip(sentences, part.scenes)]))
         found["true sentences"] = float(np.mean([is_true(s, scene) for s, scene in zip(sentences, part.scenes)]))
     return found
@@ -187,14 +187,15 @@ def gradient_variance(captioner: Captioner, pairs: CaptionPairs, annotations: np
     mask, parameters = targets != Vocabulary.pad, list(decoder.parameters())
     share, decoder.soft_share = decoder.soft_share, 0.0
     decoder.train()
-    sums = {name: [0.0, 0.0] for name in ("with baseline", "without")}
+    sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     try:
         for _ in range(samples):
             decoded = decoder(a, y, generator=draws)
             for name, b in (("with baseline", baseline), ("without", 0.0)):
                 loss, _ = objective.hard_objective(decoded, targets, mask, b)
                 g = np.concatenate([p.cpu().numpy().ravel() for p in grad(loss, parameters, retain_graph=True)]).astype(np.float64)
-                sums[name][0], sums[name][1] = sums[name][0] + g, sums[name][1] + g * g
+                total, square = sums.get(name, (np.zeros_like(g), np.zeros_like(g)))
+                sums[name] = total + g, square + g * g
     finally:
         decoder.soft_share = share
         decoder.eval()
@@ -248,9 +249,10 @@ def evaluate(trained: Trained, material: Material, samples: int, seed: int) -> M
         "parameters": sum(p.numel() for p in captioner.parameters()), "vocabulary": len(vocabulary),
         "captions": {name: scored(of_picture, part) for name, of_picture in sentences.items()},
         "people": leave_one_out(part.captions) if min(map(len, part.captions)) > 1 else None,
-        "beta": betas(given, kinds=part.scenes is not None), "coverage entropy": entropy}
-    if part.scenes is not None:
+        "beta": betas(given, kinds=bool(part.scenes)), "coverage entropy": entropy}
+    if trained.encoder_trainer is not None:
         metrics["encoder accuracy"] = trained.encoder_trainer.history["accuracy"][-1]
+    if part.scenes:
         of_given, of_written = (pointing(looks, part.scenes, grid) for looks in (given, written))
         metrics["attention"] = {
             "chance": of_given.chance,

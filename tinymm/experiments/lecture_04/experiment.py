@@ -8,6 +8,8 @@ it which word belongs to which place. Photographs have no such encoder, so there
 from __future__ import annotations
 
 import dataclasses
+import pathlib
+from collections.abc import Callable, Generator
 
 import numpy as np
 
@@ -25,7 +27,7 @@ from ..captioning.stage import BATCH, BLAS_THREADS, caption_stage
 from ..claims import Claim
 from .claims import claims_of, comparisons
 from .evaluation import Measured, evaluate, look, pointing
-from .systems import OBJECTIVES, WORLD, Objective, Trained, build, encoder_stage
+from .systems import OBJECTIVES, WORLD, AttendCaptioner, Objective, Trained, build, encoder_stage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +49,7 @@ SCALES = {"lecture": Scale(windows=20_000, window_rounds=2, train=8000, validati
           "smoke": Scale(windows=1500, window_rounds=2, train=250, validation=20, test=40, epochs=1, photo_epochs=2, samples=8)}
 
 
-class ShowAttendAndTell(CaptioningExperiment[Trained, Measured]):
+class ShowAttendAndTell(CaptioningExperiment[Trained, Measured, Material]):
     """The captioner with soft attention, hard attention, or soft attention with the doubly stochastic penalty."""
 
     number, title = 4, "Show, Attend and Tell"
@@ -88,15 +90,15 @@ class ShowAttendAndTell(CaptioningExperiment[Trained, Measured]):
     # ------------------------------------------------------------------ data and trainings
 
     def prepare(self) -> None:
-        if self.data is None:
+        if self.data is None or self.root is None:   # the two come together
             parts = {name: scene_part(DigitScenes(name, getattr(self.size, name), self.seed).scenes)
                      for name in ("train", "validation", "test")}
         else:
             parts = photo_parts(self.number, self.data, self.root, self.seed)
         self.material = Material.of(parts)
 
-    def stages(self, folder, progress):
-        at = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
+    def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
+        at: Callable[[str], dict] = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
         captioner = build(self.material.channels, len(self.material.vocabulary), self.objective.hard).to(self.device)
         encoder_trainer = None
         if self.data is None:
@@ -108,7 +110,7 @@ class ShowAttendAndTell(CaptioningExperiment[Trained, Measured]):
         yield trainer
         return Trained(captioner, trainer, baseline, encoder_trainer)
 
-    def _caption_stage(self, captioner: Captioner, baseline: attention_objective.MovingAverage, options: dict) -> Trainer:
+    def _caption_stage(self, captioner: AttendCaptioner, baseline: attention_objective.MovingAverage, options: dict) -> Trainer:
         parts, vocabulary = self.material.parts, self.material.vocabulary
         joint = self.data is not None   # otherwise the encoder does not change any more
         annotations, held = (None if joint else captioner.annotate(parts[name]) for name in ("train", "validation"))
@@ -116,7 +118,7 @@ class ShowAttendAndTell(CaptioningExperiment[Trained, Measured]):
         def validate():
             looks = look(captioner, vocabulary, parts["validation"], annotations=held)
             found = {"validation nats a word": sum(k.nats for k in looks) / sum(len(k.words) + 1 for k in looks)}
-            if parts["validation"].scenes is not None:
+            if parts["validation"].scenes:
                 grid = captioner.encoder.grid(*self.material.picture_size)
                 found["pointing"] = pointing(looks, parts["validation"].scenes, grid).accuracy
             return found

@@ -19,7 +19,7 @@ def boxes_of(look: Look, scene: Scene | None) -> list | None:
     """For each word of a sentence the box of the digit it names, or None."""
     if scene is None:
         return None
-    boxes = [None] * len(look.words)
+    boxes: list[tuple[int, int, int, int] | None] = [None] * len(look.words)
     for t, digit in zip(mentions(look.words), scene.digits):
         boxes[t] = digit.box
     return boxes
@@ -57,22 +57,22 @@ def all_figures(trained: Trained, measured: Measured, material: Material) -> dic
     shown = min(12, len(part))
     pictures = part.images(range(shown))
     sentences = measured.sentences["beam 5"]
-    correct = None if part.scenes is None else [is_true(s, scene) for s, scene in zip(sentences[:shown], part.scenes)]
+    correct = [is_true(s, scene) for s, scene in zip(sentences[:shown], part.scenes)] if part.scenes else None
     figures = {
         "learning.png": learning(trained.trainer.history, len(material.vocabulary)),
         "captions.png": plot.caption_grid(list(pictures), [" ".join(s) for s in sentences[:shown]],
                                           [" ".join(of_picture[0]) for of_picture in part.captions[:shown]], correct,
-                                          title="Sentences for pictures it has never seen, and one that a person could have said"
-                                          if part.scenes is None else "Sentences for scenes it has never seen (beam 5), "
-                                          "and one that is true"),
+                                          title="Sentences for scenes it has never seen (beam 5), and one that is true"
+                                          if part.scenes else "Sentences for pictures it has never seen, "
+                                          "and one that a person could have said"),
         "coverage.png": plot.heatmap(measured.coverage.reshape(grid), title="Mean attention of a whole sentence",
                                      colorbar="sum of α over the words"),
         "gates.png": gates(metrics)}
     for i in range(min(SHOWN, len(part))):
-        scene = None if part.scenes is None else part.scenes[i]
+        scene = part.scenes[i] if part.scenes else None
         if measured.written[i].words:   # an early model may say nothing at all
             figures[f"attention_{i + 1}.png"] = attention(pictures[i], measured.written[i], grid, scene)
-    if part.scenes is not None:
+    if part.scenes:
         figures["pointing.png"] = by_place(metrics)
     if "gradient variance" in metrics:
         figures["variance.png"] = plot.bars(metrics["gradient variance"], ylabel="total variance of the gradient",

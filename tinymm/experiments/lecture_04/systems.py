@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TypeAlias
 
 from ...data.worlds.digit_scenes import CANVAS
 from ...data.worlds.digit_windows import CLASSES, digit_windows
@@ -13,6 +14,8 @@ from ...text import Vocabulary
 from ...train import Trainer
 from ..captioning.captioner import Captioner
 from ..classify_stage import window_stage
+
+AttendCaptioner: TypeAlias = "Captioner[ConvEncoder, ShowAttendTell]"
 
 WORLD = f"scenes of {CANVAS} x {CANVAS} pixels with handwritten digits of 10 to 18 pixels"
 
@@ -42,13 +45,13 @@ class Trained:
         encoder_trainer: taught the encoder digits; None for photographs, where encoder and decoder learn together.
     """
 
-    captioner: Captioner
+    captioner: AttendCaptioner
     trainer: Trainer
     baseline: MovingAverage
     encoder_trainer: Trainer | None = None
 
 
-def build(channels: int, vocabulary: int, hard: bool) -> Captioner:
+def build(channels: int, vocabulary: int, hard: bool) -> AttendCaptioner:
     """The untrained captioner.
 
     Args:

@@ -48,7 +48,7 @@ def captions_of(part: Part) -> list[str]:
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:
     """The texts in another order: each picture with that of some other."""
     order = Stream("shuffled texts", seed).generator.permutation(len(texts))
-    return [texts[i] for i in order]
+    return [texts[int(i)] for i in order]
 
 
 class PicturesWithTexts(Dataset):
@@ -79,10 +79,10 @@ class PicturesWithTexts(Dataset):
 def distinct_pairs(world: WebPictures, count: int) -> list[int]:
     """Rows of pictures that show different things, kind after kind, for a matrix of all against all."""
     chosen: list[int] = []
-    kinds = list(dict.fromkeys(sorted(p.kind for p in world)))
+    kinds = list(dict.fromkeys(sorted(p.kind for p in world.pictures)))
     for n, kind in enumerate(kinds):
         seen: set[str] = set()
-        for i, p in enumerate(world):
+        for i, p in enumerate(world.pictures):
             full = p.kind != "sprite" or all(word in p.text for word in p.truth.split())   # the text must tell it from others
             if p.kind == kind and full and p.truth not in seen and len(seen) < (count + n) // len(kinds):
                 seen.add(p.truth)

@@ -71,9 +71,11 @@ def retrieval(model: CLIP, part: Part, ids: Callable[[list[str]], np.ndarray]) -
         ids: texts -> (N, L) integers.
     """
     n, texts = len(part), ids(captions_of(part))
-    how = {"count": n, "size": CHUNK, "device": model.logit_scale.device}
-    I_e = array_in_chunks(lambda x: F.normalize(model.encode_image(x), dim=1), lambda rows: pictures(part.images(rows)), **how)
-    T_e = array_in_chunks(lambda x: F.normalize(model.encode_text(x), dim=1), lambda rows: texts[rows.start:rows.stop], **how)
+    device = model.logit_scale.device
+    I_e = array_in_chunks(lambda x: F.normalize(model.encode_image(x), dim=1), lambda rows: pictures(part.images(rows)), n,
+                          CHUNK, device)
+    T_e = array_in_chunks(lambda x: F.normalize(model.encode_text(x), dim=1), lambda rows: texts[rows.start:rows.stop], n,
+                          CHUNK, device)
     cosines = Tensor(I_e) @ Tensor(T_e).T                                    # (n, n)
     return {"pairs": n, **{way: {f"R@{k}": recall_at_k(c, k) for k in (1, 5)}
                            for way, c in zip(WAYS, (cosines, cosines.T))}}
@@ -166,6 +168,6 @@ def attack(attacked: Attacked, answers: dict[str, np.ndarray]) -> dict:
 
 def reading(model: CLIP, web: Web) -> dict:
     """Which word stands on a sign."""
-    signs = [p for p in web.web["test"] if p.kind == "sign"]
+    signs = [p for p in web.web["test"].pictures if p.kind == "sign"]
     said = scores(model, web.tokenizer, np.stack([p.image for p in signs]), WORDS, (SIGN_PROMPT,)).argmax(1)
     return {"accuracy": accuracy(said, np.array([WORDS.index(p.truth) for p in signs])), "words": len(WORDS)}

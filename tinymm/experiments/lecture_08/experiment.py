@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
+from collections.abc import Callable, Generator
 
 import numpy as np
 
@@ -27,7 +29,7 @@ from ..captioning.parts import photo_parts
 from ..claims import Claim
 from ..experiment import Experiment
 from .claims import claims_of, comparisons
-from .data import Material, Photographs, PicturesWithTexts, Web, shuffled
+from .data import Photographs, PicturesWithTexts, Web, shuffled
 from .evaluation import WAYS, Measured, evaluate, evaluate_photographs, retrieval, zero_shot_scores
 from .snapshots import Snapshots
 from .systems import EMBEDDING, RESNET, TEXT, VIT, Trained, build, build_ngrams
@@ -86,6 +88,7 @@ class LearningFromText(Experiment[Trained, Measured]):
                 "vit": "Vision Transformer and text Transformer", "cbow": "ResNet and a bag of words",
                 "shuffled": "the control: every picture with the text of another"}
     datasets = NAMES
+    material: Web | Photographs
 
     @property
     def size(self) -> Scale:
@@ -109,14 +112,15 @@ class LearningFromText(Experiment[Trained, Measured]):
 
     def prepare(self) -> None:
         size = self.size
-        if self.data is not None:
-            self.material: Material = Photographs.of(photo_parts(self.number, self.data, self.root, self.seed))
+        if self.data is not None and self.root is not None:   # the two come together
+            self.material = Photographs.of(photo_parts(self.number, self.data, self.root, self.seed))
         else:
             self.material = Web.drawn({"train": size.train, "validation": size.validation, "test": size.signs},
                                       {"train": size.probe, "validation": size.validation, "test": size.test}, self.seed)
 
-    def stages(self, folder, progress):
-        at = lambda name: {"folder": folder and folder / name, "label": name if progress else None, "config": self.config}
+    def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
+        at: Callable[[str], dict] = lambda name: {"folder": folder and folder / name, "label": name if progress else None,
+                                                        "config": self.config}
         material, tokenizer = self.material, self.material.tokenizer
         model = build(self.variant, len(tokenizer), material.resolution, tokenizer.context_length).to(self.device)
         snapshots = Snapshots(model, material.shown[0], material.ids(material.shown[1]))

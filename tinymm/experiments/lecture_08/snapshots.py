@@ -23,7 +23,8 @@ class Snapshots:
     """
 
     def __init__(self, model: CLIP, images: np.ndarray, ids: np.ndarray):
-        self.model, self.images, self.ids, self.taken = model, images, ids, []
+        self.model, self.images, self.ids = model, images, ids
+        self.taken: list[list[list[float]]] = []
 
     def take(self) -> None:
         """Add the present matrix."""

@@ -15,7 +15,8 @@ from .snapshots import Snapshots
 EMBEDDING = 64
 PATCHES = 8          # in a row of a Vision Transformer's picture
 VIT = {"vision_layers": 3, "vision_width": 64, "vision_heads": 2}
-RESNET = {"vision_layers": [1, 1, 1, 1], "vision_width": 16, "vision_patch_size": None, "vision_heads": 8}
+LAYERS, WIDTH, HEADS = [1, 1, 1, 1], 16, 8   # of the ResNet
+RESNET = {"vision_layers": LAYERS, "vision_width": WIDTH, "vision_patch_size": None, "vision_heads": HEADS}
 TEXT = {"width": 64, "heads": 2, "layers": 2}
 
 
@@ -28,7 +29,7 @@ def build(variant: str, vocabulary: int, resolution: int = CANVAS, context: int 
         resolution: pixels a side of a picture; a Vision Transformer has 8 x 8 patches of it.
         context: the longest text, with its start and end.
     """
-    tower = {**VIT, "vision_patch_size": resolution // PATCHES} if variant == "vit" else RESNET
+    tower: dict = {**VIT, "vision_patch_size": resolution // PATCHES} if variant == "vit" else RESNET
     return CLIP(EMBEDDING, resolution, context_length=context, vocab_size=vocabulary, transformer_width=TEXT["width"],
                 transformer_heads=TEXT["heads"], transformer_layers=TEXT["layers"],
                 text_encoder="cbow" if variant == "cbow" else "transformer", **tower)
@@ -36,7 +37,7 @@ def build(variant: str, vocabulary: int, resolution: int = CANVAS, context: int 
 
 def build_ngrams(dictionary: NGramDictionary) -> NGramPictures:
     """The untrained model of phrases, with the picture tower that CLIP has in the variant ``resnet``."""
-    return NGramPictures(dictionary, RESNET["vision_layers"], EMBEDDING, RESNET["vision_heads"], CANVAS, RESNET["vision_width"])
+    return NGramPictures(dictionary, LAYERS, EMBEDDING, HEADS, CANVAS, WIDTH)
 
 
 @dataclasses.dataclass

@@ -283,7 +283,7 @@ ATTENTION_POOL = Task(
         Mistake("every token asks, and the answers are averaged; only the first token asks",
                 partial(attention_pool, asks=lambda s: s, join=lambda y: _joined(y.mean(2, keepdim=True)))),
         Mistake("there is one head with all D features; each head has its own scores and softmax, over its D / heads features",
-                lambda *args: attention_pool(*args[:-1], 1)),
+                lambda x, p, W_q, W_k, W_v, heads: attention_pool(x, p, W_q, W_k, W_v, 1)),
         Mistake("the heads are cut wrongly: (B, L+1, D) becomes (B, L+1, heads, d), and only then are the axes of tokens and heads "
                 "swapped; reshaping to (B, heads, L+1, d) at once mixes the tokens", partial(attention_pool, part=_mixed)),
         Mistake("the heads take turns with the features; a head has d features that stand together: reshape to "

@@ -9,6 +9,7 @@ those of the published models.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class CLIP(nn.Module):
         logit_scale: t (), the logarithm of the inverse temperature.
     """
 
-    def __init__(self, embed_dim: int, image_resolution: int, vision_layers: int | tuple[int, int, int, int], vision_width: int,
+    def __init__(self, embed_dim: int, image_resolution: int, vision_layers: int | Sequence[int], vision_width: int,
                  vision_patch_size: int | None, context_length: int, vocab_size: int, transformer_width: int,
                  transformer_heads: int, transformer_layers: int, *, text_encoder: str = "transformer",
                  hidden_act: str = "quick_gelu", vision_heads: int | None = None, eos_token_id: int | None = None):
@@ -68,7 +69,7 @@ class CLIP(nn.Module):
             text_encoder=text_encoder, hidden_act=hidden_act, vision_heads=vision_heads, eos_token_id=eos_token_id)
         self.context_length, self.vocab_size, self.eos_token_id = context_length, vocab_size, eos_token_id
         self.text_encoder = text_encoder
-        if isinstance(vision_layers, (tuple, list)):
+        if isinstance(vision_layers, Sequence):
             heads = vision_width * 32 // 64 if vision_heads is None else vision_heads
             self.visual: nn.Module = ModifiedResNet(vision_layers, embed_dim, heads, image_resolution, vision_width)
         elif vision_patch_size is None:

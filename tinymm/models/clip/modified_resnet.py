@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ... import functional as F
 from ... import nn
 from ...autograd import Tensor
@@ -95,8 +97,7 @@ class ModifiedResNet(nn.Module):
         ValueError: another number of stages, or a resolution that 32 does not divide.
     """
 
-    def __init__(self, layers: tuple[int, int, int, int], output_dim: int, heads: int, input_resolution: int = 224,
-                 width: int = 64):
+    def __init__(self, layers: Sequence[int], output_dim: int, heads: int, input_resolution: int = 224, width: int = 64):
         super().__init__()
         if len(layers) != 4 or min(layers) < 1:
             raise ValueError(f"ModifiedResNet: layers={tuple(layers)} must be four numbers of blocks, each at least 1")

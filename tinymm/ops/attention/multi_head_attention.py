@@ -100,7 +100,7 @@ def multi_head_attention_forward(
     given = key.shape[0]
     if (bias_k is None) != (bias_v is None):
         raise ValueError(f"{op}: bias_k and bias_v go together; only one of them was given")
-    if bias_k is not None:
+    if bias_k is not None and bias_v is not None:
         k, v = (cat([t, b.expand(1, batch, embed)]) for t, b in ((k, bias_k), (v, bias_v)))
     q, k, v = (permute(reshape(t, t.shape[0], batch, num_heads, embed // num_heads), 1, 2, 0, 3)
                for t in (q, k, v))                                             # (N, h, length, E / h)

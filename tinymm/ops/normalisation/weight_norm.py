@@ -37,8 +37,9 @@ def weight_norm(v: Tensor, g: Tensor, dim: int | None = 0) -> Tensor:
         TypeError: integers.
     """
     v, g = floating("weight_norm", "v", v), floating("weight_norm", "g", g)
+    want: tuple[int, ...] = ()
     if dim is None:
-        over, want = tuple(range(v.ndim)), ()
+        over = tuple(range(v.ndim))
     else:
         kept = axis("weight_norm", dim, v.ndim)
         over = tuple(i for i in range(v.ndim) if i != kept)

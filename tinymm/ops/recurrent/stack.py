@@ -86,7 +86,8 @@ def _weights(name: str, gates: int, input, params, has_biases: bool, num_layers:
                          f"and has_biases={has_biases} want {num_layers * directions * each}: for each layer and "
                          "direction w_ih, w_hh" + (", b_ih, b_hh" if has_biases else ""))
     T, B, D = input.shape
-    groups, features = [], D
+    groups: list[tuple] = []
+    features = D
     for i in range(num_layers * directions):
         suffix = f"l{i // directions}" + ("_reverse" if i % directions else "")
         w_ih, w_hh, *biases = params[each * i:each * i + each]
