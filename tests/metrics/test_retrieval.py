@@ -152,5 +152,12 @@ def test_the_other_way_each_candidate_needs_a_query():
 
 
 def test_the_first_candidate_is_the_least():
-    with pytest.raises(ValueError, match="recall_at_k: k=0; it must be at least 1"):
+    with pytest.raises(ValueError, match="recall_at_k: k=0 must be a positive integer"):
         recall_at_k(np.eye(3), 0)
+
+
+@pytest.mark.parametrize("k", [1.0, 1.5, True, (1, 5)])
+def test_k_is_an_integer(k):
+    assert recall_at_k(np.eye(3), np.int64(1)) == 1
+    with pytest.raises(TypeError, match="recall_at_k: k=.* must be an integer"):
+        recall_at_k(np.eye(3), k)

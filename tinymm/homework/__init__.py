@@ -1,8 +1,8 @@
 """The exercise checker: are a student's functions right, and if not, what is wrong, and where?
 
 Three doors to one judgement: ``python -m tinymm check 04 my.py`` in a terminal, ``check("04")`` in a notebook, and
-``pytest_cases("04", "my.py")`` for pytest. ``exercise.py`` says what an exercise is made of; each lecture's is one file
-named after its number, and having that file is all that it takes to be found.
+``pytest_cases("04", "my.py")`` for pytest. ``exercise.py`` says what an exercise is made of; each lecture's is one file in
+``exercises``, and having that file is all that it takes to be found.
 """
 
 from .checker import check, pytest_cases

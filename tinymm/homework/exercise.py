@@ -1,6 +1,6 @@
 """What an exercise is: tasks, each a function to write (mostly with its backward), cases, and the usual mistakes.
 
-An exercise is a module ``exercise_NN.py`` that defines ``EXERCISE``. Its references are written with Tensors: a
+An exercise is a module ``exercises/lecture_NN.py`` that defines ``EXERCISE``. Its references are written with Tensors: a
 computation of its own kind, whose gradients the engine derives, to hold a student's NumPy against.
 """
 

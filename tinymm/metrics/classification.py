@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd.host import to_numpy
+from ..autograd.integers import integer
 
 
 def accuracy(said, labels) -> float:
@@ -38,9 +39,9 @@ def top_k_accuracy(scores, labels, k: int = 5) -> float:
 
     Raises:
         ValueError: shapes that do not fit, no row, another k, a label that is no class, NaN among the scores.
-        TypeError: labels that are not integers.
+        TypeError: labels that are not integers, or k.
     """
-    scores, labels = to_numpy(scores), to_numpy(labels)
+    scores, labels, k = to_numpy(scores), to_numpy(labels), integer("top_k_accuracy", "k", k)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or not len(labels) or not 1 <= k <= scores.shape[1]:
         raise ValueError(f"top_k_accuracy: scores {scores.shape}, labels {labels.shape}, k={k}; they must be (N, C) with N at "
                          "least 1, (N,), and from 1 to C")
@@ -66,10 +67,10 @@ def confusion(labels, said, classes: int) -> np.ndarray:
         (C, C) float64.
 
     Raises:
-        ValueError: shapes that do not fit, no row, a label or an answer that is no class.
-        TypeError: labels or answers that are not integers.
+        ValueError: shapes that do not fit, no row, no class, a label or an answer that is no class.
+        TypeError: labels, answers or ``classes`` that are not integers.
     """
-    labels, said = to_numpy(labels), to_numpy(said)
+    labels, said, classes = to_numpy(labels), to_numpy(said), integer("confusion", "classes", classes, 1)
     if labels.ndim != 1 or labels.shape != said.shape or not len(labels):
         raise ValueError(f"confusion: labels of shape {labels.shape} and answers of shape {said.shape}; both must be (N,) with N "
                          "at least 1")

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..autograd.host import to_numpy
+from ..autograd.integers import integer
 
 
 def ranks(scores, own=None) -> np.ndarray:
@@ -60,9 +61,9 @@ def recall_at_k(scores, k: int, own=None) -> float:
 
     Raises:
         ValueError: k below 1.
+        TypeError: k is no integer.
     """
-    if k < 1:
-        raise ValueError(f"recall_at_k: k={k}; it must be at least 1, the first candidate")
+    k = integer("recall_at_k", "k", k, 1)
     above, tied, own_tied = _counts("recall_at_k", scores, own)
     places = np.clip(k - above, 0, tied)                    # (N,), those of the first K that tied candidates take
     missed = np.ones(len(above))                            # (N,), the probability that no own one is there

@@ -1,6 +1,6 @@
 """Floor 3: Modules and layers, with PyTorch's names, arguments and state-dict keys."""
 
-from . import init, utils
+from . import chunks, init, utils
 from .activation import (ELU, GELU, Dropout, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softmin,
                          Softplus, Tanh)
 from .attention import MultiheadAttention
@@ -32,4 +32,4 @@ __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "Adapt
            "Parameter", "ParameterList", "PixelShuffle", "PixelUnshuffle", "RMSNorm", "RNN", "RNNCell", "ReLU", "Sequential",
            "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softmin", "Softplus", "Tanh", "TransformerDecoder",
            "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten",
-           "Unfold", "Upsample", "generate_square_subsequent_mask", "init", "utils"]
+           "Unfold", "Upsample", "chunks", "generate_square_subsequent_mask", "init", "utils"]

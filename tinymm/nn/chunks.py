@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..autograd import Tensor, no_grad
+from ..autograd.integers import integer
 
 Found = TypeVar("Found")
 
@@ -28,9 +29,9 @@ def in_chunks(function: Callable[[range], Found], count: int, size: int) -> list
 
     Raises:
         ValueError: chunks of less than one row.
+        TypeError: ``size`` is no integer.
     """
-    if size < 1:
-        raise ValueError(f"in_chunks: size={size}; a chunk has at least one row")
+    size = integer("in_chunks", "size", size, 1)
     with no_grad():
         return [function(range(i, min(i + size, count))) for i in range(0, count, size)]
 

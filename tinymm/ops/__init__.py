@@ -1,1 +1,2 @@
-"""Floor 2: the fused operations, one file each with its four rungs (see fused.py), or one room whose files are its rungs."""
+"""Floor 2: the fused operations, in rooms by family, one file each with its four rungs (see
+fused.py); attention, convolution and the LSTM have some of their rungs in files beside it."""

@@ -1,6 +1,6 @@
 """Floor 4: figures. Every function returns a matplotlib Figure and leaves pyplot's global state alone.
 
-``import tinymm`` does not import this room, since it imports matplotlib: ``from tinymm import plot`` does.
+``import tinymm`` leaves this room, which imports matplotlib, until ``tinymm.plot`` is first asked for.
 """
 
 from .attention import attention_pair, attention_words, spread_attention

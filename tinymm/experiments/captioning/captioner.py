@@ -20,7 +20,7 @@ D = TypeVar("D", bound=nn.Module)
 CHUNK = 256          # pictures that are encoded or captioned at a time when nothing is trained
 
 
-def in_chunks(function: Callable, encoder: nn.Module, part: Part) -> np.ndarray:
+def of_all_pictures(function: Callable, encoder: nn.Module, part: Part) -> np.ndarray:
     """``function`` of all pictures of a part, with the encoder in evaluation; few pictures are in memory at a time."""
     encoder.eval()
     return chunks.array_in_chunks(function, part.images, len(part), CHUNK, next(encoder.parameters()).device)
@@ -43,7 +43,7 @@ class Captioner(nn.Module, Generic[E, D]):
 
     def annotate(self, part: Part) -> np.ndarray:
         """What the encoder says of all pictures of a part (N, ...), for reading only."""
-        return in_chunks(self.encoder, self.encoder, part)
+        return of_all_pictures(self.encoder, self.encoder, part)
 
     def search(self, a: np.ndarray, beam_size: int = 1, n_best: int = 1, max_length: int = 30) -> list[list[Hypothesis]]:
         """Sentences for what the encoder said (N, ...): greedy for ``beam_size`` 1, else by beam search, best first."""

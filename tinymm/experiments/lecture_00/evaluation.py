@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ... import functional as F
-from ... import nn
+from ... import metrics, nn
 from ...autograd import Tensor, grad, no_grad
 from ...autograd.gradcheck import gradcheck
 from ...backend.jit import kernel_mode, use_kernels
@@ -115,7 +115,7 @@ def step_size_curve(steps: np.ndarray) -> np.ndarray:
 def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
     """Share of the images whose most probable digit is the right one."""
     with no_grad():
-        return float((model(Tensor(images)).argmax(-1).numpy() == labels).mean())
+        return metrics.accuracy(model(Tensor(images)).argmax(-1), labels)
 
 
 # ---------------------------------------------------------------------- all of it

@@ -22,7 +22,7 @@ from ...models.conv_encoder import ConvEncoder
 from ...models.picture_encoder import PictureEncoder
 from ...text import Vocabulary
 from ...train import Trainer
-from ..captioning.captioner import Captioner, in_chunks
+from ..captioning.captioner import Captioner, of_all_pictures
 from ..captioning.lecture import CaptioningExperiment, Material
 from ..captioning.likelihood import nats
 from ..captioning.pairs import CaptionPairs
@@ -223,7 +223,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured, Worlds]):
         model = nn.Sequential(encoder.connected, nn.Linear(encoder.features, sum(classes))).to(self.device)
         pretraining = self.material.pretraining
         assert pretraining is not None   # photographs have no stage of scenes
-        train, held = ((in_chunks(encoder.strips, encoder, part), answers(part))
+        train, held = ((of_all_pictures(encoder.strips, encoder, part), answers(part))
                        for part in (pretraining, self.material.parts["validation"]))
         return classify_stage(model, model, classes, train, held, self.size.pretraining_rounds, device=self.device,
                               config=self.config, blas_threads=BLAS_THREADS, **options)

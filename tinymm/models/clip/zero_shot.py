@@ -64,7 +64,7 @@ def zero_shot(model: CLIP, image: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         model: CLIP, in evaluation.
-        image: (N, 3, R, R), as ``tinymm.data.clip_pictures`` gives them.
+        image: (N, 3, R, R), as ``tinymm.data.readers.clip_pictures`` gives them.
         weights: (C, E), from ``zero_shot_weights``.
     """
     with no_grad():
