@@ -8,8 +8,9 @@ Hard attention climbs the bound L_s = sum_s p(s|a) log p(y|s,a) <= log p(y|a) wi
 
     dL_s ~ d log p(y|s~,a) + lambda_r (log p(y|s~,a) - b) d log p(s~|a) + lambda_e dH[s~]
 
-With lambda_r = 1 and lambda_e = 0 the expectation of the right-hand side is the gradient of L_s, for any constant b; other
-values, and images with a soft context, bias it. b is the moving average of log p over the batches before.
+With lambda_r = 1 and lambda_e = 0 the expectation of the right-hand side is the gradient of L_s, for any
+constant b; other values, and images with a soft context, bias it. b is the moving average of log p over the
+batches before.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from .show_attend_and_tell import Decoded
 def doubly_stochastic_penalty(alpha: Tensor, mask: Tensor, tau: float = 1.0) -> Tensor:
     """sum_i (tau - sum_t alpha_ti)^2 for each image (B,): every place should get its share over the whole sentence.
 
-    The attention of a caption of C words sums to C, so with L places the least value is L (tau - C/L)^2, at an even
-    attention. The slide's "tau >= L/D" does not have the right unit; the authors' code has tau = 1.
+    The attention of a caption of C words sums to C, so with L places the least value is L (tau - C/L)^2, at
+    an even attention. The slide's "tau >= L/D" does not have the right unit; the authors' code has tau = 1.
 
     Args:
         alpha: (T, B, L).

@@ -1,8 +1,8 @@
 """A small convolutional encoder whose annotation vectors know what they see.
 
-Stages of a 3 x 3 convolution, batch normalisation, ReLU and a 2 x 2 max pooling, after the VGG network that the
-captioning papers take their features from (which has no batch normalisation). Each location of the last grid is one
-annotation vector a_i; its receptive field follows from the layers.
+Stages of a 3 x 3 convolution, batch normalisation, ReLU and a 2 x 2 max pooling, after the VGG network that
+the captioning papers take their features from (which has no batch normalisation). Each location of the last
+grid is one annotation vector a_i; its receptive field follows from the layers.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from ..backend.arrays import to_device
 class ConvEncoder(nn.Module):
     """Pictures to annotation vectors: (B, C, H, W) -> (B, L, D), in rows from the top.
 
-    VGG's features say where they are, because its receptive fields span the picture and meet its padded border. Ours are
-    small, so that the attention can be held against the truth; their place is therefore told by two coordinates in
-    [-1, 1], appended to each vector.
+    VGG's features say where they are, because its receptive fields span the picture and meet its padded
+    border. Ours are small, so that the attention can be held against the truth; their place is therefore told
+    by two coordinates in [-1, 1], appended to each vector.
 
     Args:
         in_channels: C, 1 for grey pictures and 3 for colour.
         channels: features of each stage; the grid has 1 / 2^stages of the picture's height and width.
-        coordinates: append the place (vertical, horizontal), so that D is two more than the last stage's features.
+        coordinates: append the place (vertical, horizontal), so that D is two more than the last stage's
+            features.
 
     Attributes:
         stride: pixels between two neighbouring annotation vectors.

@@ -1,9 +1,11 @@
-"""A linear probe: how good features are, measured by logistic regression on them (Radford et al. 2021, section 3.2, appendix A.3).
+"""A linear probe: how good features are, measured by logistic regression on them (Radford et al. 2021,
+section 3.2, appendix A.3).
 
     minimise over W, b:   1/2 |W|^2 + C sum_i -ln softmax(W f_i + b)[y_i]
 
-scikit-learn's objective, with its C; the bias is not penalised. Of two classes scikit-learn has one row of weights, the difference
-of the two here: its C is twice this one. The features stay as they are, no pictures are augmented.
+scikit-learn's objective, with its C; the bias is not penalised. Of two classes scikit-learn has one row of
+weights, the difference of the two here: its C is twice this one. The features stay as they are, no pictures
+are augmented.
 """
 
 from __future__ import annotations
@@ -94,8 +96,8 @@ def sweep(train: tuple, held: tuple, classes: int, max_iter: int = ITERATIONS) -
         max_iter: of each fit.
 
     Returns:
-        The probe with the highest accuracy (of equals that with the smallest C), fitted to ``train``; and C -> accuracy of
-        all that were tried, ascending.
+        The probe with the highest accuracy (of equals that with the smallest C), fitted to ``train``; and
+        C -> accuracy of all that were tried, ascending.
     """
     tried: dict[int, tuple[float, LinearProbe]] = {}   # exponent of C in 1 / STEPS decades -> (accuracy, probe)
 

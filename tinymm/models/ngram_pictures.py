@@ -1,4 +1,5 @@
-"""Visual N-Grams from pixels: CLIP's kind of picture tower, whose features predict phrases, to compare both on equal terms."""
+"""Visual N-Grams from pixels: CLIP's kind of picture tower, whose features predict phrases, to compare both
+on equal terms."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from .visual_ngrams import VisualNGrams
 class NGramPictures(nn.Module):
     """A picture tower and the phrases of a dictionary.
 
-    It learns by the naive loss. The smoothed one has no lower bound, since ratios of two phrases' probabilities may exceed 1.
-    Names are scored with smoothing, without which those of unseen pairs would have no score.
+    It learns by the naive loss. The smoothed one has no lower bound, since ratios of two phrases'
+    probabilities may exceed 1. Names are scored with smoothing, without which those of unseen pairs would
+    have no score.
 
     Args:
         dictionary: of the phrases.

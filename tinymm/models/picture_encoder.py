@@ -1,4 +1,5 @@
-"""An encoder that says what a whole picture shows in one vector, CNN(I), for models that see the picture once."""
+"""An encoder that says what a whole picture shows in one vector, CNN(I), for models that see the picture
+once."""
 
 from __future__ import annotations
 
@@ -13,9 +14,10 @@ from .conv_encoder import ConvEncoder
 class PictureEncoder(nn.Module):
     """Pictures to vectors: (B, C, H, W) -> (B, features).
 
-    The strongest response of each feature in the whole picture, in each row and in each column of the last grid (a pooling
-    in regions, as He et al. 2014, "Spatial Pyramid Pooling", whose regions are squares), then fully connected layers with
-    batch normalisation, the last without a ReLU. Rows and columns keep what is above and what is left of what.
+    The strongest response of each feature in the whole picture, in each row and in each column of the last
+    grid (a pooling in regions, as He et al. 2014, "Spatial Pyramid Pooling", whose regions are squares), then
+    fully connected layers with batch normalisation, the last without a ReLU. Rows and columns keep what is
+    above and what is left of what.
 
     Args:
         in_channels: C.

@@ -1,4 +1,5 @@
-"""Show and Tell (Vinyals et al. 2015): an LSTM that is shown a picture once, as if it were the first word of a sentence.
+"""Show and Tell (Vinyals et al. 2015): an LSTM that is shown a picture once, as if it were the first word of
+a sentence.
 
 The lecture's equations, symbol for symbol (S_0 is the start word, S_N the end):
 
@@ -9,12 +10,13 @@ The lecture's equations, symbol for symbol (S_0 is the start word, S_N the end):
     p_{t+1} = softmax(W_d m_t)              slide: p_{t+1} = softmax(m_t)                          next word
     log p(S|I) = sum over t = 1 ... N of log p_t(S_t)                                              likelihood
 
-The slide leaves out x_{-1}, biases, W_d and the last tanh, and starts its sum at t = 0, where S_0 is certain. Its two
-omissions belong together: without W_d the outputs are the logits, and a tanh would hold all of them between -1 and 1.
-``ShowTell(output_tanh=False, projection=False, bias=False)`` is the slide to the letter; it needs |V| units.
+The slide leaves out x_{-1}, biases, W_d and the last tanh, and starts its sum at t = 0, where S_0 is certain.
+Its two omissions belong together: without W_d the outputs are the logits, and a tanh would hold all of them
+between -1 and 1. ``ShowTell(output_tanh=False, projection=False, bias=False)`` is the slide to the letter; it
+needs |V| units.
 
-Words and picture start within +-0.08 (the authors' im2txt), so that neither drowns the other, and the forget gates at
-sigma(1): the picture has to survive several words before it is asked for.
+Words and picture start within +-0.08 (the authors' im2txt), so that neither drowns the other, and the forget
+gates at sigma(1): the picture has to survive several words before it is asked for.
 """
 
 from __future__ import annotations
@@ -42,8 +44,10 @@ class ShowTell(nn.Module):
         output_tanh: m_t = o_t tanh(c_t); False for the slide's m_t = o_t c_t.
         projection: p_{t+1} = softmax(W_d m_t + b_d); False for the slide's softmax(m_t).
         bias: of the gates.
-        image: "once", at step -1, or "every": added to each word's input too (which the paper found to be worse).
-        normalize: bring each of the picture's features to mean 0 and variance 1 first, by a batch normalisation.
+        image: "once", at step -1, or "every": added to each word's input too (which the paper found to be
+            worse).
+        normalize: bring each of the picture's features to mean 0 and variance 1 first, by a batch
+            normalisation.
         dropout: probability of dropping an input or an output of the LSTM, in training.
         pad: the id after the end of a sentence; its vector is zero.
 
@@ -118,8 +122,8 @@ class ShowTell(nn.Module):
             S: (T, B) integers: S_0, ..., S_{N-1}, the start word first, padded at the end.
 
         Returns:
-            Logits (T, B, |V|) of S_1, ..., S_N. What the LSTM says when it is shown the picture predicts nothing, and
-            is left out.
+            Logits (T, B, |V|) of S_1, ..., S_N. What the LSTM says when it is shown the picture predicts
+            nothing, and is left out.
 
         Raises:
             ValueError: shapes that do not fit, no steps.

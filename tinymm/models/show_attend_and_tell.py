@@ -9,8 +9,9 @@ The lecture's equations, symbol for symbol, for one step (t counts words; y_0 is
     p(y_t | a, y_1..t-1) ~ exp(L_o tanh(E y_{t-1} + L_h h_t + L_z z_t))                          deep output
     h_0 = f_init,h(mean of a_i),   c_0 = f_init,c(mean of a_i)
 
-The authors' code adds a constant to e_t, which a softmax does not see, and has a tanh in the deep output, which the slide
-leaves out (``output_tanh=False`` is the slide's reading). beta is a scalar, as the slide and the code have it.
+The authors' code adds a constant to e_t, which a softmax does not see, and has a tanh in the deep output,
+which the slide leaves out (``output_tanh=False`` is the slide's reading). beta is a scalar, as the slide and
+the code have it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Decoded:
         beta: (T, B), the gate.
         log_alpha: (T, B, L), log of ``alpha``; None with soft attention.
         locations: (T, B) int64, where hard attention looked; None with soft attention.
-        sampled: (B,) booleans, the images whose context was a sample; the others' was soft. None with soft attention.
+        sampled: (B,) booleans, the images whose context was a sample; the others' was soft. None with soft
+            attention.
     """
 
     logits: Tensor
@@ -67,7 +69,8 @@ class ShowAttendTell(nn.Module):
         pad: the word that stands for y_0 and after the end; its vector is zero.
 
     Attributes:
-        soft_share: with hard attention, the share of images that see the soft context in training (the paper's trick).
+        soft_share: with hard attention, the share of images that see the soft context in training (the
+            paper's trick).
     """
 
     def __init__(self, features: int, vocabulary: int, embedding: int = 64, hidden: int = 128, attention: int = 64,
@@ -132,7 +135,8 @@ class ShowAttendTell(nn.Module):
             Decoded, time first.
 
         Raises:
-            ValueError: shapes that do not fit, no steps, locations for a soft model or outside of the picture.
+            ValueError: shapes that do not fit, no steps, locations for a soft model or outside of the
+                picture.
         """
         if a.ndim != 3 or a.shape[2] != self.features:
             raise ValueError(f"ShowAttendTell: a has shape {a.shape}; it takes annotation vectors (B, L, D={self.features})")
@@ -171,8 +175,8 @@ class ShowAttendTell(nn.Module):
             tokens: (N,) the words just said; ``pad`` means none, and is what the first step takes.
             state: (h, c, a, keys), as ``start`` gives it.
 
-        Hard attention looks at its most probable location (the authors' code can do so, too, and by default takes the soft
-        context when it is tested); samples would make the sentences a matter of luck.
+        Hard attention looks at its most probable location (the authors' code can do so, too, and by default
+        takes the soft context when it is tested); samples would make the sentences a matter of luck.
         """
         h, c, a, keys = state
         alpha = self.scores(keys, h).softmax(-1)

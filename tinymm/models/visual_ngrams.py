@@ -5,11 +5,12 @@
     Jelinek-Mercer:   p(w_i | w_{i-n+1..i-1}) = lambda p_obs(w_i | w_{i-n+1..i-1}) + (1 - lambda) p(w_i | w_{i-n+2..i-1})
                       L = - sum over i of ln p(w_i | the words before it)
 
-p_obs of a word after others is the ratio of two phrases' p_obs, 0 where the longer one is not in D; for the word alone, p is
-p_obs itself. As all phrases share one softmax, a ratio can exceed 1: these are scores that behave like probabilities, as in
-the paper. For the same reason the smoothed loss has no lower bound: in "a b c" the ratios have p_obs(a b) p_obs(b c) / p_obs(b),
-which grows without end as p_obs(b) vanishes. Hence all is computed in logarithms, which do not overflow. A phrase that is not
-in D has no naive score, but a smoothed one, as long as each of its words is in D.
+p_obs of a word after others is the ratio of two phrases' p_obs, 0 where the longer one is not in D; for the
+word alone, p is p_obs itself. As all phrases share one softmax, a ratio can exceed 1: these are scores that
+behave like probabilities, as in the paper. For the same reason the smoothed loss has no lower bound: in
+"a b c" the ratios have p_obs(a b) p_obs(b c) / p_obs(b), which grows without end as p_obs(b) vanishes. Hence
+all is computed in logarithms, which do not overflow. A phrase that is not in D has no naive score, but a smoothed
+one, as long as each of its words is in D.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class VisualNGrams(nn.Module):
         features: length d of phi(I).
         dictionary: D.
         smoothing: lambda of Jelinek-Mercer, between 0 and 1.
-        stochastic: in training, normalise over the phrases of the batch only (the paper's stochastic output layer).
+        stochastic: in training, normalise over the phrases of the batch only (the paper's stochastic output
+            layer).
 
     Attributes:
         e: (|D|, d), the phrases' embeddings.
@@ -64,7 +66,8 @@ class VisualNGrams(nn.Module):
 
         Args:
             phi: (B, d), features of the pictures.
-            comments: B lists of words. Words that are not in D are left out of the sums, with what follows from them.
+            comments: B lists of words. Words that are not in D are left out of the sums, with what follows
+                from them.
             kind: "naive" or "jelinek_mercer".
 
         Raises:
@@ -116,8 +119,8 @@ class VisualNGrams(nn.Module):
         Args:
             phi: (B, d).
             phrases: P lists of words.
-            kind: "naive" (the phrase's own ln p_obs; -inf where it is not in D) or "jelinek_mercer" (its words one after the
-                other; -inf where one of them is not in D).
+            kind: "naive" (the phrase's own ln p_obs; -inf where it is not in D) or "jelinek_mercer" (its
+                words one after the other; -inf where one of them is not in D).
         """
         found = np.full((phi.shape[0], len(phrases)), -np.inf)
         with no_grad():

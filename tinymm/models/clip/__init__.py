@@ -1,7 +1,7 @@
 """CLIP (Radford et al. 2021): two towers, one for pictures and one for texts, that meet in one space.
 
-``clip.py`` puts the parts together, ``contrastive_loss.py`` has the lecture's pseudo-code; parameters have the names of the
-published checkpoints, which ``CLIP.from_pretrained`` reads.
+``clip.py`` puts the parts together, ``contrastive_loss.py`` has the lecture's pseudo-code; parameters have
+the names of the published checkpoints, which ``CLIP.from_pretrained`` reads.
 """
 
 from .clip import CLIP

@@ -2,8 +2,8 @@
 
     T_f = LN(mean of the embeddings of the text's words)        T_e = T_f W_t
 
-The paper names it in its pseudo-code and its study of efficiency only, and no code was published; this is our reading of it.
-The order of words is lost: "red on blue" is "blue on red".
+The paper names it in its pseudo-code and its study of efficiency only, and no code was published; this is our
+reading of it. The order of words is lost: "red on blue" is "blue on red".
 """
 
 from __future__ import annotations

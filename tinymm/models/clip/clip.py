@@ -2,8 +2,8 @@
 
     I_e = picture tower (N, E), T_e = text tower (N, E), both of length 1        logits = e^t I_e T_e^T
 
-The picture tower is a ResNet or a Vision Transformer, the text tower a Transformer or a bag of words. Names of parameters are
-those of the published models.
+The picture tower is a ResNet or a Vision Transformer, the text tower a Transformer or a bag of words. Names
+of parameters are those of the published models.
 """
 
 from __future__ import annotations
@@ -45,13 +45,15 @@ class CLIP(nn.Module):
         vocab_size: number of tokens.
         transformer_width: features D of a text's token.
         transformer_heads, transformer_layers: of the text's Transformer; not used by "cbow".
-        text_encoder: "transformer", or "cbow" for the mean of the embeddings of a text's words, without their order.
+        text_encoder: "transformer", or "cbow" for the mean of the embeddings of a text's words, without their
+            order.
         hidden_act: "quick_gelu" as in the published models, or "gelu".
         vision_heads: heads of the picture tower's attention; by default one for 64 features.
         eos_token_id: the token at a text's end; None for the largest id, as in OpenAI's vocabulary.
 
     Attributes:
-        visual: the picture tower; token_embedding, positional_embedding, transformer, ln_final, text_projection: the text tower.
+        visual: the picture tower; token_embedding, positional_embedding, transformer, ln_final,
+            text_projection: the text tower.
         logit_scale: t (), the logarithm of the inverse temperature.
     """
 
@@ -170,18 +172,20 @@ class CLIP(nn.Module):
         """A model from a published checkpoint, or from what ``save_pretrained`` wrote.
 
         Args:
-            path: a folder in Hugging Face's layout (config.json and model.safetensors), or a safetensors file with OpenAI's
-                names, from whose shapes the architecture follows.
-            options: arguments of CLIP that the file does not tell, or tells wrongly: a file with OpenAI's names says nothing of
-                ``hidden_act``, nor of heads (one for 64 features, as in all that OpenAI published).
+            path: a folder in Hugging Face's layout (config.json and model.safetensors), or a safetensors file
+                with OpenAI's names, from whose shapes the architecture follows.
+            options: arguments of CLIP that the file does not tell, or tells wrongly: a file with OpenAI's
+                names says nothing of ``hidden_act``, nor of heads (one for 64 features, as in all that OpenAI
+                published).
 
         Returns:
-            The model, ready to be used (``eval()``); float32, or float64 if the file is. Half precision becomes float32.
+            The model, ready to be used (``eval()``); float32, or float64 if the file is. Half precision
+            becomes float32.
 
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file that is damaged, or a tensor that is missing, left over or of another shape; the message names the
-                file, the tensor and the shape.
+            ValueError: a file that is damaged, or a tensor that is missing, left over or of another shape;
+                the message names the file, the tensor and the shape.
         """
         file, found, state = read_clip(path)
         model = nn.utils.skip_init(cls, **{**found, **options})

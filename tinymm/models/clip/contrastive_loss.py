@@ -1,12 +1,12 @@
 """The contrastive loss of CLIP (Radford et al. 2021, figure 3) and the bound on its temperature.
 
-Of n pictures and n texts, the n pairs of one index belong together; each picture has to find its text among n, and each text
-its picture. Slips of the pseudo-code:
+Of n pictures and n texts, the n pairs of one index belong together; each picture has to find its text among
+n, and each text its picture. Slips of the pseudo-code:
 
-*   "t - learned temperature parameter": t is the logarithm of the *inverse* temperature. It starts at ln(1 / 0.07), and e^t is
-    kept at 100 or less (section 2.5), which the pseudo-code leaves out.
-*   ``loss_i`` has ``axis=0``: with rows as pictures, that normalises over the pictures *for each text*, where one would call
-    it the texts' loss. The mean of both does not care.
+*   "t - learned temperature parameter": t is the logarithm of the *inverse* temperature. It starts at
+    ln(1 / 0.07), and e^t is kept at 100 or less (section 2.5), which the pseudo-code leaves out.
+*   ``loss_i`` has ``axis=0``: with rows as pictures, that normalises over the pictures *for each text*, where
+    one would call it the texts' loss. The mean of both does not care.
 *   "T[n, 1]" is T[n, l], l the length of a text.
 """
 
@@ -51,7 +51,8 @@ def clip_loss(logits_per_image: Tensor) -> Tensor:
     """The last four lines of the pseudo-code: the mean of both cross-entropies.
 
     Args:
-        logits_per_image: (n, n), e^t times the cosine of picture (row) and text (column); ``CLIP.forward``'s first result.
+        logits_per_image: (n, n), e^t times the cosine of picture (row) and text (column); ``CLIP.forward``'s
+            first result.
 
     Returns:
         The loss, a number; ln n where nothing tells the pairs apart.
@@ -75,8 +76,8 @@ def clip_loss(logits_per_image: Tensor) -> Tensor:
 def clip_temperature_(t: Tensor, largest: float = LARGEST_T) -> Tensor:
     """Set t back to ``largest`` if a step went beyond; call it after every step of the optimiser.
 
-    The value is bounded, not its gradient: at the bound, t can still come back. t belongs in a parameter group without weight
-    decay, which would pull the temperature towards 1.
+    The value is bounded, not its gradient: at the bound, t can still come back. t belongs in a parameter
+    group without weight decay, which would pull the temperature towards 1.
 
     Args:
         t: the logarithm of the inverse temperature (``CLIP.logit_scale``); changed in place.

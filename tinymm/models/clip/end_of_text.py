@@ -1,7 +1,7 @@
 """Where a text ends: the feature of a text is read at its end-of-text token, which has seen all of it.
 
-OpenAI's vocabulary has that token last, so its place is the largest id's. Vocabularies with other tokens after it need the
-id itself.
+OpenAI's vocabulary has that token last, so its place is the largest id's. Vocabularies with other tokens
+after it need the id itself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The ResNet of CLIP: He et al. 2016 with three changes (Radford et al. 2021, section 2.4).
 
 *   The stem is three 3 x 3 convolutions and an average pool (He et al. 2019, "ResNet-D").
-*   Where a block halves the picture, an average pool does, in the branch and in the shortcut; every convolution of a block has
-    stride 1 (Zhang 2019: a convolution with a stride takes samples of what it has not blurred).
+*   Where a block halves the picture, an average pool does, in the branch and in the shortcut; every
+    convolution of a block has stride 1 (Zhang 2019: a convolution with a stride takes samples of what it has
+    not blurred).
 *   Attention pools the last feature map, with its mean as the query, instead of the mean itself.
 """
 

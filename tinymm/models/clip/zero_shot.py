@@ -1,9 +1,11 @@
-"""Zero-shot classification (Radford et al. 2021, section 3.1): the classifier is what the text tower says of the classes' names.
+"""Zero-shot classification (Radford et al. 2021, section 3.1): the classifier is what the text tower says of
+the classes' names.
 
     w_c = mean over prompts of T_e(prompt with c), made of length 1        logits = e^t I_e . w_c
 
-A linear classifier without bias, whose weights nobody trained. Prompts are averaged in the space of the embeddings, each made
-of length 1 first (section 3.1.4), so many of them cost no more than one when pictures are classified.
+A linear classifier without bias, whose weights nobody trained. Prompts are averaged in the space of the
+embeddings, each made of length 1 first (section 3.1.4), so many of them cost no more than one when pictures
+are classified.
 """
 
 from __future__ import annotations
