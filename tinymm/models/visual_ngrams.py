@@ -9,8 +9,8 @@ p_obs of a word after others is the ratio of two phrases' p_obs, 0 where the lon
 word alone, p is p_obs itself. As all phrases share one softmax, a ratio can exceed 1: these are scores that
 behave like probabilities, as in the paper. For the same reason the smoothed loss has no lower bound: in
 "a b c" the ratios have p_obs(a b) p_obs(b c) / p_obs(b), which grows without end as p_obs(b) vanishes. Hence
-all is computed in logarithms, which do not overflow. A phrase that is not in D has no naive score, but a smoothed
-one, as long as each of its words is in D.
+all is computed in logarithms, which do not overflow. A phrase that is not in D has no naive score, but a
+smoothed one, as long as each of its words is in D.
 """
 
 from __future__ import annotations
