@@ -64,7 +64,7 @@ def test_ties_have_the_mean_rank_of_statistics():
 
 @pytest.mark.parametrize("n", [1, 7, 60])
 def test_a_constant_scorer_guesses(n):
-    """L1-C9, L3: R@K = K/N, and the median rank is in the middle, also where all that it gives is the lowest score."""
+    """R@K = K/N, and the median rank is in the middle, also where all that it gives is the lowest score."""
     for value in (0.0, 3.5, -np.inf, np.inf):
         scores = np.full((n, n), value)
         for k in (1, 5, 10, n):

@@ -23,8 +23,8 @@ BEAM = 20                # k of the slide
 BEAMS = (1, 2, 3, 5, 10, 20)
 N_BEST = 15              # sentences a picture in the paper's look at novelty
 NEIGHBOURS = 5           # of the slide's table
-FEW = 3                  # of criterion L2-C8
-MANY_DIGITS = 3          # things in a scene from which attention should pay (criterion L4-C9)
+FEW = 3                  # nearest words, of which a share should be of the same kind
+MANY_DIGITS = 3          # things in a scene from which attention should pay
 
 
 # ---------------------------------------------------------------------- words
@@ -180,7 +180,7 @@ def noisy(captioner: Captioner, material: Material) -> dict:
 
 
 def against_attention(systems: Mapping[str, Captioner], vocabulary: Vocabulary, test: Part) -> dict:
-    """Criterion L4-C9: attention against one vector, on scenes with three digits and on all."""
+    """Attention against one vector, on scenes with three digits and on all."""
     many = [i for i, scene in enumerate(test.scenes) if len(scene.digits) >= MANY_DIGITS]
     found = {}
     for name, captioner in systems.items():
