@@ -1,11 +1,12 @@
-"""Tests in several processes at once: ``pytest -n auto --dist loadgroup``.
+"""Tests in several processes at once: ``pytest -n auto --dist loadfile``.
 
 Processes that share the cores must not wait for each other: BLAS has one thread in each and in its children, since OpenBLAS's
-threads spin while they wait, and lectures train on one thread. What shares compiled kernels or a trained model runs in one
-process; so each kernel is compiled once, and the notebooks, which come last, find all of them.
+threads spin while they wait, and lectures train on one thread. What shares a trained model or compiled kernels runs in one
+process, so that nothing is made twice.
 """
 
 import os
+import re
 
 import pytest
 
@@ -20,21 +21,26 @@ def pytest_configure(config):
             os.environ.setdefault(name, "1")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    if hasattr(config, "workerinput"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """``--dist loadfile``, but tests of registered operations stay with their kernels' file, and each notebook is alone."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
 
+    from tests.sampling import OPERATIONS
 
-def group_of(item) -> str:
-    """What has to run in the same process: an operation's kernels, a notebook alone, a file."""
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    operation = params.get("operation")
-    fused = getattr(operation, "fused", None)
-    if fused:
-        return ".".join(fused.__module__.split(".")[:4])   # the file, or the room whose files are its rungs
-    return item.nodeid if "source" in params and item.path.parent.name == "lectures" else item.nodeid.partition("::")[0]
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            if file.endswith("test_notebooks.py"):
+                return nodeid
+            named = re.search(r"\[(.*)\]$", test)   # [parallel-lstm_cell-0] is one of lstm_cell's
+            operation = next((OPERATIONS[part] for part in named[1].split("-") if part in OPERATIONS), None) if named else None
+            fused = operation and operation.fused
+            return ".".join(fused.__module__.split(".")[:4]) if fused else file   # the file, or the room whose files are its rungs
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="module", autouse=True)
