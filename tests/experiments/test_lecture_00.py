@@ -77,4 +77,4 @@ def test_wrong_arguments_are_explained(capsys):
         main(["lecture", "99"])
     assert "invalid choice: 99" in capsys.readouterr().err
     assert main(["lecture", "0", "--epochs", "0"]) == 2
-    assert "epochs=0 must be at least 1" in capsys.readouterr().err
+    assert "epochs=0 must be a positive integer" in capsys.readouterr().err

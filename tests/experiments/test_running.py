@@ -103,12 +103,18 @@ def test_resuming_with_other_options_is_refused(tmp_path):
 
 @pytest.mark.parametrize("options, message", [
     ({"variant": "three"}, "no variant 'three'; choose from one, two"), ({"scale": "huge"}, "choose from smoke, lecture"),
-    ({"epochs": 0}, "epochs=0 must be at least 1"),
+    ({"epochs": 0}, "epochs=0 must be a positive integer"),
     ({"data": "coco"}, "does not read the dataset 'coco'; it has its own data only"),
     ({"root": "."}, "needs both its name")])
 def test_wrong_options_are_explained(options, message):
     with pytest.raises(ValueError, match=message):
         Small(**options)
+
+
+@pytest.mark.parametrize("name, value", [("epochs", 2.5), ("epochs", True), ("seed", 1.5)])
+def test_numbers_that_are_no_integers_are_refused(name, value):
+    with pytest.raises(TypeError, match=f"lecture 99: {name}={value} must be an integer"):
+        Small(**{name: value})
 
 
 def test_every_lecture_is_found_by_its_number():

@@ -15,6 +15,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from ..autograd.integers import integer
 from ..backend.arrays import to_device
 from ..train import Trainer
 from .claims import Claim
@@ -58,6 +59,7 @@ class Experiment(Generic[T, M]):
 
     Raises:
         ValueError: an unknown variant, scale, dataset or device, epochs below 1, a dataset without its folder.
+        TypeError: epochs or a seed that is no integer.
         RuntimeError: no usable GPU for device "cuda".
     """
 
@@ -76,8 +78,8 @@ class Experiment(Generic[T, M]):
             raise ValueError(f"{where}: there is no variant {variant!r}; choose from {', '.join(self.variants)}")
         if scale not in SCALES:
             raise ValueError(f"{where}: scale={scale!r}; choose from {', '.join(SCALES)}")
-        if epochs is not None and epochs < 1:
-            raise ValueError(f"{where}: epochs={epochs} must be at least 1")
+        seed = integer(where, "seed", seed)
+        epochs = None if epochs is None else integer(where, "epochs", epochs, 1)
         if data is not None and data not in self.datasets:
             raise ValueError(f"{where}: it does not read the dataset {data!r}; "
                              + (f"it reads {', '.join(self.datasets)}" if self.datasets else "it has its own data only"))

@@ -15,6 +15,7 @@ import numpy as np
 from .. import functional as F
 from .. import nn, optim
 from ..autograd import Tensor
+from ..autograd.host import to_numpy
 from ..metrics import accuracy
 
 ITERATIONS = 1000
@@ -82,7 +83,7 @@ class LinearProbe(nn.Module):
 
     def accuracy(self, f: np.ndarray, y: np.ndarray) -> float:
         """The share of rows whose largest logit is the class's."""
-        logits = np.asarray(f, dtype=np.float64) @ self.weight.detach().numpy().T + self.bias.detach().numpy()
+        logits = np.asarray(f, dtype=np.float64) @ to_numpy(self.weight).T + to_numpy(self.bias)
         return accuracy(logits.argmax(1), y)
 
 
