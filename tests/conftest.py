@@ -23,7 +23,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """``--dist loadfile``, but tests of registered operations stay with their kernels' file, and each notebook is alone."""
+    """``--dist loadfile``, but tests of registered operations stay with their kernels' file, and a notebook with its lecture."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -33,8 +33,9 @@ def pytest_xdist_make_scheduler(config, log):
     class Together(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
-            if file.endswith("test_notebooks.py"):
-                return nodeid
+            lecture = re.search(r"experiments/test_lecture_(\d\d)|lectures/.*\[(\d\d)_", nodeid)
+            if lecture:
+                return f"lecture {lecture[1] or lecture[2]}"
             named = re.search(r"\[(.*)\]$", test)   # [parallel-lstm_cell-0] is one of lstm_cell's
             operation = next((OPERATIONS[part] for part in named[1].split("-") if part in OPERATIONS), None) if named else None
             fused = operation and operation.fused
