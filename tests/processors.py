@@ -35,12 +35,13 @@ LEVELS = tuple(OTHERS)
 
 
 def disabled(level: str) -> str:
-    """NumPy's names of what the level lacks, out of those that this NumPy and this machine can choose."""
+    """NumPy's names of what the level lacks, out of those that this NumPy and this machine can choose; what is off stays off."""
     from numpy._core import _multiarray_umath as umath
 
     lacking = {"native": (), "avx2": BEYOND_AVX2, "sse": BEYOND_SSE}[level]
-    return " ".join(name for name in umath.__cpu_dispatch__ if name.startswith(lacking) and umath.__cpu_features__[name]) \
-        if lacking else ""
+    off = os.environ.get("NPY_DISABLE_CPU_FEATURES", "").replace(",", " ").split()
+    return " ".join(name for name in umath.__cpu_dispatch__
+                    if name in off or lacking and name.startswith(lacking) and umath.__cpu_features__[name])
 
 
 def environment(level: str) -> dict[str, str]:

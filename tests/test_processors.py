@@ -38,9 +38,12 @@ def test_a_level_is_what_numpy_and_numba_see(level, seen):
 def test_names_of_old_and_of_new_releases_of_numpy(monkeypatch, dispatch, avx2, sse):
     from numpy._core import _multiarray_umath as umath
 
+    monkeypatch.delenv("NPY_DISABLE_CPU_FEATURES", raising=False)
     monkeypatch.setattr(umath, "__cpu_dispatch__", dispatch.split())
     monkeypatch.setattr(umath, "__cpu_features__", dict.fromkeys(dispatch.split(), True))
     assert (processors.disabled("native"), processors.disabled("avx2"), processors.disabled("sse")) == ("", avx2, sse)
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", dispatch.split()[-1])   # a level within a level switches nothing on
+    assert processors.disabled("native") == dispatch.split()[-1] and processors.disabled("sse") == sse
 
 
 def test_what_it_refuses(capsys, monkeypatch):
@@ -49,6 +52,7 @@ def test_what_it_refuses(capsys, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     with pytest.raises(RuntimeError, match="avx2 is a level of x86-64 processors, and this is arm64"):
         processors.environment("avx2")
+    monkeypatch.delenv("NPY_DISABLE_CPU_FEATURES", raising=False)
     assert processors.environment("native") == {}
     with pytest.raises(SystemExit):
         processors.main(["native"])

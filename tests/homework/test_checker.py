@@ -168,12 +168,12 @@ def test_an_endless_loop_is_stopped_and_placed(tmp_path):
     source = changed(("    baseline = b_0\n", "    baseline = b_0\n    while True:\n        baseline = baseline * 1.0\n"),
                      ("    missing, words, lam = cache\n",
                       "    try:\n        while True:\n            pass\n    except Exception:\n        pass\n"))
-    report = of(tmp_path, source, limit=0.3)
+    report = of(tmp_path, source, limit=0.9)
     assert [r.function for r in report.results if not r.ok] == ["doubly_stochastic_backward", "moving_average_baseline"]
     result = report["moving_average_baseline"]
-    assert result.verdict == "time limit" and "still running after 0.3 s" in result.problems[0].text
+    assert result.verdict == "time limit" and "still running after 0.9 s" in result.problems[0].text
     assert result.problems[0].code in ("while True:", "baseline = baseline * 1.0") and get_default_dtype() == np.float32
-    report = of(tmp_path, SOLUTION + "\nwhile True:\n    pass\n", limit=0.2)
+    report = of(tmp_path, SOLUTION + "\nwhile True:\n    pass\n", limit=0.9)   # the others are quick, also on a busy machine
     assert "still running" in report.problems[0].text and report.passed == 7
 
 
