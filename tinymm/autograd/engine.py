@@ -7,16 +7,17 @@ order is a topological order. No recursion, so a graph can be as deep as memory 
 
 from __future__ import annotations
 
+import threading
 from heapq import heappop, heappush
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..backend.arrays import as_array, xp_of
+from ..backend.arrays import as_array, writeable, xp_of
 from .function import Output, check_finite
 from .state import RECORD, state
-from .tensor import AccumulateGrad, Tensor, wrap
+from .tensor import AccumulateGrad, Tensor, keep_grad, wrap
 
 
 def backward(tensors, grad_tensors=None, retain_graph: bool | None = None, create_graph: bool = False,
@@ -26,16 +27,19 @@ def backward(tensors, grad_tensors=None, retain_graph: bool | None = None, creat
     Args:
         tensors: Tensors, usually one scalar loss.
         grad_tensors: their cotangents; None stands for 1 and is allowed for one-element tensors.
+        retain_graph: keep saved values for another pass (default: same as ``create_graph``).
+        create_graph: make the gradients differentiable.
+        inputs: Tensors whose ``grad`` is filled, leaves or results; None for all leaves.
+
+    Raises:
+        RuntimeError: no graph, a graph already freed, or ``inputs`` that are empty or do not require grad.
+        TypeError: something else than Tensors.
+        ValueError: a missing or ill-shaped cotangent, or another number of them.
     """
-    tensors = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-    grad_tensors = (None,) * len(tensors) if grad_tensors is None else \
-        (grad_tensors,) if isinstance(grad_tensors, Tensor) else tuple(grad_tensors)
     only = None
     if inputs is not None:
-        inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-        only = {t._node for t in inputs}
-    seeds = [(t, _cotangent(t, g, "backward")) for t, g in zip(tensors, grad_tensors)]
-    _run(seeds, retain_graph, create_graph, accumulate_into=only)
+        only = {t._node: t for t in _inputs(inputs, "backward")}
+    _run(_seeds(tensors, grad_tensors, "backward"), retain_graph, create_graph, accumulate_into=only)
 
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
@@ -53,17 +57,16 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
 
     Returns:
         A tuple of Tensors, one for each input.
+
+    Raises:
+        RuntimeError: no graph, a graph already freed, no inputs, or an input that does not require grad or that the
+            outputs do not depend on.
+        TypeError: something else than Tensors.
+        ValueError: a missing or ill-shaped cotangent, or another number of them.
     """
-    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    grad_outputs = (None,) * len(outputs) if grad_outputs is None else \
-        (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
-    for i, t in enumerate(inputs):
-        if t._node is None:
-            raise RuntimeError(f"grad: inputs[{i}] does not require grad")
-    seeds = [(t, _cotangent(t, g, "grad")) for t, g in zip(outputs, grad_outputs)]
+    inputs = _inputs(inputs, "grad")
     wanted = {t._node: None for t in inputs}
-    _run(seeds, retain_graph, create_graph, capture=wanted)
+    _run(_seeds(outputs, grad_outputs, "grad"), retain_graph, create_graph, capture=wanted)
     found: list[Any] = []   # Tensors, and None with ``allow_unused``
     for i, t in enumerate(inputs):
         g = wanted[t._node]
@@ -73,7 +76,35 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
     return tuple(found)
 
 
-def _cotangent(t: Tensor, g: Tensor | None, caller: str):
+def _inputs(inputs, caller: str) -> tuple[Tensor, ...]:
+    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if not inputs:
+        raise RuntimeError(f"{caller}: inputs is empty, so no gradient would be computed; leave it out for all leaves"
+                           if caller == "backward" else f"{caller}: inputs is empty; give at least one Tensor")
+    for i, t in enumerate(inputs):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{caller}: inputs[{i}] is no Tensor but {type(t).__name__}")
+        if t._node is None:
+            raise RuntimeError(f"{caller}: inputs[{i}] does not require grad")
+    return inputs
+
+
+def _seeds(tensors, cotangents, caller: str) -> list[tuple[Tensor, Tensor]]:
+    """Pairs of a tensor and its cotangent."""
+    tensors = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+    if cotangents is None:
+        cotangents = (None,) * len(tensors)
+    elif isinstance(cotangents, Tensor) or len(tensors) == 1 and not isinstance(cotangents, (tuple, list)):
+        cotangents = (cotangents,)
+    if len(cotangents) != len(tensors):
+        raise ValueError(f"{caller}: {len(cotangents)} cotangents for {len(tensors)} tensors; give one for each, "
+                         "None for 1")
+    return [(t, _cotangent(t, g, caller)) for t, g in zip(tensors, cotangents)]
+
+
+def _cotangent(t: Tensor, g: Tensor | None, caller: str) -> Tensor:
+    if not isinstance(t, Tensor):
+        raise TypeError(f"{caller}: a gradient starts from Tensors, got {type(t).__name__}")
     if t._node is None:
         raise RuntimeError(f"{caller}: this tensor does not require grad and has no graph; was it computed under "
                            "no_grad, detached, or made from leaves without requires_grad=True?")
@@ -85,6 +116,8 @@ def _cotangent(t: Tensor, g: Tensor | None, caller: str):
     g = g if isinstance(g, Tensor) else Tensor(g)
     if g.shape != t.shape:
         raise ValueError(f"{caller}: gradient has shape {g.shape} but the tensor has shape {t.shape}")
+    if g.device != t.device:
+        raise RuntimeError(f"{caller}: gradient is on {g.device} but the tensor is on {t.device}")
     return g if g.dtype == t.dtype else g.to(t.dtype)
 
 
@@ -106,6 +139,8 @@ def _run(seeds, retain_graph, create_graph, accumulate_into=None, capture=None) 
                 g = g._data
                 handed[id(_root(g))] = g
             node = t._node
+            if path is not None and node not in path:
+                continue
             if node in pending:
                 pending[node] = pending[node] + g
             else:
@@ -117,7 +152,7 @@ def _run(seeds, retain_graph, create_graph, accumulate_into=None, capture=None) 
             youngest = None
             g = pending.pop(node)
             if node.hooks is not None:
-                g = _call_hooks(node, g, create_graph)
+                g = _call_hooks(node, g, handed, create_graph)
             if capture is not None and node in capture:
                 capture[node] = g
             kind = type(node)
@@ -125,6 +160,11 @@ def _run(seeds, retain_graph, create_graph, accumulate_into=None, capture=None) 
                 if capture is None:
                     _accumulate(node, g, handed, create_graph)
                 continue
+            if path is not None and node in targets:
+                if capture is None:
+                    keep_grad(targets[node], g if isinstance(g, Tensor) else wrap(g))
+                if not any(edge in path for edge in node.edges):
+                    continue   # nothing before it is asked for: what it saved stays for another pass
             if kind is Output:   # a Function with several outputs waits for all of them
                 source = node.edges[0]
                 if source not in pending:
@@ -175,38 +215,54 @@ def _nodes_leading_to(roots, targets) -> set:
     return path
 
 
-def _call_hooks(node, g, create_graph):
+def _call_hooks(node, g, handed: dict, create_graph: bool):
     for hook in node.hooks:
-        as_tensor = g if isinstance(g, Tensor) else wrap(g)
-        new = hook(as_tensor)
-        if new is not None:
-            if new.shape != as_tensor.shape:
-                raise RuntimeError(f"hook on {node.name}: returned shape {new.shape} for a gradient of shape "
-                                   f"{as_tensor.shape}")
-            g = new if create_graph else new._data
+        given = g if isinstance(g, Tensor) else wrap(g)
+        changes = given._version.count if given._version is not None else 0
+        new = hook(given)
+        if given._version is not None and given._version.count != changes:
+            raise RuntimeError(f"hook on {node.name}: changed the gradient in place ({given._version.changed_by}), which "
+                               "other tensors may share; return a new one instead")
+        handed[id(_root(given._data))] = given._data   # the hook may have kept it
+        if new is None:
+            continue
+        if not isinstance(new, Tensor):
+            raise TypeError(f"hook on {node.name}: returned {type(new).__name__}; return a Tensor, or None")
+        if (new.shape, new.dtype, new.device) != (given.shape, given.dtype, given.device):
+            raise RuntimeError(f"hook on {node.name}: returned shape {new.shape}, {new.dtype}, on {new.device} for a "
+                               f"gradient of shape {given.shape}, {given.dtype}, on {given.device}")
+        g = new if create_graph else new._data
+        handed[id(_root(new._data))] = new._data
     return g
+
+
+_leaves = threading.Lock()   # two threads may add to one leaf
 
 
 def _accumulate(node: AccumulateGrad, g, handed: dict, create_graph: bool) -> None:
     leaf = node.leaf()
     if leaf is None:
         return
-    if create_graph:
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
-        return
-    g = as_array(g)
-    if leaf.grad is not None:
-        if leaf.grad._node is None:
-            leaf.grad._data += g
-            leaf.grad._bump("backward")
-        else:
-            leaf.grad = wrap(leaf.grad._data + g)
-        return
-    root = _root(g)
-    if id(root) in handed or not g.flags.c_contiguous or root.nbytes > g.nbytes + 64 or node.hooks:
-        g = root = g.copy()   # somebody else's, or a piece of something larger: the leaf gets its own
-    handed[id(root)] = root
-    leaf.grad = wrap(g)
+    with _leaves:
+        before = leaf._grad
+        if create_graph:
+            leaf._grad = g.clone() if before is None else before + g   # a clone: the same g may go to another leaf
+            return
+        g = as_array(g)
+        if g.dtype != leaf._data.dtype:
+            g = g.astype(leaf._data.dtype)
+        if before is not None:
+            if before._node is None and before._data.dtype == g.dtype and writeable(before._data):
+                before._data += g
+                before._bump("backward")
+            else:
+                leaf._grad = wrap(before._data + g)
+            return
+        root = _root(g)
+        if id(root) in handed or not writeable(g) or not g.flags.c_contiguous or root.nbytes > g.nbytes + 64:
+            g = root = g.copy()   # somebody else's, or a piece of something larger: the leaf gets its own
+        handed[id(root)] = root
+        leaf._grad = wrap(g)
 
 
 def _root(array):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import inspect
 import threading
+import types
+from collections.abc import Callable
+from threading import get_ident
 
 
 RECORD, ANOMALY, CHECKSUM = 1, 2, 4
@@ -22,23 +26,100 @@ class _State(threading.local):
 state = _State()
 
 
-class _Switch(contextlib.ContextDecorator):
-    """A context manager, and a decorator, that sets or clears one flag of ``state``; it may be nested."""
+class _Switch:
+    """A context manager, and a decorator, that sets or clears one flag of ``state``.
+
+    It may be nested, and shared by threads: each thread gets back what it had. As a decorator it stands with or
+    without parentheses, and holds while the function runs: while a generator or a coroutine is suspended, its caller
+    has the caller's flags.
+    """
 
     flag: int
     value: bool
+    _before: dict[int, list[int]]   # thread -> what the flag was before each ``with``
 
-    def __init__(self):
-        self._before: list[int] = []
+    def __new__(cls, *args, **kwargs):
+        switch = super().__new__(cls)
+        switch._before = {}
+        if cls.__init__ is object.__init__ and args:   # @no_grad, without parentheses
+            if kwargs or len(args) > 1 or not callable(args[0]):
+                raise TypeError(f"{cls.__name__}: takes no arguments; write `with {cls.__name__}():`")
+            return switch(args[0])
+        return switch
 
     def __enter__(self):
-        self._before.append(state.flags & self.flag)
-        state.flags = state.flags | self.flag if self.value else state.flags & ~self.flag
+        self._before.setdefault(get_ident(), []).append(state.flags & self.flag)
+        self._set()
         return self
 
     def __exit__(self, *exc):
-        state.flags = state.flags & ~self.flag | self._before.pop()
+        before = self._before.get(get_ident())
+        if before:   # none where a generator's `with` is closed by another thread than the one that opened it
+            state.flags = state.flags & ~self.flag | before.pop()
         return False
+
+    def _set(self) -> None:
+        state.flags = state.flags | self.flag if self.value else state.flags & ~self.flag
+
+    def __call__(self, function: Callable) -> Callable:
+        """``function`` under this switch."""
+        if isinstance(function, type) or not callable(function):
+            raise TypeError(f"{type(self).__name__}: decorates functions and methods, not "
+                            f"{'the class ' + function.__name__ if isinstance(function, type) else type(function).__name__}"
+                            "; decorate its methods")
+        if inspect.isasyncgenfunction(function):
+            async def under(*args, **kwargs):
+                inner, sent = function(*args, **kwargs), None
+                step = inner.asend
+                try:
+                    while True:
+                        try:
+                            value = await _paced(self, step(sent))
+                        except StopAsyncIteration:
+                            return
+                        try:
+                            sent, step = (yield value), inner.asend
+                        except GeneratorExit:
+                            raise
+                        except BaseException as error:
+                            sent, step = error, inner.athrow
+                finally:
+                    await _paced(self, inner.aclose())
+        elif inspect.iscoroutinefunction(function):
+            async def under(*args, **kwargs):
+                return await _paced(self, function(*args, **kwargs))
+        elif inspect.isgeneratorfunction(function):
+            def under(*args, **kwargs):
+                return (yield from _steps(self, function(*args, **kwargs)))
+        else:
+            def under(*args, **kwargs):
+                with self:
+                    return function(*args, **kwargs)
+        return functools.wraps(function)(under)
+
+
+def _steps(switch: _Switch, inner):
+    """Run a generator, or what is awaited, under ``switch``, step by step: outside of it while suspended."""
+    step, sent = inner.send, None
+    try:
+        while True:
+            try:
+                with switch:
+                    value = step(sent)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                sent, step = (yield value), inner.send
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                sent, step = error, inner.throw
+    finally:
+        with switch:
+            inner.close()
+
+
+_paced = types.coroutine(_steps)
 
 
 class no_grad(_Switch):
@@ -54,13 +135,36 @@ class enable_grad(_Switch):
 
 
 class set_grad_enabled(_Switch):
-    """``with set_grad_enabled(mode):`` records the graph if ``mode`` is true."""
+    """``set_grad_enabled(mode)`` records the graph if ``mode`` is true: from now on, or inside a ``with``.
+
+    Called alone it holds until the next call, in this thread; ``with set_grad_enabled(mode):`` and the decorator
+    ``@set_grad_enabled(mode)`` give back what was before.
+
+    Raises:
+        TypeError: ``mode`` is no bool.
+    """
 
     flag = RECORD
 
     def __init__(self, mode: bool):
-        super().__init__()
-        self.value = bool(mode)
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_grad_enabled: mode is True or False, got {mode!r}")
+        self.value = mode
+        self._made: int | None = state.flags & self.flag   # before the call, until a ``with`` or a decorator takes it
+        self._set()
+
+    def __enter__(self):
+        self._restore()
+        return super().__enter__()
+
+    def __call__(self, function: Callable) -> Callable:
+        self._restore()
+        return super().__call__(function)
+
+    def _restore(self) -> None:
+        if self._made is not None:
+            state.flags = state.flags & ~self.flag | self._made
+            self._made = None
 
 
 class detect_anomaly(_Switch):

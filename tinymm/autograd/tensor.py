@@ -78,7 +78,7 @@ class Tensor(TensorMethods):
         requires_grad: record operations on it, so that ``backward`` fills ``grad``.
 
     Attributes:
-        grad: Tensor of the same shape, or None; filled by ``backward`` for leaves.
+        grad: Tensor of the same shape, dtype and device, or None; filled by ``backward`` for leaves.
         requires_grad: whether a gradient flows back to (or through) it.
         grad_fn: the graph node that made it; None for leaves.
 
@@ -90,7 +90,7 @@ class Tensor(TensorMethods):
     _data: Array
     _node: Any            # what computes the gradient: AccumulateGrad, a Function, a Primitive, ...; None without a gradient
     _version: Version | None
-    grad: "Tensor | None" = None    # on the class, so that an intermediate result does not pay for it
+    _grad: "Tensor | None" = None   # on the class, so that an intermediate result does not pay for it
     name: str | None = None
     __hash__: Any = object.__hash__   # by identity, although == is element-wise
 
@@ -164,6 +164,43 @@ class Tensor(TensorMethods):
             raise RuntimeError("requires_grad: only a leaf can stop requiring gradients; use .detach() "
                                f"to get a copy of this result of {self._node.name} without its graph")
         return self
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """What ``backward`` has added up for this tensor, or None.
+
+        Assigning takes None, or a Tensor of this tensor's shape, dtype and device, as in PyTorch: an optimiser's
+        kernel reads as many numbers as the parameter has.
+
+        Raises:
+            TypeError: something else than a Tensor, or another dtype.
+            ValueError: another shape.
+            RuntimeError: another device, or the tensor itself.
+        """
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: "Tensor | None") -> None:
+        if value is None:
+            self._grad = None
+            return
+        if not isinstance(value, Tensor):
+            raise TypeError(f"grad: a gradient is a Tensor or None, got {type(value).__name__}; use tinymm.tensor(...)")
+        if value is self:
+            raise RuntimeError("grad: a tensor cannot be its own gradient; use .detach().clone()")
+        if value.shape != self.shape:
+            raise ValueError(f"grad: a tensor of shape {self.shape} cannot take a gradient of shape {value.shape}")
+        if value.dtype != self.dtype:
+            raise TypeError(f"grad: a tensor of {self.dtype} cannot take a gradient of {value.dtype}; "
+                            f"use .to({self.dtype.name!r})")
+        if value.device != self.device:
+            raise RuntimeError(f"grad: a tensor on {self.device} cannot take a gradient on {value.device}; "
+                               f"use .to({self.device!r})")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
 
     @property
     def grad_fn(self) -> Any:
@@ -338,6 +375,8 @@ class Tensor(TensorMethods):
         value = value._data if isinstance(value, Tensor) else as_array(value)
         if value.shape != self.shape:
             raise ValueError(f"data: a tensor of shape {self.shape} cannot take values of shape {value.shape}")
+        if self._node is not None and value.dtype.kind != "f":
+            raise TypeError(f"data: a tensor that requires grad holds floating-point values, these are {value.dtype}")
         self._data = value
         self._bump("data")
 
@@ -351,13 +390,14 @@ class Tensor(TensorMethods):
             gradient: the cotangent, of this tensor's shape; may be left out for one element (it is 1).
             retain_graph: keep the saved values for a second backward (default: same as ``create_graph``).
             create_graph: record the backward itself, for derivatives of derivatives.
-            inputs: fill only these leaves.
+            inputs: fill ``grad`` of these only, leaves or results.
 
         Returns:
             None.
 
         Raises:
-            RuntimeError: no graph, a graph already freed, or a saved value changed in place.
+            RuntimeError: no graph, a graph already freed, a saved value changed in place, ``inputs`` that are empty
+                or do not require grad, or a hook that returned another shape or dtype.
             ValueError: a missing or ill-shaped ``gradient``.
         """
         from .engine import backward
@@ -370,14 +410,18 @@ class Tensor(TensorMethods):
         Gradient: as before, or what ``hook`` makes of it.
 
         Args:
-            hook: Tensor -> Tensor of the same shape, or None to leave the gradient as it is.
+            hook: Tensor -> Tensor of the same shape, dtype and device, or None to leave the gradient as it is. It
+                must not change its argument in place: other tensors may have the same gradient.
 
         Returns:
             A handle with ``remove()``.
 
         Raises:
             RuntimeError: the tensor does not require grad.
+            TypeError: ``hook`` cannot be called.
         """
+        if not callable(hook):
+            raise TypeError(f"register_hook: a hook is a function of the gradient, got {type(hook).__name__}")
         if self._node is None:
             raise RuntimeError("register_hook: this tensor does not require grad")
         return _Handle(self._node, hook)
@@ -573,8 +617,13 @@ class _RetainGrad:
     def __call__(self, grad: Tensor) -> None:
         tensor = self.tensor()
         if tensor is not None:
-            kept = Tensor(grad._data.copy()) if grad._node is None else grad
-            tensor.grad = kept if tensor.grad is None else tensor.grad + kept
+            keep_grad(tensor, grad)
+
+
+def keep_grad(tensor: Tensor, grad: Tensor) -> None:
+    """Add ``grad`` to the ``grad`` of a result, which owns what it keeps."""
+    kept = Tensor(grad._data.copy()) if grad._node is None else grad.clone()
+    tensor._grad = kept if tensor._grad is None else tensor._grad + kept
 
 
 class _Handle:

@@ -66,6 +66,11 @@ def as_array(value: Any) -> Array:
     return value if is_array(value) else np.asarray(value)
 
 
+def writeable(array: Array) -> bool:
+    """Whether the values can be changed (an expanded or mapped NumPy array's cannot)."""
+    return array.flags.writeable if type(array) is np.ndarray else True
+
+
 def to_host(array: Array) -> np.ndarray:
     """A NumPy array with the same values; the only place where data leave a device."""
     if isinstance(array, np.ndarray):

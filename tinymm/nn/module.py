@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autograd import Tensor, no_grad
 from ..autograd.casting import to as tensor_to
+from ..autograd.creation import zeros_like
 from ..backend.jit import ready
 from .parameter import Parameter
 
@@ -220,7 +221,7 @@ class Module:
         """Forget the gradients of all parameters (or fill them with zeros)."""
         for p in self.parameters():
             if p.grad is not None:
-                p.grad = None if set_to_none else Tensor(p.grad._data * 0)
+                p.grad = None if set_to_none else zeros_like(p.detach())
 
     def to(self, target=None, *, device: str | None = None, dtype=None) -> Self:
         """Move parameters and buffers to a device or, the floating-point ones, to a dtype; in place.
@@ -240,9 +241,10 @@ class Module:
                     for name, value in table.items():
                         if value is not None:
                             wanted = dtype if value.dtype.kind == "f" else None
+                            grad, value.grad = value.grad, None
                             value._data = tensor_to(value.detach(), device=device, dtype=wanted)._data
-                            if value.grad is not None:
-                                value.grad = tensor_to(value.grad, device=device, dtype=wanted)
+                            if grad is not None:
+                                value.grad = tensor_to(grad, device=device, dtype=wanted)
         return self
 
     def float(self) -> Self:
