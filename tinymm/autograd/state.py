@@ -67,35 +67,50 @@ class _Switch:
             raise TypeError(f"{type(self).__name__}: decorates functions and methods, not "
                             f"{'the class ' + function.__name__ if isinstance(function, type) else type(function).__name__}"
                             "; decorate its methods")
-        if inspect.isasyncgenfunction(function):
-            async def under(*args, **kwargs):
-                inner, sent = function(*args, **kwargs), None
-                step = inner.asend
+        under = _async_generator if inspect.isasyncgenfunction(function) else \
+            _coroutine if inspect.iscoroutinefunction(function) else \
+            _generator if inspect.isgeneratorfunction(function) else _function
+        return functools.wraps(function)(under(self, function))
+
+
+def _function(switch: _Switch, function: Callable) -> Callable:
+    def under(*args, **kwargs):
+        with switch:
+            return function(*args, **kwargs)
+    return under
+
+
+def _generator(switch: _Switch, function: Callable) -> Callable:
+    def under(*args, **kwargs):
+        return (yield from _steps(switch, function(*args, **kwargs)))
+    return under
+
+
+def _coroutine(switch: _Switch, function: Callable) -> Callable:
+    async def under(*args, **kwargs):
+        return await _paced(switch, function(*args, **kwargs))
+    return under
+
+
+def _async_generator(switch: _Switch, function: Callable) -> Callable:
+    async def under(*args, **kwargs):
+        inner, sent = function(*args, **kwargs), None
+        step = inner.asend
+        try:
+            while True:
                 try:
-                    while True:
-                        try:
-                            value = await _paced(self, step(sent))
-                        except StopAsyncIteration:
-                            return
-                        try:
-                            sent, step = (yield value), inner.asend
-                        except GeneratorExit:
-                            raise
-                        except BaseException as error:
-                            sent, step = error, inner.athrow
-                finally:
-                    await _paced(self, inner.aclose())
-        elif inspect.iscoroutinefunction(function):
-            async def under(*args, **kwargs):
-                return await _paced(self, function(*args, **kwargs))
-        elif inspect.isgeneratorfunction(function):
-            def under(*args, **kwargs):
-                return (yield from _steps(self, function(*args, **kwargs)))
-        else:
-            def under(*args, **kwargs):
-                with self:
-                    return function(*args, **kwargs)
-        return functools.wraps(function)(under)
+                    value = await _paced(switch, step(sent))
+                except StopAsyncIteration:
+                    return
+                try:
+                    sent, step = (yield value), inner.asend
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    sent, step = error, inner.athrow
+        finally:
+            await _paced(switch, inner.aclose())
+    return under
 
 
 def _steps(switch: _Switch, inner):
