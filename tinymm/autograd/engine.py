@@ -249,7 +249,7 @@ def _accumulate(node: AccumulateGrad, g, handed: dict, create_graph: bool) -> No
             leaf._grad = g.clone() if before is None else before + g   # a clone: the same g may go to another leaf
             return
         g = as_array(g)
-        if g.dtype != leaf._data.dtype:
+        if g.dtype is not leaf._data.dtype and g.dtype != leaf._data.dtype:   # `is` is quick
             g = g.astype(leaf._data.dtype)
         if before is not None:
             if before._node is None and before._data.dtype == g.dtype and writeable(before._data):
@@ -259,7 +259,7 @@ def _accumulate(node: AccumulateGrad, g, handed: dict, create_graph: bool) -> No
                 leaf._grad = wrap(before._data + g)
             return
         root = _root(g)
-        if id(root) in handed or not writeable(g) or not g.flags.c_contiguous or root.nbytes > g.nbytes + 64:
+        if id(root) in handed or not writeable(g) or root.nbytes > g.nbytes + 64:
             g = root = g.copy()   # somebody else's, or a piece of something larger: the leaf gets its own
         handed[id(root)] = root
         leaf._grad = wrap(g)

@@ -67,8 +67,9 @@ def as_array(value: Any) -> Array:
 
 
 def writeable(array: Array) -> bool:
-    """Whether the values can be changed (an expanded or mapped NumPy array's cannot)."""
-    return array.flags.writeable if type(array) is np.ndarray else True
+    """Whether a C-contiguous array's values can be changed: not a transposed, expanded or read-only one."""
+    flags = array.flags
+    return flags.carray if type(array) is np.ndarray else flags.c_contiguous
 
 
 def to_host(array: Array) -> np.ndarray:
