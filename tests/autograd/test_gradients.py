@@ -7,7 +7,7 @@ import pytest
 
 import tinymm
 from tests.device_double import StrictArray
-from tinymm import Tensor, grad
+from tinymm import Function, Tensor, grad
 from tinymm.optim import clip_grad_norm_, clip_grad_value_
 
 
@@ -248,3 +248,48 @@ def test_a_hook_that_spoils_the_gradient_is_named(hook, error, words, of_a_leaf)
 def test_a_hook_can_be_called():
     with pytest.raises(TypeError, match="register_hook: a hook is a function"):
         leaf(2).register_hook(2)
+
+
+# ---------------------------------------------------------------------- a Function written outside the package
+
+def operation(forward, backward=lambda self, g: g):
+    return type("Op", (Function,), {"forward": forward, "backward": backward, "__module__": __name__}).apply
+
+
+@pytest.mark.parametrize("returned", [[1.0, 2.0, 3.0], None, "a", {"y": 1}])
+def test_what_a_forward_returned_is_named(returned):
+    with pytest.raises(TypeError, match=f"Op.forward returned {type(returned).__name__}; return an array"):
+        operation(lambda self, x: returned)(leaf(3))
+
+
+@pytest.mark.parametrize("returned", [2.0, "a", {"g": 1}])
+def test_what_a_backward_returned_is_named(returned):
+    with pytest.raises(TypeError, match=f"Op.backward returned {type(returned).__name__} as gradient 0; .*shape \\(3,\\)"):
+        operation(lambda self, x: x * 2, lambda self, g: returned)(leaf(3)).sum().backward()
+
+
+@pytest.mark.parametrize("change", [lambda g: g.astype(np.float64), lambda g: g.astype(np.int64), Tensor,
+                                    lambda g: np.ma.array(g)])
+def test_a_gradient_of_another_kind_takes_the_dtype_of_its_argument(change):
+    x, seen = leaf(3), []
+    h = x * 1
+    h.register_hook(lambda g: seen.append(g))
+    operation(lambda self, x: x * 2, lambda self, g: change(g * 2))(h).sum().backward()
+    assert seen[0].dtype == x.grad.dtype == np.float32 and x.grad.tolist() == [2, 2, 2]
+
+
+def test_an_array_that_a_backward_keeps_is_not_added_to():
+    constant = np.ones(3, np.float32)
+    op = operation(lambda self, x: x * 1, lambda self, g: constant)
+    x = leaf(3)
+    for _ in range(3):
+        op(x).sum().backward()
+    assert constant.tolist() == [1, 1, 1] and x.grad.tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("forward", [lambda self, x: x, lambda self, x: x[:2]])
+def test_a_result_that_would_share_its_arguments_memory_is_a_copy(forward):
+    x = leaf(3)
+    y = operation(forward)(x.detach())
+    y.add_(1)
+    assert x.tolist() == [1, 1, 1]

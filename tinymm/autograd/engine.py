@@ -173,6 +173,8 @@ def _run(seeds, retain_graph, create_graph, accumulate_into=None, capture=None) 
                 pending[source][node.index] = g
                 continue
             grads = node.pull(g, create_graph, retain)
+            if node.foreign and not create_graph:
+                handed.update((id(_root(part)), part) for part in grads if part is not None)   # it may have kept them
             if anomaly:
                 check_finite(node.name, "backward", *grads)
             for edge, part in zip(node.edges, grads):

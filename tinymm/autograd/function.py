@@ -23,10 +23,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..backend.arrays import Array, as_array, to_host, xp_of
+from ..backend.arrays import Array, as_array, is_array, to_host, xp_of
 from .state import enable_grad, state
 from .tensor import Tensor, Version, clock, wrap
 
+_PACKAGE = __name__.partition(".")[0] + "."
 FREED = ("freed",)   # what ``saved`` becomes when a backward pass is done with a node
 
 
@@ -38,7 +39,8 @@ class Function:
     ``forward``; ``self.needs[i]`` tells whether the i-th is wanted. An operation that also gives ``definition``
     (the same forward composed from Tensor operations) can be differentiated any number of times.
 
-    A returned gradient must not be written to afterwards, and must not be an array kept on ``self``.
+    A returned gradient must not be written to afterwards; inside the package it must not be an array kept on
+    ``self`` either (a Function written elsewhere may keep what it returns: leaves get a copy).
     """
 
     name = "Function"
@@ -56,11 +58,13 @@ class Function:
     args: tuple             # of forward
     options: dict[str, Any]
     replay: dict[str, Any] | None = None   # set by forward: options that repeat its random choices in ``definition``
+    foreign = True          # written outside this package: what forward and backward return is looked at
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = cls.__name__
+        cls.foreign = not cls.__module__.startswith(_PACKAGE)
 
     def forward(self, *args: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.forward is not written")
@@ -91,6 +95,9 @@ class Function:
         node.edges = edges if record else (None,) * len(args)
         out = node.forward(*arrays, **options)
         many = isinstance(out, tuple)
+        if cls.foreign:
+            out = tuple([_array_of_forward(cls.name, o, arrays) for o in out]) if many else \
+                _array_of_forward(cls.name, out, arrays)
         if state.detect_anomaly:
             check_finite(cls.name, "forward", *(out if many else (out,)))
         if not record:
@@ -144,6 +151,8 @@ class Function:
         if len(grads) != len(self.edges):
             raise RuntimeError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.edges)} arguments; "
                                "return one for each, None for those without")
+        if self.foreign:
+            grads = [_array_of_backward(self.name, i, g, arg) for i, (g, arg) in enumerate(zip(grads, self.args))]
         for grad, arg in zip(grads, self.args):
             if grad is not None and isinstance(arg, Tensor) and grad.shape != arg.shape:
                 error: Any = RuntimeError(f"{self.name}.backward returned a gradient of shape {grad.shape} for an argument "
@@ -192,6 +201,7 @@ class Primitive:
 
     __slots__ = ("edges", "saved", "out", "version", "seq", "hooks", "__dict__", "__weakref__")
     name = "Primitive"
+    foreign = False
     keep: tuple[int, ...] = ()
     keep_output = False
     view = False            # the output shares memory with argument 0
@@ -335,6 +345,28 @@ def check_finite(name: str, when: str, *arrays) -> None:
                 and not np.isfinite(array).all():
             kind = "a NaN" if np.isnan(array).any() else "an infinity"
             raise FloatingPointError(f"{name}: the {when} pass produced {kind} (shape {array.shape})")
+
+
+def _array_of_forward(name: str, value: Any, arguments: list) -> Array:
+    """What a foreign forward returned, as an array that no argument shares."""
+    value = value._data if isinstance(value, Tensor) else value
+    if not is_array(value) and not isinstance(value, (np.generic, int, float)):
+        raise TypeError(f"{name}.forward returned {type(value).__name__}; return an array, or a tuple of arrays")
+    value = as_array(value)
+    shares = any(is_array(a) and (value is a or getattr(value, "base", None) is a) for a in arguments)
+    return value.copy() if shares else value
+
+
+def _array_of_backward(name: str, i: int, grad: Any, arg: Any) -> Array | None:
+    """What a foreign backward returned for one argument: None, or an array of the argument's dtype."""
+    grad = grad._data if isinstance(grad, Tensor) else grad
+    if grad is None or not isinstance(arg, Tensor):
+        return None
+    if not is_array(grad) and not isinstance(grad, np.generic):
+        raise TypeError(f"{name}.backward returned {type(grad).__name__} as gradient {i}; return an array of shape "
+                        f"{arg.shape}, or None")
+    grad = as_array(grad)
+    return grad if grad.dtype == arg.dtype or arg.dtype.kind != "f" else grad.astype(arg.dtype)
 
 
 def _broadcast_hint(got: tuple, want: tuple) -> str:

@@ -29,7 +29,8 @@ class _Elementwise:
 
     __slots__ = ("edges", "seq", "saved", "out", "version", "__dict__", "__weakref__")
     name: str
-    hooks = None      # these two are on the class, so that a node without them does not pay for them
+    foreign = False   # these three are on the class, so that a node without them does not pay for them
+    hooks = None
     fix: Any = None   # shapes, dtypes and checksums, where broadcasting or casting has to be undone
 
     def _check_checksums(self, tensors) -> None:
