@@ -210,3 +210,63 @@ def test_the_same_seed_gives_the_same_weights():
     nn.Linear(5, 5)
     tinymm.manual_seed(3)
     np.testing.assert_array_equal(first, nn.Linear(3, 3).weight.detach().numpy())
+
+
+# ---------------------------------------------------------------------- what comes from outside
+
+def linear_state(**changes):
+    return {"weight": np.ones((1, 2), np.float32), "bias": np.zeros(1, np.float32), **changes}
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("state, error, words", [
+    ([1, 2], TypeError, "a state is a dictionary .* a list"), (None, TypeError, "NoneType"),
+    ({1: np.ones(2)}, TypeError, "other keys than strings"),
+    (linear_state(bias=[0.0]), TypeError, "bias is a list; a state holds Tensors or arrays"),
+    (linear_state(bias=None), TypeError, "bias is a NoneType"), (linear_state(bias="b"), TypeError, "bias is a str"),
+    (linear_state(bias=np.float32(1)), ValueError, r"bias has shape \(1,\) here but \(\) in the state"),
+    (linear_state(bias=np.zeros((1, 1))), ValueError, r"bias has shape \(1,\) here but \(1, 1\)")])
+def test_a_state_that_does_not_fit_changes_nothing(state, error, words, assign):
+    layer = nn.Linear(2, 1)
+    before = {name: value.tolist() for name, value in layer.state_dict().items()}
+    with pytest.raises(error, match=f"(?s)Linear.load_state_dict:.*{words}"):
+        layer.load_state_dict(state, assign=assign)
+    assert {name: value.tolist() for name, value in layer.state_dict().items()} == before
+
+
+def test_integers_of_a_state_stay_integers():
+    norm = nn.BatchNorm1d(3)
+    with pytest.raises(TypeError, match="num_batches_tracked is int64 here but float64"):
+        norm.load_state_dict({**norm.state_dict(), "num_batches_tracked": np.array(1.5)})
+    layer = nn.Linear(2, 1)
+    layer.load_state_dict(linear_state(weight=np.ones((1, 2), int)), assign=True)
+    assert layer.weight.dtype == np.float32
+
+
+@pytest.mark.parametrize("call, error, words", [
+    (lambda m: m.register_parameter("x", tinymm.ones(1)), TypeError, r"'x' is a Tensor; wrap it in Parameter"),
+    (lambda m: m.register_buffer("x", np.ones(1)), TypeError, "'x' is a ndarray"),
+    (lambda m: m.register_buffer("a.b", tinymm.ones(1)), ValueError, "'a.b' must not be empty or contain a dot"),
+    (lambda m: m.register_buffer("", None), ValueError, "must not be empty"),
+    (lambda m: m.register_buffer(3, None), TypeError, "a name is a string, got int"),
+    (lambda m: m.register_buffer("forward", None), KeyError, "already has an attribute 'forward'"),
+    (lambda m: m.register_parameter("training", None), KeyError, "already has an attribute 'training'"),
+    (lambda m: m.add_module("x", 3), TypeError, "'x' is a int, not a Module"),
+    (lambda m: m.add_module("part", m), ValueError, "a module cannot be a part of itself"),
+    (lambda m: setattr(m, "part", nn.Sequential(nn.Sequential(m))), ValueError, "a module cannot be a part of itself"),
+    (lambda m: m.train("no"), TypeError, "mode is True or False, got 'no'"),
+    (lambda m: m.register_forward_hook(3), TypeError, "a hook is a function"),
+    (lambda m: m.register_forward_pre_hook(None), TypeError, "a hook is a function")])
+def test_what_cannot_be_registered_is_refused(call, error, words):
+    layer = nn.Linear(2, 1)
+    names = list(dir(layer))
+    with pytest.raises(error, match=words):
+        call(layer)
+    assert list(dir(layer)) == names and layer.training is True
+
+
+def test_a_registered_name_can_be_registered_again():
+    layer = nn.Linear(2, 1)
+    layer.register_parameter("bias", None)
+    layer.register_buffer("bias", tinymm.ones(1))
+    assert list(layer.state_dict()) == ["weight", "bias"] and not isinstance(layer.bias, nn.Parameter)

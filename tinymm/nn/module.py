@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..autograd import Tensor, no_grad
 from ..autograd.casting import to as tensor_to
-from ..autograd.creation import zeros_like
+from ..autograd.creation import as_tensor, zeros_like
 from ..backend.jit import ready
 from .parameter import Parameter
 
@@ -71,6 +71,7 @@ class Module:
             self._forget(name)
             parameters[name] = value
         elif isinstance(value, Module):
+            self._check_part(name, value)
             self._forget(name)
             modules[name] = value
         elif name in parameters:
@@ -84,6 +85,21 @@ class Module:
             buffers[name] = value if value is None or isinstance(value, Tensor) else Tensor(value)
         else:
             super().__setattr__(name, value)
+
+    def _check_part(self, name: str, part: "Module") -> None:
+        if any(inner is self for inner in part.modules()):
+            raise ValueError(f"{type(self).__name__}.{name}: a module cannot be a part of itself; keep a reference without "
+                             f"registering it in a list: self.{name} = [module]")
+
+    def _check_name(self, name: str, method: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{method}: a name is a string, got {type(name).__name__}")
+        if not name or "." in name:
+            raise ValueError(f"{method}: the name {name!r} must not be empty or contain a dot, which separates the parts "
+                             "of a path")
+        registered = any(name in table for table in (self._parameters, self._buffers, self._modules))
+        if not registered and (name in self.__dict__ or hasattr(type(self), name)):
+            raise KeyError(f"{method}: {type(self).__name__} already has an attribute {name!r}; choose another name")
 
     def _forget(self, name: str) -> None:
         for table in (self.__dict__, self._parameters, self._buffers, self._modules):
@@ -107,7 +123,16 @@ class Module:
         return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter by name; None reserves the name (a layer without bias)."""
+        """Add a parameter by name; None reserves the name (a layer without bias).
+
+        Raises:
+            TypeError: ``param`` is no Parameter, or ``name`` no string.
+            ValueError: an empty name, or one with a dot.
+            KeyError: the name of another attribute.
+        """
+        self._check_name(name, "register_parameter")
+        if not (param is None or isinstance(param, Parameter)):
+            raise TypeError(f"register_parameter: {name!r} is a {type(param).__name__}; wrap it in Parameter(...)")
         self._forget(name)
         self._parameters[name] = param
 
@@ -116,16 +141,33 @@ class Module:
 
         Args:
             persistent: whether ``state_dict`` contains it.
+
+        Raises:
+            TypeError: ``tensor`` is no Tensor, or ``name`` no string.
+            ValueError: an empty name, or one with a dot.
+            KeyError: the name of another attribute.
         """
+        self._check_name(name, "register_buffer")
+        if not (tensor is None or isinstance(tensor, Tensor)):
+            raise TypeError(f"register_buffer: {name!r} is a {type(tensor).__name__}; wrap it in tinymm.tensor(...)")
         self._forget(name)
         self._buffers[name] = tensor
         if not persistent:
             self._transient.add(name)
 
     def add_module(self, name: str, module: "Module | None") -> None:
-        """Add a part by name."""
-        if "." in name:
-            raise ValueError(f"add_module: the name {name!r} must not contain a dot")
+        """Add a part by name.
+
+        Raises:
+            TypeError: ``module`` is no Module, or ``name`` no string.
+            ValueError: an empty name, one with a dot, or a module that contains this one.
+            KeyError: the name of another attribute.
+        """
+        self._check_name(name, "add_module")
+        if not (module is None or isinstance(module, Module)):
+            raise TypeError(f"add_module: {name!r} is a {type(module).__name__}, not a Module")
+        if module is not None:
+            self._check_part(name, module)
         self._forget(name)
         self._modules[name] = module
 
@@ -201,7 +243,13 @@ class Module:
     # ------------------------------------------------------------------ modes, devices, gradients
 
     def train(self, mode: bool = True) -> Self:
-        """Training behaviour for this module and all parts."""
+        """Training behaviour for this module and all parts.
+
+        Raises:
+            TypeError: ``mode`` is no bool.
+        """
+        if not isinstance(mode, bool):
+            raise TypeError(f"{type(self).__name__}.train: mode is True or False, got {mode!r}")
         self.training = mode
         for child in self.children():
             child.train(mode)
@@ -270,6 +318,9 @@ class Module:
 
         Returns:
             A handle with ``remove()``.
+
+        Raises:
+            TypeError: ``hook`` cannot be called.
         """
         return _HookHandle(self._forward_hooks, hook)
 
@@ -328,9 +379,16 @@ class Module:
             The missing and the unexpected names.
 
         Raises:
-            ValueError: names that do not match (if strict) or shapes that differ; nothing is changed then.
+            TypeError: a state that is no dictionary of names, or values that are no arrays of numbers.
+            ValueError: names that do not match (if strict) or shapes that differ. Nothing is changed then.
         """
         own = dict(self._persistent())
+        if not isinstance(state_dict, Mapping) or not all(isinstance(name, str) for name in state_dict):
+            raise TypeError(f"{type(self).__name__}.load_state_dict: a state is a dictionary of names and Tensors, this is "
+                            f"a {type(state_dict).__name__}" + (" with other keys than strings"
+                                                                  if isinstance(state_dict, Mapping) else ""))
+        given = {name: _values(f"{type(self).__name__}.load_state_dict: {name}", state_dict[name], own[name])
+                 for name in own if name in state_dict}
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         complaints = []
@@ -338,15 +396,13 @@ class Module:
             complaints.append(f"missing: {', '.join(missing)}")
         if strict and unexpected:
             complaints.append(f"unexpected: {', '.join(unexpected)}")
-        for name in own:
-            if name in state_dict and tuple(state_dict[name].shape) != own[name].shape:
-                complaints.append(f"{name} has shape {own[name].shape} here but {tuple(state_dict[name].shape)} in the state")
+        complaints += [f"{name} has shape {own[name].shape} here but {value.shape} in the state"
+                       for name, value in given.items() if value.shape != own[name].shape]
         if complaints:
             raise ValueError(f"{type(self).__name__}.load_state_dict:\n  " + "\n  ".join(complaints))
         with no_grad():
-            for name, tensor in own.items():
-                if name in state_dict:
-                    (_assign if assign else Tensor.copy_)(tensor, state_dict[name])
+            for name, value in given.items():
+                (_assign if assign else Tensor.copy_)(own[name], value)
         return LoadResult(missing, unexpected)
 
     # ------------------------------------------------------------------ showing itself
@@ -392,6 +448,8 @@ class _HookHandle:
     """What the hook registrations return."""
 
     def __init__(self, hooks: list, hook: Callable):
+        if not callable(hook):
+            raise TypeError(f"Module hooks: a hook is a function, got {type(hook).__name__}")
         self._hooks, self._hook = hooks, hook
         hooks.append(hook)
 
@@ -401,10 +459,24 @@ class _HookHandle:
             self._hooks.remove(self._hook)
 
 
-def _assign(tensor: Tensor, given) -> None:
+def _values(what: str, value, own: Tensor) -> Tensor:
+    """A value of a state as a Tensor that ``own`` can take."""
+    if not isinstance(value, Tensor):
+        if not hasattr(value, "shape"):
+            raise TypeError(f"{what} is a {type(value).__name__}; a state holds Tensors or arrays")
+        value = as_tensor(value)
+    if own.dtype.kind != "f" and value.dtype.kind == "f":
+        raise TypeError(f"{what} is {own.dtype} here but {value.dtype} in the state")
+    return value
+
+
+def _assign(tensor: Tensor, given: Tensor) -> None:
     """Let a tensor have an array, without a copy if that can be changed in place."""
-    data = given._data if isinstance(given, Tensor) else np.asarray(given)
-    tensor._data, tensor.grad = ready(data) if isinstance(data, np.ndarray) else data, None
+    if tensor.dtype.kind == "f" and given.dtype.kind != "f":
+        given = tensor_to(given, dtype=tensor.dtype)
+    data = given._data
+    tensor.grad = None
+    tensor._data = ready(data) if isinstance(data, np.ndarray) else data
 
 
 def _all_paths(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:
