@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange, ready, rung
-from .optimizer import Optimizer, check, zeros_like
+from .optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -29,39 +30,39 @@ class Adam(Optimizer):
         maximize: go uphill.
     """
 
+    LIMITS = {"lr": (0, None), "betas": (0, 1), "eps": (0, None), "weight_decay": (0, None)}
+    MOMENTS = {"exp_avg": None, "exp_avg_sq": None, "max_exp_avg_sq": "amsgrad"}
     decoupled = False
 
     def __init__(self, params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False):
-        check(type(self).__name__, lr=(lr, 0, None), eps=(eps, 0, None), weight_decay=(weight_decay, 0, None),
-              beta1=(betas[0], 0, 1), beta2=(betas[1], 0, 1))
-        super().__init__(params, dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
                                       maximize=maximize))
 
-    def start(self, p, state, group):
-        state.update(step=0, exp_avg=zeros_like(p), exp_avg_sq=zeros_like(p))
-        if group["amsgrad"]:
-            state["max_exp_avg_sq"] = zeros_like(p)
-
     def update(self, x, g, state, group):
-        b1, b2 = group["betas"]
         state["step"] = t = int(state["step"]) + 1
         m, v = state["exp_avg"]._data, state["exp_avg_sq"]._data
-        step, root = group["lr"] / (1 - b1**t), math.sqrt(1 - b2**t)
-        l2 = 0.0 if self.decoupled else group["weight_decay"]
-        shrink = 1 - group["lr"] * group["weight_decay"] if self.decoupled else 1.0
-        largest = state["max_exp_avg_sq"]._data if group["amsgrad"] else None
+        largest = self.moment(x, state, "max_exp_avg_sq") if group["amsgrad"] else None
+        numbers = _numbers(x.dtype.type, t, group["lr"], *group["betas"], group["eps"], group["weight_decay"], self.decoupled)
         where = rung(x)
-        if where == "numpy" or largest is not None or not x.flags.c_contiguous or not x.size:
-            _step_numpy(x, g, m, v, largest, b1, b2, step, root, group["eps"], l2, shrink)
+        if where == "numpy" or largest is not None or not x.size or not \
+                (x.flags.c_contiguous and m.flags.c_contiguous and v.flags.c_contiguous):
+            _step_numpy(x, g, m, v, largest, *map(float, numbers))
+        elif where == "numba":
+            _step(x.reshape(-1), ready(g).reshape(-1), m.reshape(-1), v.reshape(-1), *numbers, work=x.size)
         else:
-            # The complements are formed in double precision: 1 - float32(0.999) is off in the fifth digit.
-            numbers = [x.dtype.type(n) for n in (b1, 1 - b1, b2, 1 - b2, step, 1 / root, group["eps"], l2, shrink)]
-            if where == "numba":
-                _step(x.reshape(-1), ready(g).reshape(-1), m.reshape(-1), v.reshape(-1), *numbers, work=x.size)
-            else:
-                CUDA_STEP((x.size + 255) // 256, 256, (x, xp_of(x).ascontiguousarray(g), m, v, *numbers,
-                                                       np.int64(x.size)), x.dtype)
+            CUDA_STEP((x.size + 255) // 256, 256, (x, xp_of(x).ascontiguousarray(g), m, v, *numbers, np.int64(x.size)), x.dtype)
+
+
+@functools.lru_cache(maxsize=8)   # all parameters of a group have the same
+def _numbers(kind: type, t: int, lr, b1, b2, eps, weight_decay, decoupled: bool) -> tuple:
+    """What a step multiplies by, in the parameter's precision: (b1, 1 - b1, b2, 1 - b2, step, scale, eps, l2, shrink).
+
+    The complements are formed in double precision: 1 - float32(0.999) is off in the fifth digit.
+    """
+    step, scale = lr / (1 - b1**t), 1 / math.sqrt(1 - b2**t)
+    l2, shrink = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
+    return tuple([kind(n) for n in (b1, 1 - b1, b2, 1 - b2, step, scale, eps, l2, shrink)])
 
 
 class AdamW(Adam):
@@ -82,14 +83,12 @@ class Adamax(Optimizer):
         lr, betas, eps, weight_decay, maximize: as for Adam.
     """
 
+    LIMITS = Adam.LIMITS
+    MOMENTS = {"exp_avg": None, "exp_inf": None}
+
     def __init__(self, params, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, *, maximize: bool = False):
-        check("Adamax", lr=(lr, 0, None), eps=(eps, 0, None), weight_decay=(weight_decay, 0, None),
-              beta1=(betas[0], 0, 1), beta2=(betas[1], 0, 1))
-        super().__init__(params, dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, maximize=maximize))
-
-    def start(self, p, state, group):
-        state.update(step=0, exp_avg=zeros_like(p), exp_inf=zeros_like(p))
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize))
 
     def update(self, x, g, state, group):
         b1, b2 = group["betas"]
@@ -103,25 +102,27 @@ class Adamax(Optimizer):
         x -= group["lr"] / (1 - b1**t) * (m / u)
 
 
-def _step_numpy(x, g, m, v, largest, b1, b2, step, root, eps, l2, shrink):
+def _step_numpy(x, g, m, v, largest, b1, rest1, b2, rest2, step, scale, eps, l2, shrink):
     if shrink != 1:
         x *= shrink
     if l2:
         g = g + l2 * x
-    m += (g - m) * (1 - b1)
+    m += (g - m) * rest1
     v *= b2
-    v += (1 - b2) * (g * g)
+    v += rest2 * g * g   # in this order: g * g alone overflows sooner
     if largest is not None:
         np.maximum(largest, v, out=largest)
         v = largest
-    x -= step * (m / (np.sqrt(v) / root + eps))
+    x -= step * (m / (np.sqrt(v) * scale + eps))
 
 
 @kernel(parallel=True)
 def _step(x, g, m, v, b1, rest1, b2, rest2, step, scale, eps, l2, shrink):
     for i in prange(x.size):
         y = x[i] * shrink
-        d = g[i] + l2 * y
+        d = g[i]
+        if l2 != 0:   # 0 times an infinite parameter is NaN
+            d += l2 * y
         mi = b1 * m[i] + rest1 * d
         vi = b2 * v[i] + rest2 * d * d
         m[i], v[i] = mi, vi

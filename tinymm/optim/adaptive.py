@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .optimizer import Optimizer, check, zeros_like
+from .optimizer import Optimizer
 
 
 class RMSprop(Optimizer):
@@ -21,19 +21,13 @@ class RMSprop(Optimizer):
         maximize: go uphill.
     """
 
+    LIMITS = {"lr": (0, None), "alpha": (0, None), "eps": (0, None), "weight_decay": (0, None), "momentum": (0, None)}
+    MOMENTS = {"square_avg": None, "momentum_buffer": "momentum", "grad_avg": "centered"}
+
     def __init__(self, params, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0,
                  momentum: float = 0, centered: bool = False, *, maximize: bool = False):
-        check("RMSprop", lr=(lr, 0, None), alpha=(alpha, 0, None), eps=(eps, 0, None), momentum=(momentum, 0, None),
-              weight_decay=(weight_decay, 0, None))
         super().__init__(params, dict(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
                                       centered=centered, maximize=maximize))
-
-    def start(self, p, state, group):
-        state.update(step=0, square_avg=zeros_like(p))
-        if group["momentum"]:
-            state["momentum_buffer"] = zeros_like(p)
-        if group["centered"]:
-            state["grad_avg"] = zeros_like(p)
 
     def update(self, x, g, state, group):
         state["step"] = int(state["step"]) + 1
@@ -42,15 +36,15 @@ class RMSprop(Optimizer):
             g = g + group["weight_decay"] * x
         v = state["square_avg"]._data
         v *= alpha
-        v += (1 - alpha) * (g * g)
+        v += (1 - alpha) * g * g   # in this order: g * g alone overflows sooner
         if group["centered"]:
-            mean = state["grad_avg"]._data
+            mean = self.moment(x, state, "grad_avg")
             mean += (g - mean) * (1 - alpha)
             step = g / (np.sqrt(v - mean * mean) + group["eps"])
         else:
             step = g / (np.sqrt(v) + group["eps"])
         if group["momentum"]:
-            buffer = state["momentum_buffer"]._data
+            buffer = self.moment(x, state, "momentum_buffer")
             buffer *= group["momentum"]
             buffer += step
             step = buffer
@@ -70,15 +64,17 @@ class Adagrad(Optimizer):
         maximize: go uphill.
     """
 
+    LIMITS = {"lr": (0, None), "lr_decay": (0, None), "weight_decay": (0, None), "initial_accumulator_value": (0, None),
+              "eps": (0, None)}
+    MOMENTS = {"sum": None}
+
     def __init__(self, params, lr: float = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
                  initial_accumulator_value: float = 0, eps: float = 1e-10, *, maximize: bool = False):
-        check("Adagrad", lr=(lr, 0, None), lr_decay=(lr_decay, 0, None), weight_decay=(weight_decay, 0, None),
-              initial_accumulator_value=(initial_accumulator_value, 0, None), eps=(eps, 0, None))
         super().__init__(params, dict(lr=lr, lr_decay=lr_decay, weight_decay=weight_decay,
                                       initial_accumulator_value=initial_accumulator_value, eps=eps, maximize=maximize))
 
     def start(self, p, state, group):
-        state.update(step=0, sum=zeros_like(p))
+        super().start(p, state, group)
         state["sum"]._data.fill(group["initial_accumulator_value"])
 
     def update(self, x, g, state, group):
@@ -102,13 +98,12 @@ class Adadelta(Optimizer):
         maximize: go uphill.
     """
 
+    LIMITS = {"lr": (0, None), "rho": (0, 1), "eps": (0, None), "weight_decay": (0, None)}
+    MOMENTS = {"square_avg": None, "acc_delta": None}
+
     def __init__(self, params, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0, *,
                  maximize: bool = False):
-        check("Adadelta", lr=(lr, 0, None), rho=(rho, 0, 1), eps=(eps, 0, None), weight_decay=(weight_decay, 0, None))
         super().__init__(params, dict(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize))
-
-    def start(self, p, state, group):
-        state.update(step=0, square_avg=zeros_like(p), acc_delta=zeros_like(p))
 
     def update(self, x, g, state, group):
         state["step"] = int(state["step"]) + 1
@@ -117,8 +112,8 @@ class Adadelta(Optimizer):
             g = g + group["weight_decay"] * x
         v, u = state["square_avg"]._data, state["acc_delta"]._data
         v *= rho
-        v += (1 - rho) * (g * g)
+        v += (1 - rho) * g * g   # in this order: g * g alone overflows sooner
         delta = np.sqrt(u + eps) / np.sqrt(v + eps) * g
         u *= rho
-        u += (1 - rho) * (delta * delta)
+        u += (1 - rho) * delta * delta
         x -= group["lr"] * delta
