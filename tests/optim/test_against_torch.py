@@ -75,10 +75,60 @@ def test_schedule(name):
     assert got == pytest.approx(want, rel=1e-12)
 
 
+CHAINS = {   # functions of (the module of schedules, an optimiser) that make one schedule or several
+    "LambdaLR": lambda s, o: [s.LambdaLR(o, lambda t: 1 / (1 + t))],
+    "LambdaLR of two": lambda s, o: [s.LambdaLR(o, [lambda t: 1 / (1 + t), lambda t: 0.5**t])],
+    "StepLR": lambda s, o: [s.StepLR(o, 7, 0.5)], "StepLR of 1": lambda s, o: [s.StepLR(o, 1, 1.1)],
+    "MultiStepLR": lambda s, o: [s.MultiStepLR(o, [30, 2, 5, 5, 0], 0.5)], "ExponentialLR": lambda s, o: [s.ExponentialLR(o, 0.9)],
+    "CosineAnnealingLR": lambda s, o: [s.CosineAnnealingLR(o, 10, 0.01)], "of 1": lambda s, o: [s.CosineAnnealingLR(o, 1)],
+    "of 40": lambda s, o: [s.CosineAnnealingLR(o, 40)], "above": lambda s, o: [s.CosineAnnealingLR(o, 6, 0.5)],
+    "LinearLR": lambda s, o: [s.LinearLR(o, 0.25, 0.9, 6)], "to 0": lambda s, o: [s.LinearLR(o, 1.0, 0.0, 20)],
+    "of 0 steps": lambda s, o: [s.LinearLR(o, total_iters=0)], "of 1 step": lambda s, o: [s.LinearLR(o, total_iters=1)],
+    "linear, exponential": lambda s, o: [s.LinearLR(o, 0.1, total_iters=4), s.ExponentialLR(o, 0.9)],
+    "exponential, linear": lambda s, o: [s.ExponentialLR(o, 0.9), s.LinearLR(o, 0.1, total_iters=4)],
+    "linear, cosine": lambda s, o: [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 12, 0.001)],
+    "cosine, step": lambda s, o: [s.CosineAnnealingLR(o, 12, 0.001), s.StepLR(o, 5, 0.5)],
+    "step, many steps": lambda s, o: [s.StepLR(o, 5, 0.5), s.MultiStepLR(o, [3, 5, 20], 2.0)],
+    "function, exponential": lambda s, o: [s.LambdaLR(o, lambda t: 1 / (1 + t)), s.ExponentialLR(o, 0.9)],
+    "exponential, function": lambda s, o: [s.ExponentialLR(o, 0.9), s.LambdaLR(o, lambda t: 1 / (1 + t))],
+    "three": lambda s, o: [s.LinearLR(o, 0.5, total_iters=9), s.CosineAnnealingLR(o, 50), s.StepLR(o, 10, 0.3)],
+}
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("name", CHAINS)
+def test_schedules_chain(name, by_hand):
+    """45 steps of two groups; by hand, a rate is set and a group is added on the way."""
+    found = []
+    for lib, make in ((tinymm, ours), (torch, theirs)):
+        params = [make(STARTS[0]) for _ in range(3)]
+        optimiser = lib.optim.SGD([{"params": [params[0]]}, {"params": [params[1]], "lr": 0.5}], lr=0.1)
+        schedules = CHAINS[name](lib.optim.lr_scheduler, optimiser)
+        found.append([])
+        for t in range(45):
+            if by_hand and t == 7:
+                optimiser.param_groups[1]["lr"] = 0.123
+            if by_hand and t == 15 and "LambdaLR" not in map(lambda s: type(s).__name__, schedules):
+                optimiser.add_param_group({"params": [params[2]], "lr": 0.7})
+                if any("Cosine" in type(s).__name__ for s in schedules):   # PyTorch counts groups by their initial rates there
+                    optimiser.param_groups[2]["initial_lr"] = 0.7
+                    for s in schedules:
+                        s.base_lrs.append(0.7)
+            found[-1] += [group["lr"] for group in optimiser.param_groups]
+            found[-1] += [lr for s in schedules for lr in s.get_last_lr()]
+            optimiser.step()
+            for schedule in schedules:
+                schedule.step()
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-18)
+
+
 @pytest.mark.parametrize("options", [dict(), dict(mode="max", patience=1, cooldown=2), dict(threshold_mode="abs", threshold=0.2),
-                                     dict(min_lr=0.02, factor=0.5, patience=0)], ids=str)
+                                     dict(min_lr=0.02, factor=0.5, patience=0), dict(min_lr=[0.03], factor=0.0, patience=0),
+                                     dict(eps=0.02, factor=0.7)], ids=str)
 def test_plateau(options):
-    metrics = [1.0, 0.9, 0.95, 0.96, 0.97, 0.5, 0.6, 0.6, 0.6, 0.61, 0.62, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3]
+    nan, inf = float("nan"), float("inf")
+    metrics = [1.0, 0.9, 0.95, 0.96, 0.97, 0.5, 0.6, 0.6, 0.6, 0.61, 0.62, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, nan, -0.5, inf,
+               -0.6, -inf, -inf, -1.0]
     rates = []
     for lib, make in ((tinymm, ours), (torch, theirs)):
         optimiser = lib.optim.SGD([make(STARTS[0])], lr=0.1)
@@ -122,3 +172,83 @@ def test_clip_grad_norm(norm_type):
         results.append([float(total), *(p.grad.numpy() for p in params)])
     for got, want in zip(*results):
         np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+# ---------------------------------------------------------------------- gradients at the ends of float32
+
+SIZES = [0, 1e-45, 1e-40, 1e-38, 1e-30, 1e-23, 1e-19, 1e-10, 1, 1e10, 1e18, 1e19, 3e19, 1e20, 1e21, 1e25, 1e30, 1e37, 3e38,
+         np.inf, -np.inf, np.nan]
+EXTREME = np.array([(a, b, c) for a in SIZES for b in (0, 1, 1e20, np.inf, np.nan, 3e38, 1e-40) for c in (1, a)], np.float32).T
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("start", [1.0, np.inf])
+@pytest.mark.parametrize("rule, options", RULES, ids=[f"{r}-{i}" for i, (r, _) in enumerate(RULES)])
+def test_extreme_gradients(rule, options, start, kernels):
+    """Three steps of each: the same numbers, infinities and NaN."""
+    x, y = ours(np.full(EXTREME.shape[1], start, np.float32)), theirs(np.full(EXTREME.shape[1], start, np.float32))
+    mine, judge = getattr(optim, rule)([x], **options), getattr(torch.optim, rule)([y], **options)
+    for g in EXTREME:
+        x.grad, y.grad = Tensor(g.copy()), torch.tensor(g)
+        judge.step()
+        with use_kernels(kernels):
+            mine.step()
+    np.testing.assert_allclose(x.detach().numpy(), y.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("start", [1e30, np.inf, np.nan, -1e25])
+@pytest.mark.parametrize("line_search_fn", [None, "strong_wolfe"])
+def test_lbfgs_of_losses_that_overflow(line_search_fn, start):
+    found = []
+    for make in (ours, theirs):
+        x = make(np.array([start, 0.5], np.float32))
+        optimiser = (optim if make is ours else torch.optim).LBFGS([x], max_iter=5, line_search_fn=line_search_fn)
+        calls = []
+
+        def closure():
+            optimiser.zero_grad()
+            loss = (x * x).sum()
+            loss.backward()
+            calls.append(1)
+            return loss
+
+        for _ in range(2):
+            optimiser.step(closure)
+        found.append([*x.detach().numpy(), len(calls)])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+def test_lbfgs_line_searches_have_the_evaluations_that_are_left():
+    found = []
+    for make in (ours, theirs):
+        x = make(np.array([-1.2, 1.0]))
+        optimiser = (optim if make is ours else torch.optim).LBFGS([x], lr=1e-6, max_iter=6, max_eval=9,
+                                                                   line_search_fn="strong_wolfe")
+        calls = []
+
+        def closure():
+            optimiser.zero_grad()
+            loss = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+            loss.backward()
+            calls.append(1)
+            return loss
+
+        for _ in range(3):
+            optimiser.step(closure)
+        found.append([*x.detach().numpy(), len(calls)])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e10])
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, 3, float("inf"), "inf", -float("inf")])
+@pytest.mark.parametrize("max_norm", [0, 0.5, 1e6, float("inf")])
+def test_clip_grad_norm_of_odd_numbers(bad, norm_type, max_norm):
+    found = []
+    for make, clip in ((ours, optim.clip_grad_norm_), (theirs, torch.nn.utils.clip_grad_norm_)):
+        params = [make(start.astype(np.float32)) for start in STARTS]
+        for i, p in enumerate(params):
+            g = np.full(p.shape, 0.5 + i, np.float32)
+            g.flat[0] = bad
+            p.grad = Tensor(g) if make is ours else torch.tensor(g)
+        found.append([float(clip(params, max_norm, norm_type)), *(v for p in params for v in p.grad.numpy().ravel())])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)

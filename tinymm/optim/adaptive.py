@@ -40,7 +40,8 @@ class RMSprop(Optimizer):
         if group["centered"]:
             mean = self.moment(x, state, "grad_avg")
             mean += (g - mean) * (1 - alpha)
-            step = g / (np.sqrt(v - mean * mean) + group["eps"])
+            squared = np.minimum(mean * mean, np.finfo(x.dtype).max)   # v overflows first, and inf - inf is NaN
+            step = g / (np.sqrt(v - squared) + group["eps"])
         else:
             step = g / (np.sqrt(v) + group["eps"])
         if group["momentum"]:
