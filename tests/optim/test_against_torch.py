@@ -61,6 +61,44 @@ def test_update_rule(rule, options, dtype, tolerance, kernels):
         np.testing.assert_allclose(g, w, rtol=tolerance, atol=tolerance)
 
 
+def arrays(value):
+    """PyTorch's state with NumPy's arrays in the place of its tensors."""
+    if isinstance(value, dict):
+        return {k: arrays(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(arrays(v) for v in value)
+    return value.numpy().copy() if isinstance(value, torch.Tensor) else value
+
+
+@pytest.mark.parametrize("rule, options", [*RULES, ("LBFGS", dict(lr=0.05, max_iter=2)),
+                                           ("LBFGS", dict(max_iter=2, line_search_fn="strong_wolfe"))], ids=str)
+def test_a_state_of_pytorchs(rule, options):
+    """Training that PyTorch has begun goes on here with the same numbers; the state has the same names."""
+    theirs_ = [theirs(start) for start in STARTS]
+    judge = getattr(torch.optim, rule)(theirs_, **options)
+
+    def closure_of(lib, optimiser, params):
+        def closure():
+            optimiser.zero_grad()
+            loss = loss_of(lib, *params)
+            loss.backward()
+            return loss
+        return closure
+
+    for _ in range(3):
+        judge.step(closure_of(torch, judge, theirs_))
+    params = [ours(p.detach().numpy()) for p in theirs_]
+    mine = getattr(optim, rule)(params, **options)
+    mine.load_state_dict(arrays(judge.state_dict()))
+    for _ in range(3):
+        judge.step(closure_of(torch, judge, theirs_))
+        mine.step(closure_of(tinymm, mine, params))
+    for p, q in zip(params, theirs_):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-10)
+    for number, state in judge.state_dict()["state"].items():
+        assert set(mine.state_dict()["state"][number]) == set(state) - {"prev_loss", "al"}
+
+
 SCHEDULES = {
     "StepLR": lambda s, o: s.StepLR(o, 3, 0.5), "MultiStepLR": lambda s, o: s.MultiStepLR(o, [2, 5, 5], 0.5),
     "ExponentialLR": lambda s, o: s.ExponentialLR(o, 0.9), "CosineAnnealingLR": lambda s, o: s.CosineAnnealingLR(o, 10, 0.01),

@@ -349,6 +349,25 @@ def test_lbfgs_refuses_a_damaged_state(change):
     assert not np.array_equal(x.detach().numpy(), before)
 
 
+@pytest.mark.parametrize("line_search_fn", [None, "strong_wolfe"])
+def test_lbfgs_after_a_closure_that_raised(line_search_fn):
+    x, o, closure = lbfgs(line_search_fn=line_search_fn, max_eval=30)
+    calls = []
+
+    def interrupted():
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return closure()
+
+    with pytest.raises(KeyboardInterrupt):
+        o.step(interrupted)
+    o.load_state_dict(o.state_dict())
+    before = float(closure())
+    o.step(closure)
+    assert float(closure()) < before
+
+
 def test_lbfgs_says_what_it_needs():
     x, o, closure = lbfgs()
     with pytest.raises(ValueError, match="needs a closure"):

@@ -64,13 +64,13 @@ class LBFGS(Optimizer):
     def _evaluate_at(self, closure, origin, t: float, direction):
         """Loss and gradient at origin + t * direction; the parameters return to ``origin``."""
         self._move(t, direction)
-        with enable_grad():
-            loss = float(closure())
-        g = self._flat_grad()
-        for p, before in zip(self._params, origin):
-            p._data[...] = before
-            p._bump("LBFGS.step")
-        return loss, g
+        try:
+            with enable_grad():
+                return float(closure()), self._flat_grad()
+        finally:
+            for p, before in zip(self._params, origin):
+                p._data[...] = before
+                p._bump("LBFGS.step")
 
     @staticmethod
     def _two_loops(g, memory: dict):
@@ -128,10 +128,10 @@ class LBFGS(Optimizer):
         memory["func_evals"] += 1
         if np.abs(g).max() <= group["tolerance_grad"]:
             return first
-        d, t, before = memory.get("d"), memory.get("t"), memory.get("prev_flat_grad")
-        d, before = (None if v is None else v._data for v in (d, before))
-        if d is not None and not d.shape == before.shape == g.shape:
-            raise ValueError(f"LBFGS.step: the state has directions of {d.size} numbers, the parameters have {g.size}")
+        if "d" in memory:
+            d, t, before = memory["d"]._data, memory["t"], memory["prev_flat_grad"]._data
+            if not d.shape == before.shape == g.shape:
+                raise ValueError(f"LBFGS.step: the state has directions of {d.size} numbers, the parameters have {g.size}")
         for iteration in range(1, group["max_iter"] + 1):
             memory["n_iter"] += 1
             if memory["n_iter"] == 1:
@@ -142,6 +142,7 @@ class LBFGS(Optimizer):
                 d = self._two_loops(g, memory)
             before, loss_before = g.copy(), loss
             t = min(1.0, 1.0 / np.abs(g).sum()) * lr if memory["n_iter"] == 1 else lr
+            memory.update(d=Tensor(d), t=float(t), prev_flat_grad=Tensor(before))   # whole, also where a closure raises
             slope = np.dot(g, d)
             if slope > -tolerance:
                 break
@@ -149,6 +150,7 @@ class LBFGS(Optimizer):
                 origin = [p._data.copy() for p in self._params]
                 loss, g, t, used = strong_wolfe(lambda step: self._evaluate_at(closure, origin, step, d), t, d, loss, g,
                                                 slope, max_ls=group["max_eval"] - evaluations)
+                memory["t"] = float(t)
                 self._move(t, d)
             else:
                 self._move(t, d)
@@ -163,8 +165,6 @@ class LBFGS(Optimizer):
                     np.abs(g).max() <= group["tolerance_grad"] or np.abs(d * t).max() <= tolerance or \
                     abs(loss - loss_before) < tolerance:
                 break
-        if d is not None:
-            memory.update(d=Tensor(d), t=float(t), prev_flat_grad=Tensor(before))
         return first
 
     def own(self, where, p, values):

@@ -219,7 +219,7 @@ class Optimizer:
                      for mine, theirs in zip(self.param_groups, groups) for i, p in zip(theirs["params"], mine["params"])}
         if len(by_number) != sum(len(g["params"]) for g in groups):
             raise ValueError(f"{where}: \"param_groups\" number two parameters alike")
-        state = defaultdict(dict)
+        state: dict[Tensor, dict] = defaultdict(dict)
         for i, values in saved.items():
             number = count(where, "a parameter's number", i)
             if number not in by_number:
