@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd import Function, Tensor
+from ..autograd import Function, Tensor, enable_grad
 from ..autograd.gradcheck.run import Check
 from ..autograd.gradcheck.compare import Plan
 from ..autograd.gradcheck.report import ArgumentReport, GradcheckReport
@@ -130,7 +130,8 @@ def differences(task: Task, submission: Submission, case: Case) -> GradcheckRepo
             return [np.asarray(found[name]) for name in moving]
 
     inputs = [Tensor(case.arguments[name].copy(), requires_grad=True) for name in moving]
-    return Check(Subject(Pair.apply, inputs, None, moving), Plan(), curve=False).run()
+    with enable_grad():   # the file may have switched it off
+        return Check(Subject(Pair.apply, inputs, None, moving), Plan(), curve=False).run()
 
 
 def compare(task: Task, submission: Submission, case: Case, report: GradcheckReport | None, found, right, forward_ok: bool,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 
 import numpy as np
 
+from .limit import TimeLimit
 from .report import Problem
+from .streams import Printed
 from .submission import Submission
 
 
@@ -48,18 +49,23 @@ def call(submission: Submission, name: str, arguments: list, labels: list[str], 
     """
     function = lookup(submission, name)
     try:
-        inspect.signature(function).bind(*arguments)
-    except TypeError:
-        raise Stop("wrong", Problem(f"it takes {inspect.signature(function)}, and is called with ({', '.join(labels)})"))
-    except ValueError:   # a builtin without a signature
-        pass
+        signature = inspect.signature(function)
+    except Exception:   # a builtin without one, or an object that answers as it likes
+        signature = None
+    if signature is not None:
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            raise Stop("wrong", Problem(f"it takes {signature}, and is called with ({', '.join(labels)})")) from None
     try:
-        with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext(), np.errstate(all="ignore"):
+        with contextlib.redirect_stdout(Printed()) if quiet else contextlib.nullcontext(), np.errstate(all="ignore"):
             return function(*arguments)
+    except TimeLimit:
+        raise
     except NotImplementedError as error:
         problem = submission.raised(error)
         raise Stop("to do", where=problem.where) if problem.where else Stop("error", problem)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         problem = submission.raised(error)
         shapes = ", ".join(f"{label} {list(a.shape)}" for label, a in zip(labels, arguments)
                            if isinstance(a, np.ndarray) and a.ndim)
@@ -83,11 +89,13 @@ def where_written(submission: Submission, name: str, arguments: list) -> tuple[s
     for array in arrays(arguments):
         array.setflags(write=False)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+        with contextlib.redirect_stdout(Printed()), np.errstate(all="ignore"):
             submission.namespace[name](*arguments)
-    except Exception as error:
-        if "read-only" in str(error):
-            problem = submission.raised(error)
+    except TimeLimit:
+        raise
+    except BaseException as error:
+        problem = submission.raised(error)
+        if "read-only" in problem.text:
             return problem.where, problem.code
     return "", ""
 
@@ -107,16 +115,32 @@ def unpack(result, name: str, wanted: list[str]) -> list:
     """The values that a function returned; Stop if there are not as many as ``wanted`` names."""
     if result is None:
         raise Stop("wrong", Problem(f"it returns nothing (None) and should return {', '.join(wanted)}", "the return is missing"))
-    values = list(result) if isinstance(result, (tuple, list)) else [result]
+    several = next((t for t in (tuple, list) if issubclass(type(result), t)), None)   # isinstance believes a lying __class__
+    values = [result] if several is None else list(several.__iter__(result))
     if len(values) != len(wanted):
-        got = f"{len(values)} values" if isinstance(result, (tuple, list)) else f"one value, {kind(result)},"
+        got = f"one value, {kind(result)}," if several is None else f"{len(values)} value{'s' if len(values) != 1 else ''}"
         should = f"the {len(wanted)} values " if len(wanted) > 1 else ""
-        raise Stop("wrong", Problem(f"it returns {got} and should return {should}{', '.join(wanted)}"))
+        raise Stop("wrong", Problem(f"it returns {got} and should return {should}{', '.join(wanted)}",
+                                    remedy(result) if several is None else ""))
     return values
 
 
 def kind(value) -> str:
     """A value in a few words, for messages."""
-    if isinstance(value, np.ndarray):
+    if issubclass(type(value), np.ndarray):
         return f"an array of shape {value.shape}"
     return "None" if value is None else f"of type {type(value).__name__}"
+
+
+def remedy(value) -> str:
+    """What to return in the place of a value that is no array; "" where nothing is known."""
+    name = type(value).__name__
+    if name == "generator":
+        return "a yield in a function makes a generator of it: return"
+    if name == "coroutine":
+        return "async def makes a coroutine of the function: def"
+    if name == "Tensor":
+        return "x.numpy() is the array of a Tensor, x.detach().numpy() that of one with a graph"
+    if name in ("matrix", "MaskedArray"):
+        return "np.array(x) is a plain array"
+    return "np.array(x) makes an array of a list" if issubclass(type(value), (list, tuple)) else ""

@@ -1,21 +1,24 @@
-"""check: judge a student's functions, one after the other, whatever becomes of each."""
+"""check: judge a student's functions, one after the other, whatever becomes of each.
+
+Everything here runs in the process that asks: what ends that process, or never comes back from C, is seen by ``apart.py`` only.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import inspect
 import os
-import pathlib
 import sys
 import time
+from collections.abc import Container, Iterator
 
 from . import backward, forward
 from .call import Stop
+from .execute import Watch, execute, own_folder, read
 from .exercise import Task, find
-from .limit import TimeLimit, time_limit
-from .report import FunctionResult, Report
-from .submission import Submission, of_file, own_folder
-
-LIMIT = 10.0     # seconds for one function; a right one takes a twentieth of a second
+from .guard import Guard
+from .limit import TimeLimit, checked_limit, time_limit
+from .report import LIMIT, FunctionResult, Problem, Report
+from .submission import Submission, worded
 
 
 def check(number: int | str, source=None, only: str | None = None, limit: float = LIMIT) -> Report:
@@ -35,32 +38,51 @@ def check(number: int | str, source=None, only: str | None = None, limit: float 
 
     Raises:
         ValueError: there is no such exercise, task or function.
-        FileNotFoundError, IsADirectoryError: ``source`` is not a file.
+        OSError: ``source`` is not a file, or cannot be read.
     """
+    checked_limit(limit)
     exercise = find(number)
     selected = exercise.select(only)
     if Submission.executing:
         return Report(exercise.number, exercise.title, "later: the file is being executed", postponed=True)
     start = time.perf_counter()
+    report = Report(exercise.number, exercise.title, "the functions defined here")
     if source is None or isinstance(source, dict):
-        names = sys._getframe(1).f_globals if source is None else source
-        folder: contextlib.AbstractContextManager = contextlib.nullcontext()
-        read = lambda: Submission(names, "the functions defined here")
+        submission = Submission(sys._getframe(1).f_globals if source is None else source, report.graded)
+        for task, functions in selected:
+            report.results += judge(task, submission, limit, functions)
     elif isinstance(source, (str, os.PathLike)):
-        folder, read = own_folder(pathlib.Path(source)), lambda: of_file(source, limit)
+        handed, report.graded = read(source), str(source)
+        guard = Guard()
+        with own_folder(handed.path):
+            submission = execute(handed, limit)
+            report.problems, report.notes = submission.problems, submission.notes + replaced(guard)
+            for task, functions in selected:
+                report.results += judge(task, submission, limit, functions, guard)
     else:
         raise ValueError(f"check: source is {type(source).__name__}; give a path, a namespace such as globals(), or nothing")
-    with folder:
-        submission = read()
-        report = Report(exercise.number, exercise.title, submission.label, problems=submission.problems, notes=submission.notes)
-        for task, functions in selected:
-            report.results += [r for r in judge(task, submission, limit) if r.function in functions]
     report.seconds = time.perf_counter() - start
     return report
 
 
-def judge(task: Task, submission: Submission, limit: float) -> list[FunctionResult]:
-    """The results of a task's functions. The forward is judged first, also where only the backward is asked for."""
+def replaced(guard: Guard) -> list[str]:
+    """Put back what a file replaced, and a note of it."""
+    names = guard.mend()
+    return [f"the file replaces {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}, which all others use, too; the check "
+            "went on with what was there before"] if names else []
+
+
+def judge(task: Task, submission: Submission, limit: float, functions: Container[str], guard: Guard | None = None,
+          watch: Watch | None = None, dead: Container[str] = ()) -> Iterator[FunctionResult]:
+    """The results of those of a task's functions that are in ``functions``.
+
+    The forward is judged first, also where only the backward is asked for.
+
+    Args:
+        guard: puts back what a function replaced.
+        watch: is told of each function.
+        dead: functions that must not be called, as they end the process.
+    """
     first, forward_ok = None, False
 
     def judge_forward(result):
@@ -73,16 +95,21 @@ def judge(task: Task, submission: Submission, limit: float) -> list[FunctionResu
             raise backward.probe(task, submission)
         result.problems, result.notes = backward.judge(task, submission, first, forward_ok)
 
-    results = [timed(submission, task.forward, judge_forward, limit)]
-    if task.backward is not None:
-        results.append(timed(submission, task.backward, judge_backward, limit))
-    return results
+    for name, judgement in ((task.forward, judge_forward), (task.backward, judge_backward)):
+        if name is not None and name not in dead and (name in functions or task.backward in functions):
+            result = timed(submission, name, judgement, limit, guard, watch or Watch())
+            if name in functions:
+                yield result
 
 
-def timed(submission: Submission, name: str, judgement, limit: float) -> FunctionResult:
-    """One function's result; ``judgement(result)`` fills in the problems, or ends in Stop or at the time limit."""
+def timed(submission: Submission, name: str, judgement, limit: float, guard: Guard | None, watch: Watch) -> FunctionResult:
+    """One function's result; ``judgement(result)`` fills in the problems, or ends in Stop or at the time limit.
+
+    An object that lies about itself may make the judgement itself raise: that is a verdict, too.
+    """
     function, start = submission.namespace.get(name), time.perf_counter()
     result = FunctionResult(name, "ok", submission.defined(function))
+    watch.function(name, result.where)
     try:
         with time_limit(limit):
             judgement(result)
@@ -92,7 +119,18 @@ def timed(submission: Submission, name: str, judgement, limit: float) -> Functio
         result.where = stop.where or result.where
     except TimeLimit as error:
         result.verdict, result.problems = "time limit", [submission.endless(error, limit)]
-    if getattr(function, "__globals__", submission.namespace) is not submission.namespace:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        problem = Problem(f"what it returns cannot be judged: looking at it raises {worded(error)}",
+                          "an object that only looks like an array, or a replaced function")
+        result.verdict, result.problems = "error", [problem]
+    names = guard.mend() if guard is not None else []
+    if names:
+        result.problems.append(Problem(f"it replaces {', '.join(names[:5])}, which all others use, too"))
+        result.verdict = "wrong" if result.verdict == "ok" else result.verdict
+    scope = getattr(function, "__globals__", None) if inspect.isfunction(function) else None
+    if scope is not None and scope is not submission.namespace:
         result.notes.append(f"it is not written here but imported, from {function.__module__}")
     result.seconds = time.perf_counter() - start
     return result
@@ -105,6 +143,8 @@ def pytest_cases(number: int | str, path, only: str | None = None, limit: float 
         def test_homework(result):
             result.require()
 
+    The file is checked in a process of its own: what it does to that does not end the tests.
+
     Args: those of ``check``.
 
     Returns:
@@ -112,8 +152,10 @@ def pytest_cases(number: int | str, path, only: str | None = None, limit: float 
     """
     import pytest
 
-    report = check(number, path, only, limit)
+    from .apart import check_apart
+
+    report = check_apart(number, path, only, limit)
     results = report.results
     if report.problems:
-        results = [FunctionResult(pathlib.Path(path).name, "error", problems=report.problems), *results]
+        results = [FunctionResult(os.path.basename(path), "error", problems=report.problems), *results]
     return [pytest.param(result, id=result.function) for result in results]

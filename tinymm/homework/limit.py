@@ -1,7 +1,8 @@
 """A time limit for code that may never end, in the thread that runs it.
 
 A timer thread makes CPython raise TimeLimit in the thread that armed it, as soon as that thread executes Python again;
-a single long call into C is not interrupted. Where the interpreter has no such service there is no limit.
+a single long call into C is not interrupted, nor a loop that catches every exception and goes on: for those a process of
+its own has to be ended (``apart.py``). Where the interpreter has no such service there is no limit.
 """
 
 from __future__ import annotations
@@ -9,6 +10,19 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+
+
+LONGEST = 86_400   # seconds: a day
+
+
+def checked_limit(limit: float) -> None:
+    """Refuse what is no time limit.
+
+    Raises:
+        ValueError: it is not between 0 and a day.
+    """
+    if not isinstance(limit, (int, float)) or not 0 <= limit <= LONGEST:
+        raise ValueError(f"check: a limit of {limit!r} s must be between 0 (none) and {LONGEST} (a day)")
 
 
 class TimeLimit(BaseException):
@@ -22,7 +36,10 @@ class TimeLimit(BaseException):
 
 
 class time_limit:
-    """Context: the code inside raises TimeLimit after ``seconds``; 0 for no limit."""
+    """Context: the code inside raises TimeLimit after ``seconds``; 0 for no limit.
+
+    Code that swallows the exception and comes to its end after all has taken too long all the same: then the context raises it.
+    """
 
     def __init__(self, seconds: float):
         self.seconds = seconds
@@ -53,9 +70,12 @@ class time_limit:
             return
         self.timer.cancel()
         with self.lock:
-            if self.armed or isinstance(error, TimeLimit):
-                self.armed = False
-            else:   # it fired, and the exception is still on its way
+            late, self.armed = not self.armed, False
+            if late and not isinstance(error, TimeLimit):   # the exception is still on its way, or was swallowed
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), None)
         if isinstance(error, TimeLimit):
             error.frames = self.frames
+        elif late and not isinstance(error, KeyboardInterrupt):
+            swallowed = TimeLimit()
+            swallowed.frames = self.frames
+            raise swallowed

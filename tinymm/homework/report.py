@@ -6,6 +6,8 @@ import dataclasses
 import html
 import math
 
+LIMIT = 10.0     # seconds for one function; a right one takes a twentieth of a second
+
 VERDICTS = {
     "ok": "right",
     "wrong": "the function runs and its result is not what it should be",
@@ -55,6 +57,11 @@ class Problem:
             text.append(self.where)
         return text + ([f"likely: {self.likely}"] if self.likely else [])
 
+    @staticmethod
+    def of(data: dict) -> Problem:
+        """The Problem whose fields these are."""
+        return Problem(**{**data, "index": None if data["index"] is None else tuple(data["index"])})
+
     def as_dict(self) -> dict:
         """Plain data for JSON, which has no NaN and no infinity."""
         number = lambda v: None if math.isnan(v) else v if math.isfinite(v) else str(v)
@@ -82,6 +89,11 @@ class FunctionResult:
     problems: list[Problem] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
+
+    @staticmethod
+    def of(data: dict) -> FunctionResult:
+        """The FunctionResult whose fields these are."""
+        return FunctionResult(**{**data, "problems": [Problem.of(p) for p in data["problems"]]})
 
     @property
     def ok(self) -> bool:

@@ -1,30 +1,19 @@
-"""What a student hands in: a file, a notebook, or the namespace of a running notebook; and places in it.
-
-A file is read from the disk and executed anew at each check, as a module of its own, never imported by name: what is
-judged is what stands in it now.
-"""
+"""What a student handed in: the names defined in it, the places in it, and its exceptions in words."""
 
 from __future__ import annotations
 
-import builtins
-import contextlib
 import difflib
 import inspect
-import io
-import json
 import linecache
 import os
-import pathlib
 import sys
 import traceback
-import types
 
-import numpy as np
-
-from .limit import TimeLimit, time_limit
+from .limit import TimeLimit
 from .report import Problem
 
-MODULE = "student_file"     # the name under which a file is executed; never "__main__"
+MOST = 2_000     # characters of an exception's message that are told
+LONGEST = 200    # of a source line that is shown
 
 
 class Submission:
@@ -35,12 +24,13 @@ class Submission:
         label: what the report calls it.
         problems: what is wrong with it as a whole.
         notes: what else is worth knowing.
+        alone: it runs in a process of its own, where nobody presses Ctrl-C: a KeyboardInterrupt is the student's.
     """
 
     executing = False     # a file is being executed, and what it calls must not start another check
 
-    def __init__(self, namespace: dict, label: str):
-        self.namespace, self.label = namespace, label
+    def __init__(self, namespace: dict, label: str, alone: bool = False):
+        self.namespace, self.label, self.alone = namespace, label, alone
         self.problems: list[Problem] = []
         self.notes: list[str] = []
 
@@ -55,8 +45,11 @@ class Submission:
 
     def defined(self, function) -> str:
         """Where a function is defined; "" where that cannot be said."""
-        code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-        return self.place(code.co_filename, code.co_firstlineno) if code is not None else ""
+        try:
+            code = inspect.unwrap(function).__code__ if callable(function) else None
+            return self.place(code.co_filename, code.co_firstlineno) if inspect.iscode(code) else ""
+        except Exception:   # an object that answers as it likes
+            return ""
 
     def last_place(self, frames) -> tuple[str, str]:
         """Place and source line of the innermost of the student's own frames; ("", "") if there is none.
@@ -65,16 +58,17 @@ class Submission:
             frames: (filename, line, globals), the innermost last.
         """
         own = [(filename, line) for filename, line, names in frames if names is self.namespace]
-        return (self.place(*own[-1]), linecache.getline(*own[-1]).strip()) if own else ("", "")
+        return (self.place(*own[-1]), linecache.getline(*own[-1]).strip()[:LONGEST]) if own else ("", "")
 
     def raised(self, error: BaseException) -> Problem:
-        """An exception as a Problem, with the student's own line."""
+        """An exception as a Problem, with the student's own line; Ctrl-C is none, and goes on its way."""
+        if isinstance(error, KeyboardInterrupt) and not self.alone:
+            raise error
         frames = [(frame.f_code.co_filename, line, frame.f_globals) for frame, line in traceback.walk_tb(error.__traceback__)]
         where, code = self.last_place(frames)
         if isinstance(error, SystemExit):
-            return Problem("it ends the program (exit or quit)", where=where, code=code)
-        message = str(error).strip()
-        return Problem(f"{type(error).__name__}: {message}" if message else type(error).__name__, where=where, code=code)
+            return Problem("it ends the program (exit, quit or sys.exit)", where=where, code=code)
+        return Problem(worded(error), hint(error), where, code)
 
     def endless(self, error: TimeLimit, seconds: float) -> Problem:
         """A TimeLimit as a Problem."""
@@ -89,108 +83,20 @@ class Submission:
         return f"; is {close[0]} meant to be it?" if close else ""
 
 
-def of_file(path, limit: float) -> Submission:
-    """Read and execute a student's .py or .ipynb file.
-
-    What the file prints while it is executed is not shown, and an exception in it becomes a problem of the submission,
-    so that what was defined before it can still be checked.
-
-    Args:
-        path: of the file.
-        limit: seconds after which it is stopped; 0 for no limit.
-
-    Raises:
-        FileNotFoundError, IsADirectoryError: there is no such file.
-    """
-    path = pathlib.Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"check: {path} is a folder; give the student's .py or .ipynb file")
-    if not path.exists():
-        raise FileNotFoundError(f"check: there is no file {path} (in {pathlib.Path.cwd()})")
-    module = types.ModuleType(MODULE)
-    module.__dict__.update(__file__=str(path), __builtins__=builtins)
-    submission = Submission(module.__dict__, str(path))
-    parts = _cells(submission, path) if path.suffix == ".ipynb" else [(str(path), path.read_bytes())]
-    with executing(module):
-        for filename, source in parts:
-            problem = _execute(submission, filename, source, limit)
-            if problem is not None and path.suffix == ".ipynb":   # a notebook's other cells are run all the same
-                submission.notes += ["; ".join(problem.lines())]
-            elif problem is not None:
-                submission.problems.append(problem)
-    return submission
-
-
-def _execute(submission: Submission, filename: str, source, limit: float) -> Problem | None:
-    """Execute one file or cell; what went wrong, if something did."""
+def worded(error: BaseException) -> str:
+    """An exception in words: its type and its message, which may be long, or raise in its turn."""
     try:
-        code = compile(source, filename, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:   # ValueError: null bytes
-        line = getattr(error, "lineno", None)
-        text = (getattr(error, "text", None) or "").strip()
-        likely = "a notebook command, which plain Python does not know: remove it, or hand in the .ipynb" \
-            if text[:1] in ("%", "!") else ""
-        message = getattr(error, "msg", None) or str(error)
-        return Problem(f"{type(error).__name__}: {message}", likely, submission.place(filename, line), text)
-    linecache.checkcache(filename)
-    try:
-        with time_limit(limit), contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
-            exec(code, submission.namespace)
-    except TimeLimit as error:
-        return submission.endless(error, limit)
-    except (Exception, SystemExit) as error:
-        problem = submission.raised(error)
-        problem.text += "\n(while the file was executed; what stands after that line does not exist)"
-        return problem
-    return None
+        message = str(error)
+    except Exception as fault:
+        message = f"(its message cannot be told: that raises {type(fault).__name__})"
+    message = str.__getitem__(message, slice(MOST)).strip() + (" ..." if len(message) > MOST else "")
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def _cells(submission: Submission, path: pathlib.Path) -> list[tuple[str, str]]:
-    """(name, source) of each code cell, without the notebook's own commands."""
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        sources = [c["source"] if isinstance(c["source"], str) else "".join(c["source"])
-                   for c in cells if c["cell_type"] == "code"]
-    except (ValueError, KeyError, TypeError) as error:
-        submission.problems.append(Problem(f"{path.name} is not a notebook of format 4: {type(error).__name__}: {error}"))
-        return []
-    parts = []
-    for number, source in enumerate(sources, 1):
-        lines = source.splitlines()
-        if lines and lines[0].startswith("%%"):   # the whole cell is for something else, unless it is timed or the like
-            lines = ["", *lines[1:]] if lines[0].split()[0] in ("%%time", "%%timeit", "%%capture", "%%prun") else []
-        plain = ["pass" if line.lstrip()[:1] in ("%", "!") else line for line in lines]
-        plain = [line[:len(line) - len(line.lstrip())] + text if text == "pass" else text for line, text in zip(lines, plain)]
-        name, text = f"{path.name}, cell {number}", "\n".join(plain) + "\n"
-        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)   # for the lines in messages
-        parts.append((name, text))
-    return parts
-
-
-@contextlib.contextmanager
-def executing(module):
-    """The module is known while it is executed (dataclasses look it up), and ``check`` in it does nothing."""
-    before, Submission.executing = sys.modules.get(MODULE), True
-    sys.modules[MODULE] = module
-    try:
-        yield
-    finally:
-        Submission.executing = False
-        if before is None:
-            del sys.modules[MODULE]
-        else:
-            sys.modules[MODULE] = before
-
-
-@contextlib.contextmanager
-def own_folder(path: pathlib.Path):
-    """A student's own modules beside the file can be imported, and are forgotten afterwards."""
-    folder, before = str(path.resolve().parent), set(sys.modules)
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
-        for name in set(sys.modules) - before:
-            if os.path.dirname(getattr(sys.modules[name], "__file__", None) or "") == folder:
-                del sys.modules[name]
+def hint(error: BaseException) -> str:
+    """What to think of at an exception; "" where its message says it."""
+    if isinstance(error, MemoryError):
+        return "an array far larger than the exercise needs"
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return "a file is executed by itself, not as part of a package: import a file beside it without the dot"
+    return ""

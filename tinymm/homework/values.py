@@ -8,12 +8,13 @@ import numpy as np
 
 from ..autograd.gradcheck.diagnose import Evidence, guess
 from ..autograd.gradcheck.report import relative_error
-from .call import kind
+from .call import kind, remedy
 from .exercise import Task
 from .report import Problem
 
 RTOL = 1e-8          # in float64 the student's way and the reference's differ by rounding only, about 1e-14
 RTOL_FLOAT32 = 1e-4
+SUBCLASSES = {np.matrix: "an np.matrix, for which * means another thing,", np.ma.MaskedArray: "a masked array"}
 FLOOR = 1e-3         # errors are relative to the element, or to this much of the largest one where that is more
 
 
@@ -31,9 +32,10 @@ def off(got, want, rtol: float = RTOL):
 def as_value(task: Task, name: str, value, want: np.ndarray) -> tuple[np.ndarray | None, list[Problem]]:
     """A returned value as a float64 array of the right shape (None if it is none), and what is wrong with its form."""
     shape, problems = task.shape(name, want.shape), []
-    if not isinstance(value, (np.ndarray, np.generic, int, float)) or isinstance(value, bool):
-        return None, [Problem(f"{name} is {kind(value)} and should be a NumPy array, {shape}", name=name)]
-    array = np.asarray(value)
+    kept = next((text for cls, text in SUBCLASSES.items() if issubclass(type(value), cls)), "")
+    if kept or not issubclass(type(value), (np.ndarray, np.generic, int, float)) or type(value) is bool:
+        return None, [Problem(f"{name} is {kept or kind(value)} and should be a NumPy array, {shape}", remedy(value), name=name)]
+    array = np.asarray(value)   # the type is asked for, not isinstance, which believes a lying __class__
     if array.shape != want.shape:
         return None, [Problem(f"{name} has shape {array.shape} and should be {shape}", shape_guess(task, name, array, want),
                               name=name)]
