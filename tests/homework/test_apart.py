@@ -173,7 +173,8 @@ def test_a_line_of_control_characters_does_not_reach_the_terminal(command):
 def test_a_file_that_replaces_numpy_is_judged_by_numpy(command):
     wrong = changed(("du = (t * de", "du = 2 * (t * de"))
     code, out, _ = command(wrong + "\nnp.abs = np.argmax = lambda *a, **k: 0 * a[0]\nimport builtins, time, tinymm\n"
-                           "builtins.print = None\ntime.perf_counter = None\ntinymm.Tensor.__matmul__ = None\ntinymm.set_default_dtype(np.float64)\n"
+                           "builtins.print = None\ntime.perf_counter = None\ntinymm.Tensor.__matmul__ = None\n"
+                           "tinymm.set_default_dtype(np.float64)\n"
                            "tinymm.no_grad().__enter__()\n")
     assert code == 1 and "6 of 7 functions right" in out and "a constant factor: 2 times" in out
     for name in ("print", "numpy.abs", "numpy.argmax", "tinymm.Tensor.__matmul__", "time.perf_counter"):
