@@ -28,6 +28,8 @@ def run(args: argparse.Namespace) -> int:
         if args.json is not None:
             writable(args.json)
         report = check_apart(args.number, args.file, args.only, LIMIT if args.limit is None else args.limit)
+    except BrokenPipeError:   # nobody reads what is printed: no fault of the file's
+        raise
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

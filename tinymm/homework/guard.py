@@ -7,9 +7,11 @@ pass. Functions and classes of the modules below are compared by identity; what 
 from __future__ import annotations
 
 import builtins
+import operator
 import os
 import sys
 import types
+from collections.abc import Mapping
 
 SHARED = ("builtins", "contextlib", "ctypes", "functools", "inspect", "io", "json", "linecache", "math", "numpy", "numpy.linalg",
           "numpy.random", "os", "re", "threading", "time", "traceback", "warnings")
@@ -40,18 +42,15 @@ class Guard:
         """Put back what was replaced; the names of the functions and classes among it, as "numpy.sum"."""
         replaced = []
         for name, scope, code in self.code:
-            for key, value in code.items():
-                if scope.get(key) is not value:
-                    scope[key] = value
-                    replaced.append(key if scope is vars(builtins) else f"{name}.{key}")
+            for key in _other(scope, code):
+                scope[key] = code[key]
+                replaced.append(key if scope is vars(builtins) else f"{name}.{key}")
         for name, cls, code in self.classes:
-            for key, value in code.items():
-                if vars(cls).get(key) is not value:
-                    setattr(cls, key, value)
-                    replaced.append(f"{name}.{key}")
-        for name, module in self.modules.items():
-            if sys.modules.get(name) is not module:
-                sys.modules[name] = module
+            for key in _other(vars(cls), code):
+                setattr(cls, key, code[key])
+                replaced.append(f"{name}.{key}")
+        for name in _other(sys.modules, self.modules):
+            sys.modules[name] = self.modules[name]
         for name, stream in self.streams.items():
             setattr(sys, name, stream)
         lists: list[tuple[list, list]] = [(sys.path, self.path), (sys.meta_path, self.meta), (sys.path_hooks, self.hooks)]
@@ -61,6 +60,13 @@ class Guard:
         if _folder() != self.folder and self.folder:
             os.chdir(self.folder)
         return replaced
+
+
+def _other(now: Mapping[str, object], before: dict) -> list[str]:
+    """The names whose values are no longer the same objects."""
+    if all(map(operator.is_, map(now.get, before), before.values())):   # 5,000 comparisons in a fraction of a millisecond
+        return []
+    return [name for name, value in before.items() if now.get(name) is not value]
 
 
 def _folder() -> str:
