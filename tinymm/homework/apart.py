@@ -6,8 +6,8 @@ statement or function that it was about, and another process goes on with the re
 how all that it has started is stopped with it hangs on the platform.
 
 What this is not: a protection from malice. The file runs with the rights of whoever runs the check, it can read and write
-files, use the network, look for the pipe and forge a verdict. Its memory is limited on Linux only; a process that it detaches
-from its own (a daemon) goes on. Grade what you do not trust in a container.
+files, use the network, look for the pipe and forge a verdict. Its memory is limited on Linux only, the number of its processes
+nowhere; a process that it detaches from its own (a daemon) goes on. Grade what you do not trust in a container.
 """
 
 from __future__ import annotations
@@ -106,6 +106,8 @@ class Checking:
         assert self.report is not None
         if self.unended:
             self.show("out", "\n")
+        if self.left():
+            self.report.problems = [Problem.of(death["problem"]) for death in self.deaths[-1:]]
         for name in self.left():
             self.results[name] = FunctionResult(name, "not checked", problems=[Problem("the file ends its process each time that "
                                                                                        "it is executed")])
@@ -309,7 +311,8 @@ class Process:
                 subprocess.run(["taskkill", "/F", "/T", "/PID", str(self.process.pid)], capture_output=True)
         with contextlib.suppress(OSError):
             self.process.kill()
-        self.process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):   # a system call that cannot be interrupted
+            self.process.wait(10.0)
         self.readers[1].join(1.0)   # the last lines of faulthandler
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(OSError, ValueError):
