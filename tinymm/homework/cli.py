@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     except BrokenPipeError:   # nobody reads what is printed: no fault of the file's
         raise
     except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(error if str(error).startswith("check: ") else f"check: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ncheck: interrupted", file=sys.stderr)
