@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from .. import functional as F
 from ..autograd import Tensor
+from ..autograd.activations import not_in_place
 from .module import Module
 
 
 class _Activation(Module):
-    """A function of one Tensor, with its options as attributes."""
+    """A function of one Tensor, with its options as attributes.
+
+    ``inplace`` must be False where a layer has it: writing over the input would spoil gradients.
+    """
 
     options: tuple[str, ...] = ()
 
@@ -19,6 +23,10 @@ class _Activation(Module):
 class ReLU(_Activation):
     """max(x, 0)."""
 
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        not_in_place("ReLU", inplace)
+
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input)
 
@@ -28,8 +36,9 @@ class LeakyReLU(_Activation):
 
     options = ("negative_slope",)
 
-    def __init__(self, negative_slope: float = 0.01):
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
         super().__init__()
+        not_in_place("LeakyReLU", inplace)
         self.negative_slope = negative_slope
 
     def forward(self, input: Tensor) -> Tensor:
@@ -41,8 +50,9 @@ class ELU(_Activation):
 
     options = ("alpha",)
 
-    def __init__(self, alpha: float = 1.0):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
         super().__init__()
+        not_in_place("ELU", inplace)
         self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
@@ -64,6 +74,10 @@ class GELU(_Activation):
 
 class SiLU(_Activation):
     """x sigmoid(x)."""
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        not_in_place("SiLU", inplace)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input)
@@ -135,8 +149,9 @@ class Dropout(_Activation):
 
     options = ("p",)
 
-    def __init__(self, p: float = 0.5):
+    def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
+        not_in_place("Dropout", inplace)
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: p={p} is not a probability")
         self.p = p

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .. import functional as F
 from ..autograd import Tensor
 from ..autograd.integers import integer
@@ -29,8 +31,9 @@ class MultiheadAttention(Module):
 
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, add_bias_kv: bool = False,
                  add_zero_attn: bool = False, kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
-                 dtype=None):
+                 device: str | None = None, dtype=None):
         super().__init__()
+        new = partial(empty, device=device, dtype=dtype)
         name = "MultiheadAttention"
         embed_dim, num_heads = integer(name, "embed_dim", embed_dim, 1), integer(name, "num_heads", num_heads, 1)
         kdim = embed_dim if kdim is None else integer(name, "kdim", kdim, 1)
@@ -40,13 +43,13 @@ class MultiheadAttention(Module):
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.add_zero_attn = add_zero_attn
         packed = kdim == vdim == embed_dim
-        self.register_parameter("in_proj_weight", empty(3 * embed_dim, embed_dim, dtype=dtype) if packed else None)
+        self.register_parameter("in_proj_weight", new(3 * embed_dim, embed_dim) if packed else None)
         for name, features in (("q", embed_dim), ("k", kdim), ("v", vdim)):
-            self.register_parameter(f"{name}_proj_weight", None if packed else empty(embed_dim, features, dtype=dtype))
-        self.register_parameter("in_proj_bias", empty(3 * embed_dim, dtype=dtype) if bias else None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias, dtype)
-        self.register_parameter("bias_k", empty(1, 1, embed_dim, dtype=dtype) if add_bias_kv else None)
-        self.register_parameter("bias_v", empty(1, 1, embed_dim, dtype=dtype) if add_bias_kv else None)
+            self.register_parameter(f"{name}_proj_weight", None if packed else new(embed_dim, features))
+        self.register_parameter("in_proj_bias", new(3 * embed_dim) if bias else None)
+        self.out_proj = Linear(embed_dim, embed_dim, bias, device, dtype)
+        self.register_parameter("bias_k", new(1, 1, embed_dim) if add_bias_kv else None)
+        self.register_parameter("bias_v", new(1, 1, embed_dim) if add_bias_kv else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

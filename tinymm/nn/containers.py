@@ -124,9 +124,9 @@ class ParameterList(Module):
         for parameter in values:
             self.append(parameter)
 
-    def append(self, parameter: Parameter) -> "ParameterList":
+    def append(self, value: Parameter) -> "ParameterList":
         """Add a Parameter at the end."""
-        self.register_parameter(str(len(self)), parameter)
+        self.register_parameter(str(len(self)), value)
         return self
 
     def __iter__(self) -> Iterator[Parameter]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from .. import functional as F
 from ..autograd import Tensor
-from ..autograd.integers import integer, per_axis, whole
+from ..autograd.integers import integer, listed, per_axis, whole
 from . import init
 from .linear import empty
 from .module import Module
+
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _Conv(Module):
@@ -21,6 +24,7 @@ class _Conv(Module):
             or "valid".
         groups: channels are split into so many groups that do not see each other.
         bias: whether each output channel has a bias.
+        padding_mode: what the border is made of: "zeros", or "reflect", "replicate", "circular" as in ``functional.pad``.
 
     Attributes:
         weight: (out_channels, in_channels / groups, *kernel_size); transposed: (in_channels, out_channels / groups, ...).
@@ -31,8 +35,9 @@ class _Conv(Module):
     transposed = False
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
-                 bias: bool = True, dtype=None):
+                 bias: bool = True, padding_mode: str = "zeros", device: str | None = None, dtype=None):
         super().__init__()
+        new = partial(empty, device=device, dtype=dtype)
         name = type(self).__name__
         in_channels, out_channels = whole(name, 0, in_channels=in_channels, out_channels=out_channels)
         groups = integer(name, "groups", groups, 1)
@@ -44,9 +49,13 @@ class _Conv(Module):
         self.stride = per_axis(name, "stride", stride, self.axes, 1)
         self.padding = padding if isinstance(padding, str) else per_axis(name, "padding", padding, self.axes, 0)
         self.dilation = per_axis(name, "dilation", dilation, self.axes, 1)
+        modes = ("zeros",) if self.transposed else PADDING_MODES
+        if padding_mode not in modes:
+            raise ValueError(f"{name}: padding_mode={padding_mode!r}; choose {' or '.join(map(repr, modes))}")
+        self.padding_mode = padding_mode
         channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
-        self.weight = empty(*channels, *self.kernel_size, dtype=dtype)
-        self.register_parameter("bias", empty(out_channels, dtype=dtype) if bias else None)
+        self.weight = new(*channels, *self.kernel_size)
+        self.register_parameter("bias", new(out_channels) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -58,7 +67,19 @@ class _Conv(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         function = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[self.axes]
-        return function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = F.pad(input, self._border(), self.padding_mode), 0
+        return function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def _border(self) -> list[int]:
+        """The widths before and after each axis, the last axis first, as ``functional.pad`` wants them."""
+        if self.padding == "valid":
+            return [0, 0] * self.axes
+        if self.padding == "same":   # an odd width has one more after than before
+            totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
+            return [width for n in reversed(totals) for width in (n // 2, n - n // 2)]
+        return [width for width in reversed(self.padding) for _ in range(2)]
 
     def extra_repr(self) -> str:
         parts = [str(self.in_channels), str(self.out_channels), f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
@@ -70,6 +91,8 @@ class _Conv(Module):
             parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode!r}")
         return ", ".join(parts)
 
 
@@ -93,14 +116,36 @@ class _ConvTranspose(_Conv):
     transposed = True
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, output_padding=0,
-                 groups: int = 1, bias: bool = True, dilation=1, dtype=None):
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, dtype)
+                 groups: int = 1, bias: bool = True, dilation=1, padding_mode: str = "zeros", device: str | None = None,
+                 dtype=None):
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+                         device, dtype)
         self.output_padding = per_axis(type(self).__name__, "output_padding", output_padding, self.axes, 0)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, output_size=None) -> Tensor:
+        """Convolve; ``output_size`` chooses, instead of output_padding, among the sizes that a stride leaves open.
+
+        Args:
+            input: (B, C, *spatial).
+            output_size: the spatial axes of the result, or its whole shape; None for those that output_padding gives.
+
+        Raises:
+            ValueError: a size that no output_padding less than the stride reaches.
+        """
         function = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}[self.axes]
-        return function(input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups,
-                        self.dilation)
+        extra = self.output_padding if output_size is None else self._output_padding(input, output_size)
+        return function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+
+    def _output_padding(self, input: Tensor, output_size) -> tuple[int, ...]:
+        name = type(self).__name__
+        given = listed(output_size)
+        wanted = per_axis(name, "output_size", given[-self.axes:] if len(given) == input.ndim else given, self.axes, 1)
+        least = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in
+                 zip(input.shape[-self.axes:], self.stride, self.padding, self.dilation, self.kernel_size)]
+        if not all(low <= n < low + s for n, low, s in zip(wanted, least, self.stride)):
+            most = [low + s - 1 for low, s in zip(least, self.stride)]
+            raise ValueError(f"{name}: output_size={wanted}; from an input of shape {input.shape} it can be {least} to {most}")
+        return tuple(n - low for n, low in zip(wanted, least))
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -145,12 +190,14 @@ class Fold(Module):
 class Upsample(Module):
     """Images at another size; see ``functional.interpolate``."""
 
-    def __init__(self, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool | None = None):
+    def __init__(self, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool | None = None,
+                 recompute_scale_factor: bool | None = None):
         super().__init__()
         self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
+        self.recompute_scale_factor = recompute_scale_factor
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
+        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor)
 
     def extra_repr(self) -> str:
         return f"size={self.size}, scale_factor={self.scale_factor}, mode={self.mode!r}"

@@ -107,12 +107,19 @@ class AdaptiveAvgPool3d(AdaptiveAvgPool1d):
 
 
 class AdaptiveMaxPool1d(AdaptiveAvgPool1d):
-    """Largest elements over ``output_size`` cells of (B, C, L)."""
+    """Largest elements over ``output_size`` cells of (B, C, L); with ``return_indices`` also where they were."""
 
     function = staticmethod(F.adaptive_max_pool1d)
 
+    def __init__(self, output_size, return_indices: bool = False):
+        super().__init__(output_size)
+        self.return_indices = return_indices
 
-class AdaptiveMaxPool2d(AdaptiveAvgPool1d):
+    def forward(self, input: Tensor):
+        return type(self).function(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool2d(AdaptiveMaxPool1d):
     """Largest elements over a grid of ``output_size`` cells of (B, C, H, W)."""
 
     function = staticmethod(F.adaptive_max_pool2d)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -36,8 +37,9 @@ class _Recurrent(Module):
     states = 1   # tensors in the state: h, or h and c
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-                 dropout: float = 0.0, bidirectional: bool = False, *, dtype=None):
+                 dropout: float = 0.0, bidirectional: bool = False, *, device: str | None = None, dtype=None):
         super().__init__()
+        new = partial(empty, device=device, dtype=dtype)
         name = type(self).__name__
         input_size, hidden_size = whole(name, 1, input_size=input_size, hidden_size=hidden_size)
         num_layers = integer(name, "num_layers", num_layers, 1)
@@ -47,11 +49,11 @@ class _Recurrent(Module):
         for layer in range(num_layers):
             features = input_size if layer == 0 else hidden_size * directions
             for suffix in (f"_l{layer}", f"_l{layer}_reverse")[:directions]:
-                setattr(self, "weight_ih" + suffix, empty(self.gates * hidden_size, features, dtype=dtype))
-                setattr(self, "weight_hh" + suffix, empty(self.gates * hidden_size, hidden_size, dtype=dtype))
+                setattr(self, "weight_ih" + suffix, new(self.gates * hidden_size, features))
+                setattr(self, "weight_hh" + suffix, new(self.gates * hidden_size, hidden_size))
                 if bias:
-                    setattr(self, "bias_ih" + suffix, empty(self.gates * hidden_size, dtype=dtype))
-                    setattr(self, "bias_hh" + suffix, empty(self.gates * hidden_size, dtype=dtype))
+                    setattr(self, "bias_ih" + suffix, new(self.gates * hidden_size))
+                    setattr(self, "bias_hh" + suffix, new(self.gates * hidden_size))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -111,8 +113,10 @@ class LSTM(_Recurrent):
     gates, states = 4, 2
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-                 dropout: float = 0.0, bidirectional: bool = False, *, output_tanh: bool = True, dtype=None):
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype)
+                 dropout: float = 0.0, bidirectional: bool = False, *, output_tanh: bool = True,
+                 device: str | None = None, dtype=None):
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
+                         dtype=dtype)
         self.output_tanh = output_tanh
 
     def forward(self, input, hx: tuple[Tensor, Tensor] | None = None, *, lengths=None, reset=None):
@@ -157,9 +161,10 @@ class RNN(_Recurrent):
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
                  bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *,
-                 dtype=None):
+                 device: str | None = None, dtype=None):
         check_nonlinearity("RNN", nonlinearity)
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
+                         dtype=dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input, hx: Tensor | None = None, *, lengths=None, reset=None):
@@ -178,14 +183,15 @@ class _Cell(Module):
     gates = 1
     states = 1
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype=None):
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: str | None = None, dtype=None):
         super().__init__()
+        new = partial(empty, device=device, dtype=dtype)
         input_size, hidden_size = whole(type(self).__name__, 1, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
-        self.weight_ih = empty(self.gates * hidden_size, input_size, dtype=dtype)
-        self.weight_hh = empty(self.gates * hidden_size, hidden_size, dtype=dtype)
-        self.register_parameter("bias_ih", empty(self.gates * hidden_size, dtype=dtype) if bias else None)
-        self.register_parameter("bias_hh", empty(self.gates * hidden_size, dtype=dtype) if bias else None)
+        self.weight_ih = new(self.gates * hidden_size, input_size)
+        self.weight_hh = new(self.gates * hidden_size, hidden_size)
+        self.register_parameter("bias_ih", new(self.gates * hidden_size) if bias else None)
+        self.register_parameter("bias_hh", new(self.gates * hidden_size) if bias else None)
         bound = 1 / math.sqrt(hidden_size)
         for p in self.parameters():
             init.uniform_(p, -bound, bound)
@@ -222,8 +228,9 @@ class LSTMCell(_Cell):
 
     gates, states = 4, 2
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, output_tanh: bool = True, dtype=None):
-        super().__init__(input_size, hidden_size, bias, dtype=dtype)
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: str | None = None, dtype=None, *,
+                 output_tanh: bool = True):
+        super().__init__(input_size, hidden_size, bias, device, dtype)
         self.output_tanh = output_tanh
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None, *, reset=None) -> tuple[Tensor, Tensor]:
@@ -269,9 +276,10 @@ class RNNCell(_Cell):
         nonlinearity: "tanh" or "relu"; the others as in the base.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", *, dtype=None):
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh",
+                 device: str | None = None, dtype=None):
         check_nonlinearity("RNNCell", nonlinearity)
-        super().__init__(input_size, hidden_size, bias, dtype=dtype)
+        super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None, *, reset=None) -> Tensor:
