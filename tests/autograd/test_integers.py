@@ -18,7 +18,7 @@ CASES = {   # (operation, argument): (a call with the argument, an integer that 
     ("randint", "low"): (lambda v: tinymm.randint(v, 9, (2,)), 2), ("randint", "high"): (lambda v: tinymm.randint(0, v, (2,)), 2),
     ("randint", "size"): (lambda v: tinymm.randint(0, 9, v), 2),
     ("multinomial", "num_samples"): (lambda v: tinymm.multinomial(x[0], v, True), 2),
-    ("reshape", "shape"): (x.reshape, 12), ("view", "shape"): (x.view, 12), ("expand", "size"): (x[0].expand, 4),
+    ("reshape", "shape"): (x.reshape, 12), ("view", "size"): (x.view, 12), ("expand", "size"): (x[0].expand, 4),
     ("broadcast_to", "size"): (lambda v: F.broadcast_to(x[0], v), 4),
     ("unflatten", "sizes"): (lambda v: x.unflatten(1, (v, 2)), 2), ("permute", "dims"): (x[0].permute, 0),
     ("transpose", "dim0"): (lambda v: x.transpose(v, 1), 0), ("transpose", "dim1"): (lambda v: x.transpose(0, v), 1),

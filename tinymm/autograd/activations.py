@@ -8,6 +8,7 @@ import numpy as np
 
 from .casting import cast
 from .choice import where
+from .elementwise import not_in_place
 from .pointwise import unary
 from .function import Primitive
 from .tensor import Tensor, get_default_dtype
@@ -101,12 +102,6 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     if alpha < 0:   # then the sign of the output does not tell the branch
         return where(input > 0, input, alpha * np.expm1(_negative_part(input)))
     return ELU.apply(input, alpha=alpha)
-
-
-def not_in_place(name: str, inplace: bool) -> None:
-    """Refuse ``inplace=True``, which PyTorch's signature has and this engine does not support."""
-    if inplace:
-        raise ValueError(f"{name}: inplace=True is not supported; write x = {name}(x)")
 
 
 def _log_of_sigmoid(x):

@@ -46,25 +46,63 @@ def transfer(input: Tensor, device: str) -> Tensor:
     return Transfer.apply(input, device=device)
 
 
-def to(self: Tensor, target: DType | Tensor = None, *, device: str | None = None, dtype: DType = None) -> Tensor:
+def to(self: Tensor, *args: DType | Tensor | bool, device: str | None = None, dtype: DType = None,
+       non_blocking: bool = False, copy: bool = False) -> Tensor:
     """The tensor on another device or in another dtype; itself if nothing changes.
 
     Gradient: dL/dself = g, back on the old device and in the old dtype.
 
     Args:
-        target: a device name ("cpu", "cuda", "cuda:0"), a dtype, or a Tensor whose device and dtype are taken.
-        device, dtype: the same by name.
+        *args: one of (device, dtype, non_blocking, copy), (dtype, non_blocking, copy) and (tensor, non_blocking, copy), all
+            but the first optional. Of a Tensor the device and the dtype are taken.
+        device: "cpu", "cuda" or "cuda:N".
+        dtype: a NumPy dtype.
+        non_blocking: PyTorch's hint for speed; without effect here.
+        copy: a tensor of its own also if nothing changes.
 
     Returns:
         Tensor of the same shape.
+
+    Raises:
+        TypeError: arguments in another order.
     """
-    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-        device = target
-    elif isinstance(target, Tensor):
-        device, dtype = target.device, target.dtype
-    elif target is not None:
-        dtype = target
+    if args:
+        named = {"device": device, "dtype": dtype, "non_blocking": non_blocking, "copy": copy}
+        device, dtype, copy = destination("to", args, {name: value for name, value in named.items() if value})
     out = self
     if device is not None and out.device != device and not (device == "cuda" and out.device.startswith("cuda")):
         out = transfer(out, device)
-    return out if dtype is None or out.dtype == np.dtype(dtype) else cast(out, np.dtype(dtype))
+    if dtype is not None and out.dtype != np.dtype(dtype):
+        out = cast(out, np.dtype(dtype))
+    return Cast.apply(out, dtype=out.dtype) if copy and out is self else out
+
+
+def destination(operation: str, args: tuple, kwargs: dict) -> tuple[str | None, DType, bool]:
+    """(device, dtype, copy) from the arguments of ``to``.
+
+    Raises:
+        TypeError: arguments in another order, twice or unknown.
+    """
+    first = args[0] if args else None
+    if isinstance(first, Tensor):
+        names = ["tensor", "non_blocking", "copy"]
+    elif first is None or isinstance(first, str) and first.partition(":")[0] in ("cpu", "cuda"):
+        names = ["device", "dtype", "non_blocking", "copy"]
+    else:
+        names = ["dtype", "non_blocking", "copy"]
+    given = dict(zip(names, args))
+    if len(args) > len(names) or given.keys() & kwargs.keys() or kwargs.keys() - {"device", "dtype", "non_blocking", "copy"}:
+        raise TypeError(f"{operation}: cannot take {args} and {kwargs}; write to(device, dtype), to(dtype) or to(tensor)")
+    given |= kwargs
+    for flag in ("non_blocking", "copy"):
+        if not isinstance(given.get(flag, False), bool):
+            raise TypeError(f"{operation}: {flag} is True or False, not {given[flag]!r}; write to(device, dtype), to(dtype) "
+                            "or to(tensor)")
+    if "tensor" in given:
+        given = {"device": given["tensor"].device, "dtype": given["tensor"].dtype} | given
+    return given.get("device"), given.get("dtype"), given.get("copy", False)
+
+
+def cuda_device(device: int | str | None) -> str:
+    """The name of a GPU from its number or its name; any for None."""
+    return "cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device

@@ -100,13 +100,14 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
 
 # ---------------------------------------------------------------------- one number everywhere
 
-def zeros(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def zeros(*size_: Shape, size: Shape | None = None, dtype: DType = None, device: str | None = None,
+          requires_grad: bool = False) -> Tensor:
     """A tensor of zeros.
 
     Gradient: none (nothing is differentiated).
 
     Args:
-        *size: lengths of the axes, or one tuple of them.
+        *size_, size: lengths of the axes, or one tuple of them; by name a tuple.
         dtype: a NumPy dtype; None for the default float.
         device: "cpu" (None), "cuda" or "cuda:N".
         requires_grad: whether a gradient is wanted.
@@ -118,16 +119,17 @@ def zeros(*size: Shape, dtype: DType = None, device: str | None = None, requires
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.zeros(sizes("zeros", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(np.zeros(sizes("zeros", size_, least=0, named=size), dtype or get_default_dtype()), None, device, requires_grad)
 
 
-def ones(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def ones(*size_: Shape, size: Shape | None = None, dtype: DType = None, device: str | None = None,
+         requires_grad: bool = False) -> Tensor:
     """A tensor of ones.
 
     Gradient: none (nothing is differentiated).
 
     Args:
-        *size, dtype, device, requires_grad: as in ``zeros``.
+        *size_, size, dtype, device, requires_grad: as in ``zeros``.
 
     Returns:
         Tensor of shape ``size``.
@@ -136,16 +138,17 @@ def ones(*size: Shape, dtype: DType = None, device: str | None = None, requires_
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.ones(sizes("ones", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(np.ones(sizes("ones", size_, least=0, named=size), dtype or get_default_dtype()), None, device, requires_grad)
 
 
-def empty(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def empty(*size_: Shape, size: Shape | None = None, dtype: DType = None, device: str | None = None,
+          requires_grad: bool = False) -> Tensor:
     """A tensor whose values are whatever the memory held.
 
     Gradient: none (nothing is differentiated).
 
     Args:
-        *size, dtype, device, requires_grad: as in ``zeros``.
+        *size_, size, dtype, device, requires_grad: as in ``zeros``.
 
     Returns:
         Tensor of shape ``size``.
@@ -154,7 +157,7 @@ def empty(*size: Shape, dtype: DType = None, device: str | None = None, requires
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.empty(sizes("empty", size, least=0), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(np.empty(sizes("empty", size_, least=0, named=size), dtype or get_default_dtype()), None, device, requires_grad)
 
 
 def full(size: Shape, fill_value: Number, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
@@ -269,7 +272,7 @@ def empty_like(input: Tensor, *, dtype: DType = None, device: str | None = None,
 
 # ---------------------------------------------------------------------- in sequence
 
-def arange(start: float, end: float | None = None, step: float = 1, *, dtype: DType = None, device: str | None = None,
+def arange(start: float | None = None, end: float | None = None, step: float = 1, *, dtype: DType = None, device: str | None = None,
            requires_grad: bool = False) -> Tensor:
     """start, start + step, ... up to, not including, end; one argument is the end.
 
@@ -285,17 +288,20 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: DT
 
     Raises:
         ValueError: step is 0, or leads away from end.
+        TypeError: no end.
     """
-    start, stop = (0, start) if end is None else (start, end)
-    start, stop, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, stop, step))
+    first, stop = (0, start) if end is None else (0 if start is None else start, end)
+    if stop is None:
+        raise TypeError("arange: give an end, e.g. arange(3)")
+    first, stop, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (first, stop, step))
     if step == 0:
         raise ValueError("arange: step must not be 0")
-    if (stop - start) * step < 0:
-        raise ValueError(f"arange: from start={start} a step of {step} never reaches end={stop}; change its sign")
+    if (stop - first) * step < 0:
+        raise ValueError(f"arange: from start={first} a step of {step} never reaches end={stop}; change its sign")
     if dtype is None:
-        dtype = np.int64 if isinstance(start + stop + step, int) else get_default_dtype()
-    n = math.ceil((stop - start) / step)
-    return finish(start + step * np.arange(n), dtype, device, requires_grad)
+        dtype = np.int64 if isinstance(first + stop + step, int) else get_default_dtype()
+    n = math.ceil((stop - first) / step)
+    return finish(first + step * np.arange(n), dtype, device, requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: DType = None, device: str | None = None,

@@ -64,7 +64,7 @@ class TensorMethods:
         """Largest integer <= x, element by element: y = floor(x)."""
     def ceil(self) -> Tensor:
         """Smallest integer >= x, element by element: y = ceil(x)."""
-    def round(self) -> Tensor:
+    def round(self, *, decimals: builtins.int = 0) -> Tensor:
         """Nearest integer, element by element: y = round(x)."""
     def trunc(self) -> Tensor:
         """Integer part, element by element: y = trunc(x)."""
@@ -102,8 +102,6 @@ class TensorMethods:
         """Logistic function, without overflow, element by element: y = 1 / (1 + e ** -x)."""
     def logaddexp(self, other: Operand) -> Tensor:
         """Logarithm of a sum of exponentials, without overflow, element by element: y = log(e ** a + e ** b)."""
-    def relu(self) -> Tensor:
-        """Rectifier, element by element: y = maximum(x, 0)."""
     def maximum(self, other: Operand) -> Tensor:
         """Larger of two (NaN if one is), element by element: y = where(a > b, a, b)."""
     def minimum(self, other: Operand) -> Tensor:
@@ -229,21 +227,21 @@ class TensorMethods:
                     generator: Generator = None) -> Tensor:
         """Indices drawn with the given weights, for each row."""
     @overload
-    def max(self, dim: Tensor | None = None, keepdim: builtins.bool = False) -> Tensor:
+    def max(self, dim: Tensor | None = None, keepdim: builtins.bool = False, *, other: Tensor | None = None) -> Tensor:
         """The largest element; over all axes, or along ``dim``, or of two tensors."""
     @overload
     def max(self, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesIndices: ...
     @overload
-    def max(self, axis: Tensor | None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    def max(self, axis: Tensor | None = None, keepdims: builtins.bool = False, *, other: Tensor | None = None) -> Tensor: ...
     @overload
     def max(self, axis: builtins.int, keepdims: builtins.bool = False) -> ValuesIndices: ...
     @overload
-    def min(self, dim: Tensor | None = None, keepdim: builtins.bool = False) -> Tensor:
+    def min(self, dim: Tensor | None = None, keepdim: builtins.bool = False, *, other: Tensor | None = None) -> Tensor:
         """The smallest element; over all axes, or along ``dim``, or of two tensors."""
     @overload
     def min(self, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesIndices: ...
     @overload
-    def min(self, axis: Tensor | None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    def min(self, axis: Tensor | None = None, keepdims: builtins.bool = False, *, other: Tensor | None = None) -> Tensor: ...
     @overload
     def min(self, axis: builtins.int, keepdims: builtins.bool = False) -> ValuesIndices: ...
     @overload
@@ -256,9 +254,10 @@ class TensorMethods:
         """Index of the smallest element along ``dim``, or in the flattened tensor; the first of a tie."""
     @overload
     def argmin(self, axis: builtins.int | None = None, keepdims: builtins.bool = False) -> Tensor: ...
-    def sort(self, dim: builtins.int = -1, descending: builtins.bool = False, stable: builtins.bool = False) -> ValuesIndices:
+    def sort(self, dim: builtins.int = -1, descending: builtins.bool = False, *,
+             stable: builtins.bool = False) -> ValuesIndices:
         """The elements in order along ``dim``, smallest first or, if ``descending``, largest first."""
-    def argsort(self, dim: builtins.int = -1, descending: builtins.bool = False, stable: builtins.bool = False) -> Tensor:
+    def argsort(self, dim: builtins.int = -1, descending: builtins.bool = False, *, stable: builtins.bool = False) -> Tensor:
         """The indices that ``sort`` returns."""
     def topk(self, k: builtins.int, dim: builtins.int = -1, largest: builtins.bool = True,
              sorted: builtins.bool = True) -> ValuesIndices:
@@ -272,13 +271,13 @@ class TensorMethods:
         """A copy, with memory of its own."""
     def contiguous(self) -> Tensor:
         """The tensor with its elements laid out row by row (itself if they are)."""
-    def reshape(self, *shape: Shape) -> Tensor:
+    def reshape(self, *shape_: Shape, shape: Shape | None = None) -> Tensor:
         """The same elements in the same order under another shape; a view where the memory layout allows it."""
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
         """Merge the axes ``start_dim`` to ``end_dim`` (both included) into one."""
     def unflatten(self, dim: builtins.int, sizes: Sequence[builtins.int]) -> Tensor:
         """Split axis ``dim`` into axes of the lengths ``sizes``; one may be -1."""
-    def permute(self, *dims: Shape) -> Tensor:
+    def permute(self, *dims_: Shape, dims: Shape | None = None) -> Tensor:
         """The axes in another order: axis i of the result is axis dims[i] of the input."""
     def transpose(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Exchange two axes."""
@@ -290,11 +289,11 @@ class TensorMethods:
         """Insert an axis of length 1."""
     def broadcast_to(self, size: Sequence[builtins.int]) -> Tensor:
         """Repeat axes of length 1, and add leading axes, to reach the shape ``size``."""
-    def expand(self, *sizes_: Shape) -> Tensor:
+    def expand(self, *size_: Shape, size: Shape | None = None) -> Tensor:
         """Like ``broadcast_to``; -1 keeps an axis as it is."""
-    def flip(self, *dims: Shape) -> Tensor:
+    def flip(self, *dims_: Shape, dims: Shape | None = None) -> Tensor:
         """Reverse the order of the elements along some axes (a copy)."""
-    def view(self, *shape: Shape) -> Tensor:
+    def view(self, *size_: Shape, size: Shape | None = None) -> Tensor:
         """Like ``reshape``, but never a copy: the result shares memory with the input."""
     def view_as(self, other: Tensor) -> Tensor:
         """``input.view(other.shape)``."""
@@ -308,17 +307,16 @@ class TensorMethods:
         """The transpose of a matrix; a 0-d or 1-d tensor stays as it is."""
     def expand_as(self, other: Tensor) -> Tensor:
         """``input.expand(other.shape)``."""
-    def split(self, split_size_or_sections: Dims, dim: builtins.int = 0) -> tuple[Tensor, ...]:
-        """Cut along axis ``dim``, into views."""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """Cut along axis ``dim`` into at most ``chunks`` views of equal length (the last may be shorter)."""
     def unbind(self, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """The slices along axis ``dim``, as views without that axis."""
-    def repeat(self, *repeats: Shape) -> Tensor:
+    def repeat(self, *repeats_: Shape, repeats: Shape | None = None) -> Tensor:
         """The tensor laid out ``repeats[i]`` times along axis i; more numbers than axes add leading axes."""
-    def tile(self, *dims: Shape) -> Tensor:
+    def tile(self, *dims_: Shape, dims: Shape | None = None) -> Tensor:
         """Like ``repeat``, but fewer numbers than axes are filled with leading ones."""
-    def repeat_interleave(self, repeats: Indices, dim: builtins.int | None = None) -> Tensor:
+    def repeat_interleave(self, repeats: Indices | None = None, dim: builtins.int | None = None, *,
+                          output_size: builtins.int | None = None) -> Tensor:
         """Every element (slice along ``dim``) several times in a row."""
     def roll(self, shifts: Dims, dims: Dims | None = None) -> Tensor:
         """Shift the elements by ``shifts`` along ``dims``; what leaves at one end enters at the other."""
@@ -342,7 +340,8 @@ class TensorMethods:
         """The elements of the flattened tensor at ``index``."""
     def masked_select(self, mask: Tensor | np.ndarray) -> Tensor:
         """The elements where ``mask`` is true, on one axis."""
-    def scatter(self, dim: builtins.int, index: Indices, src: Operand, *, reduce: str | None = None) -> Tensor:
+    def scatter(self, dim: builtins.int, index: Indices, src: Operand | None = None, *, reduce: str | None = None,
+                value: builtins.float | None = None) -> Tensor:
         """A copy with out[index[i][j]][j] = src[i][j] for dim = 0, and likewise for other axes."""
     def scatter_add(self, dim: builtins.int, index: Indices, src: Tensor) -> Tensor:
         """A copy with out[index[i][j]][j] += src[i][j] for dim = 0, and likewise for other axes."""
@@ -382,12 +381,17 @@ class TensorMethods:
         """The numbers as int64; the tensor itself if they are."""
     def bool(self) -> Tensor:
         """The numbers as bool; the tensor itself if they are."""
-    def to(self, target: DType | Tensor = None, *, device: str | None = None, dtype: DType = None) -> Tensor:
+    def to(self, *args: DType | Tensor | builtins.bool, device: str | None = None, dtype: DType = None,
+           non_blocking: builtins.bool = False, copy: builtins.bool = False) -> Tensor:
         """The tensor on another device or in another dtype; itself if nothing changes."""
     def cpu(self) -> Tensor:
         """The tensor in host memory; itself if it is there."""
-    def cuda(self) -> Tensor:
+    def cuda(self, device: builtins.int | str | None = None, non_blocking: builtins.bool = False) -> Tensor:
         """The tensor on the GPU; itself if it is there."""
+    def relu(self) -> Tensor:
+        """Rectifier, element by element: y = maximum(x, 0)."""
+    def split(self, split_size: Dims, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+        """Cut along axis ``dim``, into views: ``tinymm.split(self, split_size, dim)``."""
     def where(self, condition: Tensor, other: Operand) -> Tensor:
         """This tensor where ``condition`` is true, else ``other``: ``tinymm.where(condition, self, other)``."""
     @property

@@ -7,6 +7,7 @@ formula and the gradient as ``help`` shows them, and values at the edges (docstr
 
 from __future__ import annotations
 
+import builtins
 import math
 import operator
 from typing import Any
@@ -15,8 +16,9 @@ import numpy as np
 
 from ..backend import large
 from ..backend.arrays import is_array
+from .integers import integer
 from .kinds import Operand
-from .pointwise import binary, raw, unary
+from .pointwise import binary, raw, tensor_argument, unary
 from .tensor import Tensor
 
 _ndarray = np.ndarray
@@ -122,6 +124,61 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     return power(input, exponent)
 
 
+def round(input: Operand, *, decimals: int = 0) -> Tensor:
+    """Nearest integer, element by element: y = round(x).
+
+    Gradient: dL/dx = 0 * g, with g = dL/dy.
+    At x = 0.5: y = 0; at x = 1.5: y = 2.
+
+    Args:
+        input: x, a Tensor, an array or a number. Integers stay integers.
+        decimals: digits to keep behind the point; negative: zeros in front of it.
+
+    Returns:
+        Tensor of the shape and dtype of x.
+
+    Raises:
+        TypeError: an argument that is neither a Tensor, an array nor a number; decimals for integers.
+    """
+    decimals = integer("round", "decimals", decimals)
+    if decimals == 0:
+        return round_(input)
+    x = input if isinstance(input, Tensor) else tensor_argument("round", input)
+    if x.dtype.kind != "f":
+        raise TypeError(f"round: decimals={decimals} is for floating-point tensors, not {x.dtype}; use .float()")
+    factor = 10.0 ** builtins.abs(decimals)
+    return true_div(round_(mul(x, factor)), factor) if decimals > 0 else mul(round_(true_div(x, factor)), factor)
+
+
+def relu(input: Operand, inplace: bool = False) -> Tensor:
+    """Rectifier, element by element: y = maximum(x, 0).
+
+    Gradient: dL/dx = g * (x > 0), with g = dL/dy.
+    At x = 0: y = 0, dy/dx = 0.
+
+    Args:
+        input: x, a Tensor, an array or a number. Integers stay integers.
+        inplace: PyTorch's; not supported.
+
+    Returns:
+        Tensor of the shape and dtype of x.
+
+    Raises:
+        TypeError: an argument that is neither a Tensor, an array nor a number.
+        ValueError: inplace=True, which would spoil gradients.
+    """
+    if inplace:
+        not_in_place("relu", inplace)
+    return relu_(input)
+
+
+def not_in_place(name: str, inplace: bool) -> None:
+    """Refuse ``inplace=True``, which PyTorch's signature has and this engine does not support."""
+    if inplace:
+        raise ValueError(f"{name}: inplace=True is not supported, since it would spoil gradients; leave it out, the result "
+                         "is the same")
+
+
 def _pow_by_base(g, a: Any, b: Any, y):
     """g b a^(b-1), and 0 where b = 0, whatever a is."""
     if isinstance(b, (int, float)):
@@ -164,8 +221,8 @@ sign = unary("sign", np.sign, lambda g, x, y: g * 0, "", "Sign, -1, 0 or 1: sign
 floor = unary("floor", _whole(np.floor), lambda g, x, y: g * 0, "", "Largest integer <= x: floor(x)", "0 * g",
               integers=True)
 ceil = unary("ceil", _whole(np.ceil), lambda g, x, y: g * 0, "", "Smallest integer >= x: ceil(x)", "0 * g", integers=True)
-round = unary("round", _whole(np.round), lambda g, x, y: g * 0, "", "Nearest integer: round(x)", "0 * g",
-              edges="x = 0.5: y = 0; x = 1.5: y = 2", integers=True)
+round_ = unary("round", _whole(np.round), lambda g, x, y: g * 0, "", "Nearest integer: round(x)", "0 * g",
+               edges="x = 0.5: y = 0; x = 1.5: y = 2", integers=True)
 trunc = unary("trunc", _whole(np.trunc), lambda g, x, y: g * 0, "", "Integer part: trunc(x)", "0 * g", integers=True)
 square = unary("square", np.square, lambda g, x, y: 2 * g * x, "x", "Square: x ** 2", "2 * g * x", integers=True)
 sqrt = unary("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "y", "Square root: sqrt(x)", "g / (2 * y)",
@@ -221,8 +278,8 @@ logaddexp = binary("logaddexp", np.logaddexp, lambda g, a, b, y: _share(g, a, y)
 
 # ---------------------------------------------------------------------- choices
 
-relu = unary("relu", large.relu, lambda g, x, y: large.relu_backward(g, y) if type(g) is _ndarray else g * (y > 0), "y",
-             "Rectifier: maximum(x, 0)", "g * (x > 0)", edges="x = 0: y = 0, dy/dx = 0", integers=True)
+relu_ = unary("relu", large.relu, lambda g, x, y: large.relu_backward(g, y) if type(g) is _ndarray else g * (y > 0), "y",
+              "Rectifier: maximum(x, 0)", "g * (x > 0)", edges="x = 0: y = 0, dy/dx = 0", integers=True)
 maximum = binary("maximum", np.maximum, lambda g, a, b, y: g * _winner(a, b), lambda g, a, b, y: g * _winner(b, a),
                  "ab|ab", "Larger of two (NaN if one is): where(a > b, a, b)",
                  ("g * ((a > b) + (a == b) / 2)", "g * ((a < b) + (a == b) / 2)"),

@@ -51,8 +51,12 @@ def integers(operation: str, argument: str, values: tuple, least: int | None = N
     return values
 
 
-def sizes(operation: str, args: tuple, argument: str = "size", least: int | None = None) -> tuple[int, ...]:
-    """``*args`` of a function that takes integers one by one or as one sequence."""
+def sizes(operation: str, args: tuple, argument: str = "size", least: int | None = None, named=None) -> tuple[int, ...]:
+    """``*args`` of a function that takes integers one by one or as one sequence; or ``named``, which was given by name."""
+    if named is not None:
+        if args:
+            raise TypeError(f"{operation}: {argument} is given twice, in its place and by name")
+        args = (named,)
     return integers(operation, argument, listed(args[0]) if len(args) == 1 else args, least)
 
 

@@ -251,14 +251,14 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 # ---------------------------------------------------------------------- repeating
 
-def repeat(input: Tensor, *repeats: Shape) -> Tensor:
+def repeat(input: Tensor, *repeats_: Shape, repeats: Shape | None = None) -> Tensor:
     """The tensor laid out ``repeats[i]`` times along axis i; more numbers than axes add leading axes.
 
     Gradient: dL/dinput = g, summed over the repetitions.
 
     Args:
         input: Tensor of any shape and dtype.
-        *repeats: a number for each axis, or one tuple of them.
+        *repeats_, repeats: a number for each axis, or one tuple of them.
 
     Returns:
         Tensor with each axis repeats[i] times as long, a copy.
@@ -266,7 +266,7 @@ def repeat(input: Tensor, *repeats: Shape) -> Tensor:
     Raises:
         ValueError: fewer numbers than axes, or a negative one.
     """
-    times = sizes("repeat", repeats, "repeats")
+    times = sizes("repeat", repeats_, "repeats", named=repeats)
     extra = len(times) - input.ndim
     if extra < 0:
         raise ValueError(f"repeat: {len(times)} numbers for shape {input.shape}; give one for each axis")
@@ -284,14 +284,14 @@ def _filled(spread: Tensor, shape: tuple) -> Tensor:
     return clone(y) if can_view(spread._data, shape) else y
 
 
-def tile(input: Tensor, *dims: Shape) -> Tensor:
+def tile(input: Tensor, *dims_: Shape, dims: Shape | None = None) -> Tensor:
     """Like ``repeat``, but fewer numbers than axes are filled with leading ones.
 
     Gradient: dL/dinput = g, summed over the repetitions.
 
     Args:
         input: Tensor of any shape and dtype.
-        *dims: how often each axis is laid out, or one tuple of such numbers.
+        *dims_, dims: how often each axis is laid out, or one tuple of such numbers.
 
     Returns:
         Tensor with each axis that many times as long, a copy.
@@ -299,19 +299,22 @@ def tile(input: Tensor, *dims: Shape) -> Tensor:
     Raises:
         ValueError: a negative number.
     """
-    times = sizes("tile", dims, "dims")
+    times = sizes("tile", dims_, "dims", named=dims)
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
-def repeat_interleave(input: Tensor, repeats: Indices, dim: int | None = None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats: Indices | None = None, dim: int | None = None, *,
+                      output_size: int | None = None) -> Tensor:
     """Every element (slice along ``dim``) several times in a row.
 
     Gradient: dL/dinput = g, summed over the repetitions.
 
     Args:
         input: Tensor of any shape and dtype.
-        repeats: how many times, an integer or one for each slice (integer Tensor or list).
+        repeats: how many times, an integer or one for each slice (integer Tensor or list). Left out, ``input`` is the
+            repeats, and the result says which element each repetition is of.
         dim: the axis; None flattens first.
+        output_size: the length of the result along ``dim``, which is then checked.
 
     Returns:
         Tensor with the repetitions along ``dim``, or (n,) if flattened; a copy.
@@ -320,6 +323,8 @@ def repeat_interleave(input: Tensor, repeats: Indices, dim: int | None = None) -
         ValueError: a number of repeats that is not that of the slices, or a negative one.
         IndexError: ``dim`` out of range.
     """
+    if repeats is None:
+        input, repeats = Tensor(np.arange(input.numel())), input
     if dim is None:
         input, dim = reshape(input, -1), 0
     d = axis("repeat_interleave", dim, input.ndim)
@@ -331,6 +336,8 @@ def repeat_interleave(input: Tensor, repeats: Indices, dim: int | None = None) -
     if len(times) != n or min(times, default=0) < 0:
         raise ValueError(f"repeat_interleave: repeats has {len(times)} numbers but dim={d} has length {n}; give one "
                          "non-negative number for each slice")
+    if output_size is not None and sum(times) != output_size:
+        raise ValueError(f"repeat_interleave: output_size={output_size}, but the repeats add up to {sum(times)}")
     if len(set(times)) == 1:
         apart = reshape(input, input.shape[:d + 1] + (1,) + input.shape[d + 1:])
         spread = broadcast_to(apart, apart.shape[:d + 1] + (times[0],) + apart.shape[d + 2:])
@@ -353,14 +360,14 @@ class Flip(Primitive):
         return np.flip(g, self.dims)
 
 
-def flip(input: Tensor, *dims: Shape) -> Tensor:
+def flip(input: Tensor, *dims_: Shape, dims: Shape | None = None) -> Tensor:
     """Reverse the order of the elements along some axes (a copy).
 
     Gradient: dL/dinput = g, reversed along the same axes.
 
     Args:
         input: Tensor of any shape and dtype.
-        *dims: the axes, or one tuple of them.
+        *dims_, dims: the axes, or one tuple of them.
 
     Returns:
         Tensor of the shape and dtype of ``input``.
@@ -369,7 +376,7 @@ def flip(input: Tensor, *dims: Shape) -> Tensor:
         IndexError: an axis out of range.
         ValueError: an axis named twice.
     """
-    return Flip.apply(input, dims=axes("flip", sizes("flip", dims, "dims"), input.ndim))
+    return Flip.apply(input, dims=axes("flip", sizes("flip", dims_, "dims", named=dims), input.ndim))
 
 
 class Roll(Primitive):

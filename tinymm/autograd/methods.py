@@ -9,8 +9,8 @@ import numpy as np
 
 from . import (activations, choice, comparison, elementwise, indexing, join, linalg, ordering, pad, reduction, sampling, scan,
                scatter, shape, special, triangles)
-from .casting import to
-from .kinds import Operand
+from .casting import cuda_device, to
+from .kinds import Dims, Operand
 from .tensor import Tensor
 
 ROOMS = (elementwise, comparison, special, activations, reduction, ordering, scan, sampling, choice, shape, join, pad,
@@ -90,14 +90,14 @@ OPERATORS = {
 
 METHODS = """
     add sub mul div neg pow abs sign floor ceil round trunc square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10
-    sin cos tan arctan tanh sigmoid logaddexp relu maximum minimum remainder floor_divide
+    sin cos tan arctan tanh sigmoid logaddexp maximum minimum remainder floor_divide
     eq ne lt le gt ge logical_and logical_or logical_xor logical_not bitwise_not isnan isinf isfinite
     erf clamp clip masked_fill lerp isclose allclose
     sum mean var std amax amin logsumexp norm count_nonzero any all prod cumsum cumprod
     bernoulli multinomial
     max min argmax argmin sort argsort topk median
     clone contiguous reshape flatten unflatten permute transpose movedim squeeze unsqueeze broadcast_to expand flip
-    view view_as reshape_as ravel swapaxes t expand_as split chunk unbind repeat tile repeat_interleave roll
+    view view_as reshape_as ravel swapaxes t expand_as chunk unbind repeat tile repeat_interleave roll
     diagonal diag diag_embed tril triu
     take_along_dim index_select gather take masked_select scatter scatter_add index_put index_add index_copy index_fill
     matmul mm bmm mv dot outer addmm baddbmm
@@ -133,15 +133,38 @@ def cpu(self: Tensor) -> Tensor:
     return to(self, device="cpu")
 
 
-def cuda(self: Tensor) -> Tensor:
+def cuda(self: Tensor, device: int | str | None = None, non_blocking: bool = False) -> Tensor:
     """The tensor on the GPU; itself if it is there.
 
     Gradient: dL/dself = g, back on the old device.
 
+    Args:
+        device: the number or the name of the GPU; None for the one in use.
+        non_blocking: PyTorch's hint for speed; without effect here.
+
     Returns:
         Tensor of the same shape and dtype.
     """
-    return to(self, device="cuda")
+    return to(self, device=cuda_device(device))
+
+
+def split(self: Tensor, split_size: Dims, dim: int = 0) -> tuple[Tensor, ...]:
+    """Cut along axis ``dim``, into views: ``tinymm.split(self, split_size, dim)``.
+
+    Gradient: dL/dself = those of the pieces, one after the other.
+
+    Args:
+        split_size: the length of each piece (the last may be shorter), or a list of all lengths.
+        dim: the axis.
+
+    Returns:
+        A tuple of Tensors, views of the tensor.
+
+    Raises:
+        ValueError: lengths that do not add up to the axis.
+        IndexError: ``dim`` out of range.
+    """
+    return op.split(self, split_size, dim)
 
 
 def where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
@@ -180,7 +203,7 @@ UFUNCS = {
     np.power: op.pow, np.absolute: op.abs, np.sign: op.sign, np.exp: op.exp, np.expm1: op.expm1, np.log: op.log,
     np.log1p: op.log1p, np.log2: op.log2, np.log10: op.log10, np.sin: op.sin, np.cos: op.cos, np.tan: op.tan,
     np.arctan: op.arctan, np.tanh: op.tanh, np.sqrt: op.sqrt, np.square: op.square, np.maximum: op.maximum,
-    np.minimum: op.minimum, np.floor: op.floor, np.ceil: op.ceil, np.rint: op.round, np.trunc: op.trunc,
+    np.minimum: op.minimum, np.floor: op.floor, np.ceil: op.ceil, np.rint: op.round_, np.trunc: op.trunc,
     np.floor_divide: op.floor_divide, np.remainder: op.remainder, np.logaddexp: op.logaddexp, np.reciprocal: op.reciprocal,
     np.matmul: op.matmul, np.equal: op.eq, np.not_equal: op.ne, np.less: op.lt, np.less_equal: op.le, np.greater: op.gt,
     np.greater_equal: op.ge, np.isnan: op.isnan, np.isinf: op.isinf, np.isfinite: op.isfinite,
@@ -241,7 +264,8 @@ def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: 
 
 
 MEMBERS: dict[str, Any] = {
-    "to": to, "cpu": cpu, "cuda": cuda, "where": where, "T": property(_reversed_axes), "mT": property(_matrix_transpose),
+    "to": to, "cpu": cpu, "cuda": cuda, "relu": op.relu_, "split": split, "where": where,
+    "T": property(_reversed_axes), "mT": property(_matrix_transpose),
     "__array_ufunc__": _array_ufunc, "__array_function__": _array_function}
 
 

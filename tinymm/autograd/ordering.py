@@ -53,11 +53,12 @@ def _index(name: str, function, input: Tensor, d: int):
 
 
 @overload
-def max(input: Tensor, dim: Tensor | None = None, keepdim: bool = False) -> Tensor: ...
+def max(input: Tensor, dim: Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Tensor: ...
 @overload
 def max(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 @numpy_names
-def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *,
+        other: Tensor | None = None) -> Tensor | ValuesIndices:
     """The largest element; over all axes, or along ``dim``, or of two tensors.
 
     Gradient: dL/dinput = g at the largest element, else 0. Without ``dim`` ties share it equally; with an
@@ -65,8 +66,9 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 
     Args:
         input: Tensor of any shape.
-        dim: None for one value; an integer for (values, indices) along it; a Tensor for ``maximum(input, dim)``.
+        dim: None for one value; an integer for (values, indices) along it; a Tensor is ``other``.
         keepdim: leave the axis in place with length 1.
+        other: Tensor for ``maximum(input, other)``.
 
     Returns:
         Tensor, or a named tuple ``(values, indices)`` of Tensors without ``dim``, the indices int64.
@@ -75,8 +77,12 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
         ValueError: no element to choose.
         IndexError: ``dim`` out of range.
     """
-    if isinstance(dim, Tensor):
-        return maximum(input, dim)
+    if isinstance(dim, Tensor) and other is None:
+        dim, other = None, dim
+    if other is not None:
+        if dim is not None or keepdim:
+            raise TypeError("max: give dim and keepdim, or other, not both")
+        return maximum(input, other)
     if dim is None:
         return extremum(Amax, np.max, input, None, keepdim)
     d = axis("max", dim, input.ndim)
@@ -84,11 +90,12 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 
 
 @overload
-def min(input: Tensor, dim: Tensor | None = None, keepdim: bool = False) -> Tensor: ...
+def min(input: Tensor, dim: Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Tensor: ...
 @overload
 def min(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 @numpy_names
-def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *,
+        other: Tensor | None = None) -> Tensor | ValuesIndices:
     """The smallest element; over all axes, or along ``dim``, or of two tensors.
 
     Gradient: dL/dinput = g at the smallest element, else 0. Without ``dim`` ties share it equally; with an
@@ -96,8 +103,9 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 
     Args:
         input: Tensor of any shape.
-        dim: None for one value; an integer for (values, indices) along it; a Tensor for ``minimum(input, dim)``.
+        dim: None for one value; an integer for (values, indices) along it; a Tensor is ``other``.
         keepdim: leave the axis in place with length 1.
+        other: Tensor for ``minimum(input, other)``.
 
     Returns:
         Tensor, or a named tuple ``(values, indices)`` of Tensors without ``dim``, the indices int64.
@@ -106,8 +114,12 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
         ValueError: no element to choose.
         IndexError: ``dim`` out of range.
     """
-    if isinstance(dim, Tensor):
-        return minimum(input, dim)
+    if isinstance(dim, Tensor) and other is None:
+        dim, other = None, dim
+    if other is not None:
+        if dim is not None or keepdim:
+            raise TypeError("min: give dim and keepdim, or other, not both")
+        return minimum(input, other)
     if dim is None:
         return extremum(Amin, np.min, input, None, keepdim)
     d = axis("min", dim, input.ndim)
@@ -175,7 +187,7 @@ def sorted_indices(x, d: int, descending: bool):
     return n - 1 - np.flip(np.argsort(np.flip(x, d), axis=d, kind="stable"), d)   # two flips keep ties in order
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> ValuesIndices:
     """The elements in order along ``dim``, smallest first or, if ``descending``, largest first.
 
     Gradient: dL/dinput = dL/dvalues, each brought back to the place where its element was.
@@ -199,7 +211,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     return SortResult(along(input, wrap(indices), d), wrap(indices))
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """The indices that ``sort`` returns.
 
     Gradient: none (the result is an index).

@@ -242,13 +242,15 @@ def _spread_of(cls, input, dim, unbiased, keepdim, correction):
     return cls.apply(input, over=reduced(cls.name, dim, input.ndim), keepdim=keepdim, correction=correction)
 
 
-def var_mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
+@numpy_names
+def var_mean(input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
+             correction: int = 1) -> tuple[Tensor, Tensor]:
     """The variance and the mean, as ``var`` and ``mean`` compute them.
 
     Gradient: the sum of those of ``var`` and ``mean``.
 
     Args:
-        input, dim, keepdim, correction: as in ``var``.
+        input, dim, unbiased, keepdim, correction: as in ``var``.
 
     Returns:
         Two Tensors of the shape of ``input`` without ``dim``.
@@ -256,16 +258,19 @@ def var_mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, c
     Raises:
         TypeError: integer input; use ``.float()``.
     """
-    return var(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
+    centre = mean(input, None if isinstance(dim, bool) else dim, keepdim)
+    return var(input, dim, unbiased, keepdim, correction=correction), centre
 
 
-def std_mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, correction: int = 1) -> tuple[Tensor, Tensor]:
+@numpy_names
+def std_mean(input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
+             correction: int = 1) -> tuple[Tensor, Tensor]:
     """The standard deviation and the mean, as ``std`` and ``mean`` compute them.
 
     Gradient: the sum of those of ``std`` and ``mean``.
 
     Args:
-        input, dim, keepdim, correction: as in ``var``.
+        input, dim, unbiased, keepdim, correction: as in ``var``.
 
     Returns:
         Two Tensors of the shape of ``input`` without ``dim``.
@@ -273,7 +278,8 @@ def std_mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, c
     Raises:
         TypeError: integer input; use ``.float()``.
     """
-    return std(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
+    centre = mean(input, None if isinstance(dim, bool) else dim, keepdim)
+    return std(input, dim, unbiased, keepdim, correction=correction), centre
 
 
 # ---------------------------------------------------------------------- extrema that share ties

@@ -34,14 +34,14 @@ def _draw(name: str, method: str, shape: tuple[int, ...], dtype: DType, device: 
     return finish(np.asarray(numbers), dtype, device, requires_grad)
 
 
-def rand(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
+def rand(*size_: Shape, size: Shape | None = None, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
          generator: Generator = None) -> Tensor:
     """Uniform numbers in [0, 1).
 
     Gradient: none (the numbers are drawn).
 
     Args:
-        *size: lengths of the axes, or one tuple of them.
+        *size_, size: lengths of the axes, or one tuple of them; by name a tuple.
         dtype: a floating-point NumPy dtype; None for the default float.
         device: "cpu" (None), "cuda" or "cuda:N".
         requires_grad: whether a gradient is wanted.
@@ -53,17 +53,17 @@ def rand(*size: Shape, dtype: DType = None, device: str | None = None, requires_
     Raises:
         TypeError: an integer dtype.
     """
-    return _draw("rand", "random", sizes("rand", size, least=0), dtype, device, requires_grad, generator)
+    return _draw("rand", "random", sizes("rand", size_, least=0, named=size), dtype, device, requires_grad, generator)
 
 
-def randn(*size: Shape, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
+def randn(*size_: Shape, size: Shape | None = None, dtype: DType = None, device: str | None = None, requires_grad: bool = False,
           generator: Generator = None) -> Tensor:
     """Normal numbers of mean 0 and variance 1.
 
     Gradient: none (the numbers are drawn).
 
     Args:
-        *size, dtype, device, requires_grad, generator: as in ``rand``.
+        *size_, size, dtype, device, requires_grad, generator: as in ``rand``.
 
     Returns:
         Tensor of shape ``size``.
@@ -71,10 +71,10 @@ def randn(*size: Shape, dtype: DType = None, device: str | None = None, requires
     Raises:
         TypeError: an integer dtype.
     """
-    return _draw("randn", "standard_normal", sizes("randn", size, least=0), dtype, device, requires_grad, generator)
+    return _draw("randn", "standard_normal", sizes("randn", size_, least=0, named=size), dtype, device, requires_grad, generator)
 
 
-def randint(low: int, high: Any = None, size: Any = None, *, dtype: DType = None,
+def randint(low: Any = None, high: Any = None, size: Any = None, *, dtype: DType = None,
             device: str | None = None, requires_grad: bool = False, generator: Generator = None) -> Tensor:
     """Integers in [low, high), all equally likely.
 
@@ -97,7 +97,7 @@ def randint(low: int, high: Any = None, size: Any = None, *, dtype: DType = None
         low, high, size = 0, low, high
     if size is None:
         raise TypeError("randint: give a size, e.g. randint(0, 10, (3,))")
-    low, high = integer("randint", "low", low), integer("randint", "high", high)
+    low, high = 0 if low is None else integer("randint", "low", low), integer("randint", "high", high)
     if low >= high:
         raise ValueError(f"randint: low={low} must be smaller than high={high}")
     numbers = stream(generator).generator.integers(low, high, sizes("randint", (size,), least=0), dtype=np.int64)

@@ -273,7 +273,8 @@ def _source(name: str, input: Tensor, index: Tensor, src, d: int) -> Tensor:
     return src if src.shape == index.shape else getitem(src, tuple(slice(0, n) for n in index.shape))
 
 
-def scatter(input: Tensor, dim: int, index: Indices, src: Operand, *, reduce: str | None = None) -> Tensor:
+def scatter(input: Tensor, dim: int, index: Indices, src: Operand | None = None, *, reduce: str | None = None,
+            value: float | None = None) -> Tensor:
     """A copy with out[index[i][j]][j] = src[i][j] for dim = 0, and likewise for other axes.
 
     Gradient: dL/dsrc = g at the places written; dL/dinput = g, with 0 at those places unless they are added
@@ -285,6 +286,7 @@ def scatter(input: Tensor, dim: int, index: Indices, src: Operand, *, reduce: st
         index: integers with as many axes as ``input``.
         src: a Tensor at least as long as ``index`` on every axis, or a number.
         reduce: "add" to add; None to assign (then no element may be named twice).
+        value: a number, by the name that PyTorch has for it.
 
     Returns:
         Tensor of the shape and dtype of ``input``.
@@ -294,6 +296,9 @@ def scatter(input: Tensor, dim: int, index: Indices, src: Operand, *, reduce: st
         IndexError: an index or ``dim`` out of range.
         TypeError: an index that does not hold integers.
     """
+    if (src is None) == (value is None):
+        raise TypeError("scatter: give either src or value")
+    src = value if src is None else src
     if reduce not in (None, "add"):
         raise ValueError(f"scatter: reduce={reduce!r}; choose None or 'add'")
     d, index = pick("scatter", input, dim, index)

@@ -131,14 +131,14 @@ def _resolve(name: str, input: Tensor, shape: tuple) -> tuple[int, ...]:
     return shape
 
 
-def reshape(input: Tensor, *shape: Shape) -> Tensor:
+def reshape(input: Tensor, *shape_: Shape, shape: Shape | None = None) -> Tensor:
     """The same elements in the same order under another shape; a view where the memory layout allows it.
 
     Gradient: dL/dinput = g in the shape of ``input``.
 
     Args:
         input: Tensor of any shape and dtype.
-        *shape: lengths, or one tuple of them; one length may be -1 and is computed.
+        *shape_, shape: lengths, or one tuple of them; one length may be -1 and is computed.
 
     Returns:
         Tensor of that shape and the dtype of ``input``.
@@ -146,18 +146,18 @@ def reshape(input: Tensor, *shape: Shape) -> Tensor:
     Raises:
         ValueError: the number of elements does not fit.
     """
-    shape = _resolve("reshape", input, sizes("reshape", shape, "shape"))
-    return (Reshape if can_view(input._data, shape) else ReshapeCopy).apply(input, shape=shape)
+    lengths = _resolve("reshape", input, sizes("reshape", shape_, "shape", named=shape))
+    return (Reshape if can_view(input._data, lengths) else ReshapeCopy).apply(input, shape=lengths)
 
 
-def view(input: Tensor, *shape: Shape) -> Tensor:
+def view(input: Tensor, *size_: Shape, size: Shape | None = None) -> Tensor:
     """Like ``reshape``, but never a copy: the result shares memory with the input.
 
     Gradient: dL/dinput = g in the shape of ``input``.
 
     Args:
         input: Tensor of any shape and dtype.
-        *shape: as in ``reshape``.
+        *size_, size: as ``shape`` of ``reshape``.
 
     Returns:
         Tensor of that shape, a view of ``input``.
@@ -165,7 +165,7 @@ def view(input: Tensor, *shape: Shape) -> Tensor:
     Raises:
         ValueError: the number of elements does not fit, or the memory layout would need a copy.
     """
-    shape = _resolve("view", input, sizes("view", shape, "shape"))
+    shape = _resolve("view", input, sizes("view", size_, named=size))
     if not can_view(input._data, shape):
         raise ValueError(f"view: shape {input.shape} with strides {input._data.strides} (bytes) cannot be seen as "
                          f"{shape} without a copy; use .reshape(...), or .contiguous() before")
@@ -289,14 +289,14 @@ class Permute(Primitive):
         return np.transpose(g, self.inverse)
 
 
-def permute(input: Tensor, *dims: Shape) -> Tensor:
+def permute(input: Tensor, *dims_: Shape, dims: Shape | None = None) -> Tensor:
     """The axes in another order: axis i of the result is axis dims[i] of the input.
 
     Gradient: dL/dinput = g with its axes in the old order.
 
     Args:
         input: Tensor of any shape and dtype.
-        *dims: every axis once, or one tuple of them.
+        *dims_, dims: every axis once, or one tuple of them.
 
     Returns:
         Tensor, a view of ``input``.
@@ -305,7 +305,7 @@ def permute(input: Tensor, *dims: Shape) -> Tensor:
         ValueError: not every axis once.
         IndexError: an axis out of range.
     """
-    order = axes("permute", sizes("permute", dims, "dims"), input.ndim)
+    order = axes("permute", sizes("permute", dims_, "dims", named=dims), input.ndim)
     if len(order) != input.ndim:
         raise ValueError(f"permute: {len(order)} axes given for a tensor with {input.ndim}; name every axis once")
     return Permute.apply(input, dims=order)
@@ -471,14 +471,14 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
                          "must be equal or 1") from error
 
 
-def expand(input: Tensor, *sizes_: Shape) -> Tensor:
+def expand(input: Tensor, *size_: Shape, size: Shape | None = None) -> Tensor:
     """Like ``broadcast_to``; -1 keeps an axis as it is.
 
     Gradient: dL/dinput = g, summed over the repeated axes.
 
     Args:
         input: Tensor of any shape and dtype.
-        *sizes_: the wanted lengths, or one tuple of them.
+        *size_, size: the wanted lengths, or one tuple of them.
 
     Returns:
         Tensor of that shape, a view of ``input``.
@@ -486,7 +486,7 @@ def expand(input: Tensor, *sizes_: Shape) -> Tensor:
     Raises:
         ValueError: fewer lengths than axes, or a shape that ``input`` does not broadcast to.
     """
-    target = sizes("expand", sizes_)
+    target = sizes("expand", size_, named=size)
     extra = len(target) - input.ndim
     if extra < 0:
         raise ValueError(f"expand: {target} has fewer axes than the tensor's shape {input.shape}")

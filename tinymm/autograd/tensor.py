@@ -262,10 +262,13 @@ class Tensor(TensorMethods):
 
     # ------------------------------------------------------------------ its values
 
-    def numpy(self) -> np.ndarray:
+    def numpy(self, *, force: bool = False) -> np.ndarray:
         """A read-only view of the values (changing them behind the graph's back would spoil gradients).
 
         Gradient: none (the result is a NumPy array).
+
+        Args:
+            force: do without ``.detach().cpu()`` before.
 
         Returns:
             NumPy array of the shape and dtype of the tensor.
@@ -274,11 +277,11 @@ class Tensor(TensorMethods):
             RuntimeError: the tensor requires grad; use ``.detach().numpy()``.
             TypeError: the tensor is on a GPU; use ``.cpu().numpy()``.
         """
-        if self._node is not None:
+        if self._node is not None and not force:
             raise RuntimeError("numpy: this tensor requires grad; use .detach().numpy()")
-        if not isinstance(self._data, np.ndarray):
+        if not isinstance(self._data, np.ndarray) and not force:
             raise TypeError(f"numpy: this tensor is on {self.device}; use .cpu().numpy()")
-        view = self._data.view()
+        view = to_host(self._data).view()
         view.flags.writeable = False
         return view
 
@@ -530,22 +533,26 @@ class Tensor(TensorMethods):
         """
         return self._in_place("mul_", np.multiply, other)
 
-    def div_(self, other: Operand) -> "Tensor":
+    def div_(self, other: Operand, *, rounding_mode: str | None = None) -> "Tensor":
         """self /= other, in place.
 
         Gradient: none (a change in place of a tensor in a graph is refused).
 
         Args:
             other: as in ``add_``.
+            rounding_mode: as in ``div``.
 
         Returns:
             The tensor itself.
 
         Raises:
-            RuntimeError, ValueError: as ``add_``.
-            TypeError: a tensor of integers.
+            RuntimeError, ValueError: as ``add_``; ValueError also for another rounding_mode.
+            TypeError: a tensor of integers, unless the quotient is rounded.
         """
-        return self._in_place("div_", np.true_divide, other)
+        if rounding_mode is None:
+            return self._in_place("div_", np.true_divide, other)
+        self._check_in_place("div_", "x = x.div(...)")
+        return self.copy_(self.detach().div(other, rounding_mode=rounding_mode))
 
     def zero_(self) -> "Tensor":
         """Fill with zeros, in place.
@@ -579,13 +586,14 @@ class Tensor(TensorMethods):
         self._bump("fill_")
         return self
 
-    def copy_(self, src: Operand) -> "Tensor":
+    def copy_(self, src: Operand, non_blocking: bool = False) -> "Tensor":
         """Take the values of ``src``, in place.
 
         Gradient: none (a change in place of a tensor in a graph is refused).
 
         Args:
             src: Tensor, array or number that broadcasts to this shape; it takes this dtype.
+            non_blocking: PyTorch's hint for speed; without effect here.
 
         Returns:
             The tensor itself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import functional as F
 from ..autograd import Tensor
-from ..autograd.activations import not_in_place
+from ..autograd.elementwise import not_in_place
 from .module import Module
 
 

@@ -90,7 +90,7 @@ class MultiheadAttention(Module):
             query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
             self.bias_v, self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, self.training,
             key_padding_mask, need_weights, attn_mask, self.in_proj_weight is None, self.q_proj_weight,
-            self.k_proj_weight, self.v_proj_weight, average_attn_weights, is_causal)
+            self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal)
         return (out.transpose(0, 1) if swap else out), weights
 
     def extra_repr(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd import Tensor, no_grad
+from ..autograd.casting import cuda_device, destination
 from ..autograd.casting import to as tensor_to
 from ..autograd.creation import as_tensor, zeros_like
 from ..backend.jit import ready
@@ -49,14 +51,23 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}: forward is not written")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        for hook in self._forward_pre_hooks:
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        out = self.forward(*args, **kwargs)
-        for hook in self._forward_hooks:
-            changed = hook(self, args, out)
-            out = out if changed is None else changed
+        if not self._forward_hooks and not self._forward_pre_hooks:
+            return self.forward(*args, **kwargs)
+        out, waiting = None, list(self._forward_hooks)
+        try:
+            for hook in tuple(self._forward_pre_hooks):
+                args, kwargs = hook.before(self, args, kwargs)
+            out = self.forward(*args, **kwargs)
+            while waiting:
+                out = waiting.pop(0).after(self, args, kwargs, out)
+        except Exception:
+            for hook in waiting:
+                if hook.always_call:
+                    try:
+                        hook.after(self, args, kwargs, out)
+                    except Exception as error:   # the first error is the one to raise
+                        warnings.warn(f"{type(self).__name__}: a forward hook with always_call raised {error!r}", stacklevel=2)
+            raise
         return out
 
     # ------------------------------------------------------------------ attributes
@@ -181,39 +192,48 @@ class Module:
         """The direct parts."""
         return (m for _, m in self.named_children())
 
-    def named_modules(self, memo: set | None = None, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and all parts, each once, with dotted names."""
+    def named_modules(self, memo: set | None = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, "Module"]]:
+        """This module and all parts with dotted names; each once, or under each of its names."""
         memo = set() if memo is None else memo
-        if id(self) in memo:
+        if remove_duplicate and id(self) in memo:
             return
         memo.add(id(self))
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name)
+            yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
-    def modules(self) -> Iterator["Module"]:
-        """This module and all parts, each once."""
-        return (m for _, m in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator["Module"]:
+        """This module and all parts; each once, or as often as it is used."""
+        return (m for _, m in self.named_modules(remove_duplicate=remove_duplicate))
 
-    def _named(self, table: str, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+    def _named(self, table: str, prefix: str, recurse: bool, once: bool) -> Iterator[tuple[str, Any]]:
         seen = set()
-        for path, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
+        for path, module in self.named_modules(prefix=prefix, remove_duplicate=once) if recurse else [(prefix, self)]:
             for name, value in getattr(module, table).items():
-                if value is not None and id(value) not in seen:
+                if value is not None and not (once and id(value) in seen):
                     seen.add(id(value))
                     yield (f"{path}.{name}" if path else name), value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, each once, with dotted names."""
-        return self._named("_parameters", prefix, recurse)
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with dotted names.
+
+        Args:
+            prefix: what stands before each name.
+            recurse: those of the parts, too.
+            remove_duplicate: False names a shared parameter under each of its names.
+        """
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once."""
         return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """All buffers with dotted names."""
-        return self._named("_buffers", prefix, recurse)
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with dotted names; arguments as for ``named_parameters``."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """All buffers."""
@@ -271,16 +291,17 @@ class Module:
             if p.grad is not None:
                 p.grad = None if set_to_none else zeros_like(p.detach())
 
-    def to(self, target=None, *, device: str | None = None, dtype=None) -> Self:
-        """Move parameters and buffers to a device or, the floating-point ones, to a dtype; in place.
+    def to(self, *args, **kwargs) -> Self:
+        """Move parameters and buffers to a device and, the floating-point ones, to a dtype; in place.
 
         Args:
-            target: a device name or a dtype.
+            *args, **kwargs: ``to(device, dtype, non_blocking)``, ``to(dtype, non_blocking)`` or ``to(tensor, non_blocking)``,
+                as for ``Tensor.to``.
+
+        Raises:
+            TypeError: a dtype that is not floating point.
         """
-        if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-            device = target
-        elif target is not None:
-            dtype = target
+        device, dtype, _ = destination("Module.to", args, kwargs)
         if dtype is not None and np.dtype(dtype).kind != "f":
             raise TypeError(f"Module.to: {np.dtype(dtype)} is not a floating-point dtype")
         with no_grad():
@@ -303,9 +324,9 @@ class Module:
         """All floating-point parameters and buffers to float64."""
         return self.to(dtype=np.float64)
 
-    def cuda(self) -> Self:
-        """To the GPU."""
-        return self.to(device="cuda")
+    def cuda(self, device: int | str | None = None) -> Self:
+        """To the GPU, or to the one of that number or name."""
+        return self.to(device=cuda_device(device))
 
     def cpu(self) -> Self:
         """To the CPU."""
@@ -313,8 +334,14 @@ class Module:
 
     # ------------------------------------------------------------------ hooks
 
-    def register_forward_hook(self, hook: Callable):
+    def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False,
+                              always_call: bool = False):
         """Call ``hook(module, args, output)`` after forward; what it returns, unless None, replaces the output.
+
+        Args:
+            prepend: before the hooks that are there, instead of after them.
+            with_kwargs: call ``hook(module, args, kwargs, output)``.
+            always_call: also where forward raises an error, with None for the output.
 
         Returns:
             A handle with ``remove()``.
@@ -322,16 +349,30 @@ class Module:
         Raises:
             TypeError: ``hook`` cannot be called.
         """
-        return _HookHandle(self._forward_hooks, hook)
+        return _HookHandle(self._forward_hooks, _Hook(hook, with_kwargs, always_call), prepend)
 
-    def register_forward_pre_hook(self, hook: Callable):
-        """Call ``hook(module, args)`` before forward; what it returns, unless None, replaces the arguments."""
-        return _HookHandle(self._forward_pre_hooks, hook)
+    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False):
+        """Call ``hook(module, args)`` before forward; what it returns, unless None, replaces the arguments.
 
-    def register_full_backward_hook(self, hook: Callable):
+        Args:
+            prepend: before the hooks that are there, instead of after them.
+            with_kwargs: call ``hook(module, args, kwargs)``, which returns None or a pair of new ones.
+
+        Returns:
+            A handle with ``remove()``.
+        """
+        return _HookHandle(self._forward_pre_hooks, _Hook(hook, with_kwargs), prepend)
+
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False):
         """Call ``hook(module, grad_input, grad_output)`` when the gradients of forward's output and inputs are known.
 
         Works for one Tensor as the output; what the hook returns is ignored.
+
+        Args:
+            prepend: before the hooks that are there, instead of after them.
+
+        Returns:
+            A handle with ``remove()``.
         """
         def watch(module, args, out):
             inputs = [a for a in args if isinstance(a, Tensor) and a.requires_grad]
@@ -351,13 +392,22 @@ class Module:
             for i, tensor in enumerate(inputs):
                 tensor.register_hook(collect(i))
             return None
-        return self.register_forward_hook(watch)
+        return self.register_forward_hook(watch, prepend=prepend)
 
     # ------------------------------------------------------------------ state
 
-    def state_dict(self) -> "OrderedDict[str, Tensor]":
-        """Parameters and persistent buffers by dotted name, sharing memory with the module; PyTorch's keys."""
-        return OrderedDict((name, value.detach()) for name, value in self._persistent())
+    def state_dict(self, *, destination: dict[str, Tensor] | None = None, prefix: str = "",
+                   keep_vars: bool = False) -> "dict[str, Tensor]":
+        """Parameters and persistent buffers by dotted name, sharing memory with the module; PyTorch's keys.
+
+        Args:
+            destination: a dict to add to, instead of a new one.
+            prefix: what stands before each name.
+            keep_vars: the parameters themselves, instead of Tensors without a gradient.
+        """
+        found = OrderedDict() if destination is None else destination
+        found.update((prefix + name, value if keep_vars else value.detach()) for name, value in self._persistent())
+        return found
 
     def _persistent(self) -> Iterator[tuple[str, Tensor]]:
         """Parameters and persistent buffers by dotted name; what is shared has several."""
@@ -444,14 +494,38 @@ class LoadResult(tuple):
     unexpected_keys = property(lambda self: self[1])
 
 
+class _Hook:
+    """A function to be called before or after forward, and how."""
+
+    def __init__(self, function: Callable, with_kwargs: bool, always_call: bool = False):
+        if not callable(function):
+            raise TypeError(f"Module hooks: a hook is a function, got {type(function).__name__}")
+        self.function, self.with_kwargs, self.always_call = function, with_kwargs, always_call
+
+    def before(self, module: Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """The arguments of forward, as the function leaves them."""
+        changed = self.function(module, args, kwargs) if self.with_kwargs else self.function(module, args)
+        if changed is None:
+            return args, kwargs
+        if not self.with_kwargs:
+            return (changed if isinstance(changed, tuple) else (changed,)), kwargs
+        if not isinstance(changed, tuple) or len(changed) != 2:
+            raise TypeError(f"{type(module).__name__}: a forward pre-hook with_kwargs returns None or (args, kwargs), "
+                            f"not a {type(changed).__name__}")
+        return changed
+
+    def after(self, module: Module, args: tuple, kwargs: dict, out):
+        """The output of forward, as the function leaves it."""
+        changed = self.function(module, args, kwargs, out) if self.with_kwargs else self.function(module, args, out)
+        return out if changed is None else changed
+
+
 class _HookHandle:
     """What the hook registrations return."""
 
-    def __init__(self, hooks: list, hook: Callable):
-        if not callable(hook):
-            raise TypeError(f"Module hooks: a hook is a function, got {type(hook).__name__}")
+    def __init__(self, hooks: list, hook: _Hook, prepend: bool):
         self._hooks, self._hook = hooks, hook
-        hooks.append(hook)
+        hooks.insert(0 if prepend else len(hooks), hook)
 
     def remove(self) -> None:
         """Stop calling the hook."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..autograd.choice import clamp
 from ..autograd.choice import where
-from ..autograd.elementwise import log1p, sigmoid, tanh
+from ..autograd.elementwise import log1p, not_in_place, sigmoid, tanh
 from ..autograd.registry import Sample, register
 from ..autograd.special import erf as erf_of
 from ..autograd.special import erf_array
@@ -324,8 +324,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
         ValueError: inplace=True, which would spoil gradients.
         TypeError: integer input.
     """
-    if inplace:
-        raise ValueError("silu: inplace=True is not supported; write x = silu(x)")
+    not_in_place("silu", inplace)
     return Silu.apply(floating("silu", "input", input))
 
 

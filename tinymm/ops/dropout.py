@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..autograd.elementwise import not_in_place
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor
 from ..backend.arrays import device_of, to_device, xp_of
@@ -117,8 +118,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p={p} is not a probability; choose 0 to 1")
-    if inplace:
-        raise ValueError("dropout: inplace=True is not supported; write x = dropout(x, p)")
+    not_in_place("dropout", inplace)
     floating("dropout", "input", input)
     return Dropout.apply(input, p=float(p), generator=generator) if training and p > 0 else input
 

@@ -13,7 +13,9 @@ import numpy as np
 from ..autograd.choice import where
 from ..autograd.indexing import getitem
 from ..autograd.integers import integer
+from ..autograd.reduction import norm
 from ..autograd.registry import Sample, register
+from ..autograd.state import no_grad
 from ..autograd.tensor import Tensor, wrap
 from ..backend.arrays import to_host, xp_of
 from ..backend.cuda import CudaKernel
@@ -125,6 +127,20 @@ def _check_range(index, rows: int) -> None:
                      f"(weight has {rows} rows); choose 0 to {rows - 1}")
 
 
+def _shorten(weight: Tensor, index, max_norm: float, norm_type: float) -> None:
+    """Scale the rows that ``index`` names and that are longer than ``max_norm`` down to it, in place."""
+    if not weight.is_leaf:
+        raise RuntimeError("embedding: max_norm changes the weight in place, and this weight is a result of "
+                           f"{weight.grad_fn.name}; give a leaf, or leave out max_norm")
+    with no_grad():
+        xp = xp_of(index)
+        rows = wrap(xp.unique(index))
+        chosen = weight[rows]                                           # (rows, D)
+        norms = norm(chosen, norm_type, 1, keepdim=True)
+        factors = where(norms > max_norm, max_norm / (norms + 1e-7), 1.0)
+        weight[rows] = chosen * factors
+
+
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
               norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
     """The rows of ``weight`` that ``input`` names.
@@ -135,7 +151,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
         input: (*) integers in [0, V).
         weight: (V, D).
         padding_idx: the row whose gradient stays 0; negative counts from the end.
-        max_norm, norm_type: PyTorch's; not supported.
+        max_norm, norm_type: first shorten, in ``weight`` itself and outside the graph, the rows that ``input`` names and whose
+            norm of that type is larger than max_norm.
         scale_grad_by_freq: divide the gradient of a row by how often it occurs in ``input``.
         sparse: PyTorch's; not supported.
 
@@ -144,11 +161,9 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
 
     Raises:
         IndexError: an index outside the vocabulary; the message names the worst one, its place and the vocabulary size.
-        NotImplementedError: max_norm or sparse.
+        NotImplementedError: sparse.
+        RuntimeError: max_norm for a weight that is itself a result, and not a leaf.
     """
-    if max_norm is not None:
-        raise NotImplementedError("embedding: max_norm changes the weight in the forward pass and is not supported; "
-                                  "rescale the rows yourself under no_grad() after the optimiser's step")
     if sparse:
         raise NotImplementedError("embedding: sparse gradients are not supported; leave sparse=False")
     input = input if isinstance(input, Tensor) else Tensor(input)
@@ -165,6 +180,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
         if not -rows <= padding_idx < rows:
             raise ValueError(f"embedding: padding_idx={padding_idx} is not in a vocabulary of {rows}")
         padding_idx %= rows
+    if max_norm is not None:
+        _shorten(weight, input._data, max_norm, norm_type)
     return Embedding.apply(weight, input, padding_idx=padding_idx, by_frequency=bool(scale_grad_by_freq))
 
 

@@ -19,7 +19,7 @@ from .checks import floating
 from .softmax import softmax
 
 
-def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, *, dim: int = -1,
+def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1, *,
                    generator: Stream | str | None = None) -> Tensor:
     """A differentiable sample from softmax(logits) along ``dim``.
 
@@ -32,6 +32,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, *, dim:
         logits: unnormalised log-probabilities.
         tau: temperature > 0; small ones give samples that are nearly one-hot, and large gradients.
         hard: return the one-hot vector itself, with the gradient of the soft sample.
+        eps: PyTorch's, without effect there and here.
         dim: the axis.
         generator: the random stream, or its name (default: "sampling").
 

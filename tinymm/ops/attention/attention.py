@@ -14,6 +14,7 @@ import numpy as np
 
 from ...autograd.choice import where
 from ...autograd.elementwise import exp
+from ...autograd.join import repeat_interleave
 from ...autograd.pointwise import unbroadcast
 from ...autograd.linalg import matmul
 from ...autograd.reduction import sum as total
@@ -226,8 +227,8 @@ def mask_block(mask, part: slice, last: int):
 
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
-                                 dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None, *,
-                                 generator=None) -> Tensor:
+                                 dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+                                 enable_gqa: bool = False, *, generator=None) -> Tensor:
     """softmax(scale * query key^T + mask) value: every query takes a weighted mean of the values.
 
     A query that may see no key gives zeros, and no gradient (PyTorch's ``MultiheadAttention`` gives NaN there).
@@ -244,6 +245,8 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         dropout_p: probability of dropping each weight; always applied, so pass 0.0 when evaluating.
         is_causal: query i sees keys 0 to i only.
         scale: factor of the scores; 1 / sqrt(d) by default.
+        enable_gqa: heads of queries share keys and values in groups (Ainslie et al. 2023): axis -3 of ``key`` and ``value``
+            is shorter, and each of its heads serves several neighbouring ones of ``query``.
         generator: the random stream of dropout (default: the stream "dropout").
 
     Returns:
@@ -256,7 +259,18 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     if is_causal and attn_mask is not None:
         raise ValueError("scaled_dot_product_attention: attn_mask and is_causal=True together; put the causal part "
                          "into the mask")
+    if enable_gqa:
+        key, value = (_for_each_head(query, name, t) for name, t in (("key", key), ("value", value)))
     return attend(query, key, value, attn_mask, dropout_p, is_causal, scale, generator)
+
+
+def _for_each_head(query: Tensor, name: str, t: Tensor) -> Tensor:
+    """Keys or values with as many heads as ``query`` has."""
+    op = "scaled_dot_product_attention"
+    if query.ndim < 3 or t.ndim < 3 or t.shape[-3] == 0 or query.shape[-3] % t.shape[-3]:
+        raise ValueError(f"{op}: enable_gqa=True wants the heads (axis -3) of query {query.shape} to be a multiple of those "
+                         f"of {name} {t.shape}")
+    return repeat_interleave(t, query.shape[-3] // t.shape[-3], -3)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, dropout_p: float, is_causal: bool,

@@ -33,8 +33,8 @@ def multi_head_attention_forward(
         add_zero_attn: bool, dropout_p: float, out_proj_weight: Tensor, out_proj_bias: Tensor | None,
         training: bool = True, key_padding_mask: Tensor | None = None, need_weights: bool = True,
         attn_mask: Tensor | None = None, use_separate_proj_weight: bool = False, q_proj_weight: Tensor | None = None,
-        k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None, average_attn_weights: bool = True,
-        is_causal: bool = False, *, generator=None) -> tuple[Tensor, Tensor | None]:
+        k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None, *, average_attn_weights: bool = True,
+        is_causal: bool = False, generator=None) -> tuple[Tensor, Tensor | None]:
     """Project to queries, keys and values, attend in every head, join the heads and project again.
 
     A query all of whose keys are ignored gives zeros before the output projection, where PyTorch may give NaN.
