@@ -20,7 +20,7 @@ from .state import RECORD, state
 from .tensor import AccumulateGrad, Tensor, keep_grad, wrap
 
 
-def backward(tensors, grad_tensors=None, retain_graph: bool | None = None, create_graph: bool = False,
+def backward(tensors, grad_tensors=None, retain_graph: bool | None = None, create_graph: bool = False, *,
              inputs=None) -> None:
     """Add the gradients of ``tensors`` to the ``grad`` of every leaf they depend on (or only of ``inputs``).
 
@@ -44,7 +44,7 @@ def backward(tensors, grad_tensors=None, retain_graph: bool | None = None, creat
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
          grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor, ...]:
+         create_graph: bool = False, *, allow_unused: bool = False) -> tuple[Tensor, ...]:
     """The gradients of ``outputs`` with respect to ``inputs``, returned instead of added to ``grad``.
 
     Args:

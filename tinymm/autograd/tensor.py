@@ -405,7 +405,7 @@ class Tensor(TensorMethods):
         """
         from .engine import backward
 
-        backward((self,), (gradient,), retain_graph, create_graph, inputs)
+        backward((self,), (gradient,), retain_graph, create_graph, inputs=inputs)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> _Handle:
         """Call ``hook(grad)`` whenever a gradient of this tensor is computed; what it returns replaces it.
