@@ -52,7 +52,7 @@ class DataLoader:
     continues with the next batch.
     """
 
-    def __init__(self, dataset, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False,
+    def __init__(self, dataset, batch_size: int = 1, shuffle: bool = False, *, drop_last: bool = False,
                  collate_fn: Callable | None = None, prefetch: int = 0, generator: Stream | str | None = None,
                  bucket: Sequence[int] | np.ndarray | None = None):
         batch_size = integer("DataLoader", "batch_size", batch_size, 1)
