@@ -161,7 +161,7 @@ def test_stacks_of_transformer_layers():
     assert list(ours.state_dict()) == list(theirs.state_dict())
     theirs.load_state_dict({k: torch.tensor(v.numpy().copy()) for k, v in ours.state_dict().items()})
     x = Draw(6).normal(5, 3, 4)
-    got = ours(Tensor(x), nn.generate_square_subsequent_mask(5, np.float64))
+    got = ours(Tensor(x), nn.generate_square_subsequent_mask(5, dtype=np.float64))
     want = theirs(torch.tensor(x), torch.nn.Transformer.generate_square_subsequent_mask(5, dtype=torch.float64))
     np.testing.assert_allclose(got.detach().numpy(), want.detach().numpy(), atol=1e-12)
 

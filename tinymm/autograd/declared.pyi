@@ -194,13 +194,13 @@ class TensorMethods:
     @overload
     def logsumexp(self, axis: Dims | None, keepdims: builtins.bool = False) -> Tensor: ...
     @overload
-    def norm(self, p: builtins.float | str = 'fro', dim: Dims | None = None, keepdim: builtins.bool = False,
+    def norm(self, p: builtins.float | str = 'fro', dim: Dims | None = None, keepdim: builtins.bool = False, *,
              dtype: DType = None) -> Tensor:
         """The p-norm over all axes, or over ``dim``: y = (sum |x| ** p) ** (1 / p)."""
     @overload
-    def norm(self, p: builtins.float | str = 'fro', axis: Dims | None = None, keepdims: builtins.bool = False,
+    def norm(self, p: builtins.float | str = 'fro', axis: Dims | None = None, keepdims: builtins.bool = False, *,
              dtype: DType = None) -> Tensor: ...
-    def count_nonzero(self, dim: Dims | None = None) -> Tensor:
+    def count_nonzero(self, *dim_: Dims, dim: Dims | None = None) -> Tensor:
         """Number of elements that are not zero, over all axes or ``dim``."""
     @overload
     def any(self, dim: Dims | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -283,11 +283,11 @@ class TensorMethods:
         """Exchange two axes."""
     def movedim(self, source: Dims, destination: Dims) -> Tensor:
         """Move the axes ``source`` to the places ``destination``; the others keep their order."""
-    def squeeze(self, dim: Dims | None = None) -> Tensor:
+    def squeeze(self, *dim_: Dims, dim: Dims | None = None) -> Tensor:
         """Remove axes of length 1."""
     def unsqueeze(self, dim: builtins.int) -> Tensor:
         """Insert an axis of length 1."""
-    def broadcast_to(self, size: Sequence[builtins.int]) -> Tensor:
+    def broadcast_to(self, *size_: Shape, size: Shape | None = None) -> Tensor:
         """Repeat axes of length 1, and add leading axes, to reach the shape ``size``."""
     def expand(self, *size_: Shape, size: Shape | None = None) -> Tensor:
         """Like ``broadcast_to``; -1 keeps an axis as it is."""

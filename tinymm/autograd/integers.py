@@ -54,10 +54,19 @@ def integers(operation: str, argument: str, values: tuple, least: int | None = N
 def sizes(operation: str, args: tuple, argument: str = "size", least: int | None = None, named=None) -> tuple[int, ...]:
     """``*args`` of a function that takes integers one by one or as one sequence; or ``named``, which was given by name."""
     if named is not None:
-        if args:
-            raise TypeError(f"{operation}: {argument} is given twice, in its place and by name")
-        args = (named,)
+        args = (once(operation, args, argument, named),)
     return integers(operation, argument, listed(args[0]) if len(args) == 1 else args, least)
+
+
+def once(operation: str, args: tuple, argument: str, named):
+    """What was given for one argument: by name, as the only one of ``*args``, or all of these; None if nothing.
+
+    Raises:
+        TypeError: both.
+    """
+    if named is not None and args:
+        raise TypeError(f"{operation}: {argument} is given twice, in its place and by name")
+    return (args[0] if len(args) == 1 else args) if args else named
 
 
 def per_axis(operation: str, argument: str, value, axes: int, least: int | None = None,

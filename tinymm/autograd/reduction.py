@@ -14,6 +14,7 @@ from ..backend.arrays import as_array, xp_of
 from .axes import axes, numpy_names
 from .casting import cast
 from .function import Primitive
+from .integers import once
 from .kinds import DType, Dims
 from .tensor import Tensor, get_default_dtype, int64, wrap
 
@@ -136,14 +137,14 @@ def mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype
     return Mean.apply(input, over=reduced("mean", dim, input.ndim), keepdim=keepdim)
 
 
-def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
+def count_nonzero(input: Tensor, *dim_: Dims, dim: Dims | None = None) -> Tensor:
     """Number of elements that are not zero, over all axes or ``dim``.
 
     Gradient: none (the result is an integer).
 
     Args:
         input: Tensor of any shape and dtype.
-        dim: an axis or several; None for all.
+        *dim_, dim: an axis or several; None for all.
 
     Returns:
         int64 Tensor of the shape of ``input`` without ``dim``.
@@ -151,7 +152,8 @@ def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
     Raises:
         IndexError: ``dim`` out of range.
     """
-    return wrap(as_array((input._data != 0).sum(axis=axes("count_nonzero", dim, input.ndim), dtype=np.int64)))
+    over = axes("count_nonzero", once("count_nonzero", dim_, "dim", dim), input.ndim)
+    return wrap(as_array((input._data != 0).sum(axis=over, dtype=np.int64)))
 
 
 # ---------------------------------------------------------------------- variance
@@ -436,7 +438,8 @@ class Norm(Primitive):
 
 
 @numpy_names
-def norm(input: Tensor, p: float | str = "fro", dim: Dims | None = None, keepdim: bool = False, dtype: DType = None) -> Tensor:
+def norm(input: Tensor, p: float | str = "fro", dim: Dims | None = None, keepdim: bool = False, *,
+         dtype: DType = None) -> Tensor:
     """The p-norm over all axes, or over ``dim``: y = (sum |x| ** p) ** (1 / p).
 
     Gradient: dL/dinput = g * sign(x) * (|x| / y) ** (p - 1), and 0 where x = 0 or y = 0; as ``amax``,

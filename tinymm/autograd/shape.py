@@ -9,7 +9,7 @@ import numpy as np
 
 from .axes import axes, axis
 from .function import Primitive, alias
-from .integers import integers, listed, sizes
+from .integers import integers, listed, once, sizes
 from .kinds import Dims, Shape
 from .pointwise import unbroadcast
 from .tensor import Tensor
@@ -396,14 +396,14 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     return Permute.apply(input, dims=tuple(order))
 
 
-def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
+def squeeze(input: Tensor, *dim_: Dims, dim: Dims | None = None) -> Tensor:
     """Remove axes of length 1.
 
     Gradient: dL/dinput = g in the shape of ``input``.
 
     Args:
         input: Tensor of any shape and dtype.
-        dim: an axis or several, of which those of length 1 are removed; None for all.
+        *dim_, dim: an axis or several, of which those of length 1 are removed; None for all.
 
     Returns:
         Tensor, a view of ``input``.
@@ -411,7 +411,7 @@ def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     Raises:
         IndexError: an axis out of range.
     """
-    chosen = axes("squeeze", dim, input.ndim)
+    chosen = axes("squeeze", once("squeeze", dim_, "dim", dim), input.ndim)
     return Reshape.apply(input, shape=tuple([n for i, n in enumerate(input.shape) if n != 1 or i not in chosen]))
 
 
@@ -448,14 +448,14 @@ class BroadcastTo(Primitive):
         return unbroadcast(g, self.shape)
 
 
-def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+def broadcast_to(input: Tensor, *size_: Shape, size: Shape | None = None) -> Tensor:
     """Repeat axes of length 1, and add leading axes, to reach the shape ``size``.
 
     Gradient: dL/dinput = g, summed over the repeated axes.
 
     Args:
         input: Tensor of any shape and dtype.
-        size: the wanted shape.
+        *size_, size: the lengths of the wanted shape, or one tuple of them.
 
     Returns:
         Tensor of that shape, a view of ``input``.
@@ -463,11 +463,11 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     Raises:
         ValueError: a shape that ``input`` does not broadcast to.
     """
-    size = integers("broadcast_to", "size", listed(size))
+    target = sizes("broadcast_to", size_, named=size)
     try:
-        return BroadcastTo.apply(input, shape=size)
+        return BroadcastTo.apply(input, shape=target)
     except ValueError as error:
-        raise ValueError(f"broadcast_to: shape {input.shape} does not broadcast to {size}; from the right, axes "
+        raise ValueError(f"broadcast_to: shape {input.shape} does not broadcast to {target}; from the right, axes "
                          "must be equal or 1") from error
 
 

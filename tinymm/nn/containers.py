@@ -52,9 +52,9 @@ class Sequential(Module):
 class ModuleList(Module):
     """A list of Modules whose parameters are found."""
 
-    def __init__(self, modules: Iterable[Module] = ()):
+    def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
-        self.extend(modules)
+        self.extend(modules or ())
 
     def append(self, module: Module) -> "ModuleList":
         """Add a Module at the end."""
@@ -119,9 +119,9 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list of Parameters that are found."""
 
-    def __init__(self, values: Iterable[Parameter] = ()):
+    def __init__(self, values: Iterable[Parameter] | None = None):
         super().__init__()
-        for parameter in values:
+        for parameter in values or ():
             self.append(parameter)
 
     def append(self, value: Parameter) -> "ParameterList":

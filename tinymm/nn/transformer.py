@@ -8,8 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import functional as F
-from ..autograd import Tensor
+from ..autograd import Tensor, get_default_dtype
+from ..autograd.creation import full
 from ..autograd.integers import integer
+from ..autograd.triangles import triu
 from .activation import Dropout
 from .attention import MultiheadAttention
 from .containers import ModuleList
@@ -18,10 +20,10 @@ from .module import Module
 from .normalization import LayerNorm
 
 
-def generate_square_subsequent_mask(sz: int, dtype=np.float32) -> Tensor:
+def generate_square_subsequent_mask(sz: int, device: str | None = None, dtype=None) -> Tensor:
     """(sz, sz) with 0 where position i may see j <= i, and -inf elsewhere; to be added to the scores."""
     sz = integer("generate_square_subsequent_mask", "sz", sz, 0)
-    return Tensor(np.triu(np.full((sz, sz), -np.inf, dtype=dtype), k=1))
+    return triu(full((sz, sz), -np.inf, device=device, dtype=dtype or get_default_dtype()), 1)
 
 
 def _function(activation: str | Callable) -> Callable:

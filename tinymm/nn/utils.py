@@ -12,6 +12,7 @@ from ..backend.random import stream
 from ..functional import pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence, unpad_sequence
 from ..optim.clip import clip_grad_norm_, clip_grad_value_
 from . import init
+from .conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .module import Module
 from .parameter import Parameter
 
@@ -60,14 +61,15 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     return module
 
 
-def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int = 0) -> Module:
+def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
+                  dim: int | None = None) -> Module:
     """Divide a weight by its largest singular value (Miyato et al. 2018, algorithm 1).
 
     Args:
         module: has the parameter ``name``, which becomes ``name_orig``; the buffers ``name_u`` and ``name_v`` hold the
             estimates of the singular vectors.
         n_power_iterations: steps of power iteration at each forward in training.
-        dim: the output axis of the weight: 0 for linear and convolution layers, 1 for transposed convolutions.
+        dim: the output axis of the weight; None: 1 for a transposed convolution, 0 for other layers.
 
     Returns:
         The module.
@@ -76,7 +78,8 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
         ValueError: there is no such parameter.
     """
     weight = _take(module, name, "spectral_norm")
-    rows = weight.shape[dim]
+    axis = dim if dim is not None else int(isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)))
+    rows = weight.shape[axis]
     draw = stream(None, "init").generator
     for key, n in (("u", rows), ("v", weight.numel() // rows)):
         vector = draw.standard_normal(n).astype(weight.dtype)
@@ -85,7 +88,7 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
 
     def compute(m, args):
         m.__dict__[name] = F.spectral_norm(getattr(m, f"{name}_orig"), getattr(m, f"{name}_u"), getattr(m, f"{name}_v"),
-                                           m.training, n_power_iterations, dim, eps)
+                                           m.training, n_power_iterations, axis, eps)
 
     compute(module, ())
     module.register_forward_pre_hook(compute)
