@@ -37,7 +37,7 @@ class _Recurrent(Module):
     states = 1   # tensors in the state: h, or h and c
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-                 dropout: float = 0.0, bidirectional: bool = False, device: str | None = None, dtype=None):
+                 dropout: float = 0.0, bidirectional: bool = False, *, device: str | None = None, dtype=None):
         super().__init__()
         new = partial(empty, device=device, dtype=dtype)
         name = type(self).__name__
@@ -115,7 +115,8 @@ class LSTM(_Recurrent):
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
                  dropout: float = 0.0, bidirectional: bool = False, *, output_tanh: bool = True,
                  device: str | None = None, dtype=None):
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
+                         dtype=dtype)
         self.output_tanh = output_tanh
 
     def forward(self, input, hx: tuple[Tensor, Tensor] | None = None, *, lengths=None, reset=None):
@@ -159,10 +160,11 @@ class RNN(_Recurrent):
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
-                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *,
                  device: str | None = None, dtype=None):
         check_nonlinearity("RNN", nonlinearity)
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
+                         dtype=dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input, hx: Tensor | None = None, *, lengths=None, reset=None):
