@@ -39,11 +39,15 @@ def axes(name: str, dim, ndim: int) -> tuple[int, ...]:
 
 
 def numpy_names(function: F) -> F:
-    """Let a reduction be called with NumPy's ``axis`` and ``keepdims`` for ``dim`` and ``keepdim``, as PyTorch does."""
+    """Let a function be called with NumPy's ``axis`` and ``keepdims`` for ``dim`` and ``keepdim``, as PyTorch does."""
+    code = function.__code__
+    named = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+    pairs = [(ours, theirs) for ours, theirs in NUMPY.items() if ours in named]
+
     @functools.wraps(function)
     def renamed(*args, **kwargs):
         if kwargs:
-            for ours, theirs in NUMPY.items():
+            for ours, theirs in pairs:
                 if theirs in kwargs:
                     if ours in kwargs:
                         raise TypeError(f"{function.__name__}: give {ours} or {theirs}, not both")

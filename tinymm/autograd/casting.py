@@ -66,7 +66,9 @@ def to(self: Tensor, *args: DType | Tensor | bool, device: str | None = None, dt
     Raises:
         TypeError: arguments in another order.
     """
-    if args:
+    if len(args) == 1 and isinstance(args[0], (np.dtype, type)) and device is None and dtype is None:
+        dtype = args[0]
+    elif args:
         named = {"device": device, "dtype": dtype, "non_blocking": non_blocking, "copy": copy}
         device, dtype, copy = destination("to", args, {name: value for name, value in named.items() if value})
     out = self

@@ -200,8 +200,11 @@ class TensorMethods:
     @overload
     def norm(self, p: builtins.float | str = 'fro', axis: Dims | None = None, keepdims: builtins.bool = False, *,
              dtype: DType = None) -> Tensor: ...
+    @overload
     def count_nonzero(self, *dim_: Dims, dim: Dims | None = None) -> Tensor:
         """Number of elements that are not zero, over all axes or ``dim``."""
+    @overload
+    def count_nonzero(self, *dim_: Dims, axis: Dims | None = None) -> Tensor: ...
     @overload
     def any(self, dim: Dims | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether any element is true (not zero), over all axes or ``dim``."""
@@ -217,10 +220,16 @@ class TensorMethods:
         """Product over all axes, or along ``dim``."""
     @overload
     def prod(self, axis: builtins.int | None = None, keepdims: builtins.bool = False, *, dtype: DType = None) -> Tensor: ...
+    @overload
     def cumsum(self, dim: builtins.int, *, dtype: DType = None) -> Tensor:
         """Running sums along ``dim``: y_k = x_1 + ... + x_k."""
+    @overload
+    def cumsum(self, axis: builtins.int, *, dtype: DType = None) -> Tensor: ...
+    @overload
     def cumprod(self, dim: builtins.int, *, dtype: DType = None) -> Tensor:
         """Running products along ``dim``: y_k = x_1 ... x_k."""
+    @overload
+    def cumprod(self, axis: builtins.int, *, dtype: DType = None) -> Tensor: ...
     def bernoulli(self, p: builtins.float | None = None, *, generator: Generator = None) -> Tensor:
         """1 with the probability that each element of ``input`` says (or ``p`` for all), else 0."""
     def multinomial(self, num_samples: builtins.int, replacement: builtins.bool = False, *,
@@ -254,19 +263,34 @@ class TensorMethods:
         """Index of the smallest element along ``dim``, or in the flattened tensor; the first of a tie."""
     @overload
     def argmin(self, axis: builtins.int | None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
     def sort(self, dim: builtins.int = -1, descending: builtins.bool = False, *,
              stable: builtins.bool = False) -> ValuesIndices:
         """The elements in order along ``dim``, smallest first or, if ``descending``, largest first."""
+    @overload
+    def sort(self, axis: builtins.int = -1, descending: builtins.bool = False, *,
+             stable: builtins.bool = False) -> ValuesIndices: ...
+    @overload
     def argsort(self, dim: builtins.int = -1, descending: builtins.bool = False, *, stable: builtins.bool = False) -> Tensor:
         """The indices that ``sort`` returns."""
+    @overload
+    def argsort(self, axis: builtins.int = -1, descending: builtins.bool = False, *, stable: builtins.bool = False) -> Tensor: ...
+    @overload
     def topk(self, k: builtins.int, dim: builtins.int = -1, largest: builtins.bool = True,
              sorted: builtins.bool = True) -> ValuesIndices:
         """The k largest (or smallest) elements along ``dim``, best first."""
+    @overload
+    def topk(self, k: builtins.int, axis: builtins.int = -1, largest: builtins.bool = True,
+             sorted: builtins.bool = True) -> ValuesIndices: ...
     @overload
     def median(self, dim: None = None, keepdim: builtins.bool = False) -> Tensor:
         """The element in the middle, the lower of two, over all axes or along ``dim``; NaN where there is one."""
     @overload
     def median(self, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesIndices: ...
+    @overload
+    def median(self, axis: None = None, keepdims: builtins.bool = False) -> Tensor: ...
+    @overload
+    def median(self, axis: builtins.int, keepdims: builtins.bool = False) -> ValuesIndices: ...
     def clone(self) -> Tensor:
         """A copy, with memory of its own."""
     def contiguous(self) -> Tensor:
@@ -283,10 +307,16 @@ class TensorMethods:
         """Exchange two axes."""
     def movedim(self, source: Dims, destination: Dims) -> Tensor:
         """Move the axes ``source`` to the places ``destination``; the others keep their order."""
+    @overload
     def squeeze(self, *dim_: Dims, dim: Dims | None = None) -> Tensor:
         """Remove axes of length 1."""
+    @overload
+    def squeeze(self, *dim_: Dims, axis: Dims | None = None) -> Tensor: ...
+    @overload
     def unsqueeze(self, dim: builtins.int) -> Tensor:
         """Insert an axis of length 1."""
+    @overload
+    def unsqueeze(self, axis: builtins.int) -> Tensor: ...
     def broadcast_to(self, *size_: Shape, size: Shape | None = None) -> Tensor:
         """Repeat axes of length 1, and add leading axes, to reach the shape ``size``."""
     def expand(self, *size_: Shape, size: Shape | None = None) -> Tensor:
@@ -307,17 +337,27 @@ class TensorMethods:
         """The transpose of a matrix; a 0-d or 1-d tensor stays as it is."""
     def expand_as(self, other: Tensor) -> Tensor:
         """``input.expand(other.shape)``."""
+    @overload
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """Cut along axis ``dim`` into at most ``chunks`` views of equal length (the last may be shorter)."""
+    @overload
+    def chunk(self, chunks: builtins.int, axis: builtins.int = 0) -> tuple[Tensor, ...]: ...
+    @overload
     def unbind(self, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """The slices along axis ``dim``, as views without that axis."""
+    @overload
+    def unbind(self, axis: builtins.int = 0) -> tuple[Tensor, ...]: ...
     def repeat(self, *repeats_: Shape, repeats: Shape | None = None) -> Tensor:
         """The tensor laid out ``repeats[i]`` times along axis i; more numbers than axes add leading axes."""
     def tile(self, *dims_: Shape, dims: Shape | None = None) -> Tensor:
         """Like ``repeat``, but fewer numbers than axes are filled with leading ones."""
+    @overload
     def repeat_interleave(self, repeats: Indices | None = None, dim: builtins.int | None = None, *,
                           output_size: builtins.int | None = None) -> Tensor:
         """Every element (slice along ``dim``) several times in a row."""
+    @overload
+    def repeat_interleave(self, repeats: Indices | None = None, axis: builtins.int | None = None, *,
+                          output_size: builtins.int | None = None) -> Tensor: ...
     def roll(self, shifts: Dims, dims: Dims | None = None) -> Tensor:
         """Shift the elements by ``shifts`` along ``dims``; what leaves at one end enters at the other."""
     def diagonal(self, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1) -> Tensor:
@@ -330,29 +370,54 @@ class TensorMethods:
         """The elements on and below a diagonal of each matrix, zeros elsewhere."""
     def triu(self, diagonal: builtins.int = 0) -> Tensor:
         """The elements on and above a diagonal of each matrix, zeros elsewhere."""
+    @overload
     def take_along_dim(self, indices: Indices, dim: builtins.int | None = None) -> Tensor:
         """The elements at ``indices`` along axis ``dim``; other axes broadcast."""
+    @overload
+    def take_along_dim(self, indices: Indices, axis: builtins.int | None = None) -> Tensor: ...
+    @overload
     def index_select(self, dim: builtins.int, index: Indices) -> Tensor:
         """The slices of ``input`` at the positions ``index`` along axis ``dim``."""
+    @overload
+    def index_select(self, axis: builtins.int, index: Indices) -> Tensor: ...
+    @overload
     def gather(self, dim: builtins.int, index: Indices, *, sparse_grad: builtins.bool = False) -> Tensor:
         """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and likewise for other axes."""
+    @overload
+    def gather(self, axis: builtins.int, index: Indices, *, sparse_grad: builtins.bool = False) -> Tensor: ...
     def take(self, index: Indices) -> Tensor:
         """The elements of the flattened tensor at ``index``."""
     def masked_select(self, mask: Tensor | np.ndarray) -> Tensor:
         """The elements where ``mask`` is true, on one axis."""
+    @overload
     def scatter(self, dim: builtins.int, index: Indices, src: Operand | None = None, *, reduce: str | None = None,
                 value: builtins.float | None = None) -> Tensor:
         """A copy with out[index[i][j]][j] = src[i][j] for dim = 0, and likewise for other axes."""
+    @overload
+    def scatter(self, axis: builtins.int, index: Indices, src: Operand | None = None, *, reduce: str | None = None,
+                value: builtins.float | None = None) -> Tensor: ...
+    @overload
     def scatter_add(self, dim: builtins.int, index: Indices, src: Tensor) -> Tensor:
         """A copy with out[index[i][j]][j] += src[i][j] for dim = 0, and likewise for other axes."""
+    @overload
+    def scatter_add(self, axis: builtins.int, index: Indices, src: Tensor) -> Tensor: ...
     def index_put(self, indices: Sequence[Indices], values: Operand, accumulate: builtins.bool = False) -> Tensor:
         """A copy of ``input`` with input[indices] = values, or += with ``accumulate``; differentiable in both."""
+    @overload
     def index_add(self, dim: builtins.int, index: Indices, source: Tensor, *, alpha: builtins.float = 1) -> Tensor:
         """A copy with slice index[i] along ``dim`` increased by alpha times slice i of ``source``."""
+    @overload
+    def index_add(self, axis: builtins.int, index: Indices, source: Tensor, *, alpha: builtins.float = 1) -> Tensor: ...
+    @overload
     def index_copy(self, dim: builtins.int, index: Indices, source: Tensor) -> Tensor:
         """A copy with slice index[i] along ``dim`` replaced by slice i of ``source``."""
+    @overload
+    def index_copy(self, axis: builtins.int, index: Indices, source: Tensor) -> Tensor: ...
+    @overload
     def index_fill(self, dim: builtins.int, index: Indices, value: Operand) -> Tensor:
         """A copy with the slices at ``index`` along ``dim`` filled with one value."""
+    @overload
+    def index_fill(self, axis: builtins.int, index: Indices, value: Operand) -> Tensor: ...
     def matmul(self, other: Tensor) -> Tensor:
         """Matrix product over the last two axes; leading axes broadcast, 1-D arguments are a row or a column."""
     def mm(self, mat2: Tensor) -> Tensor:
@@ -402,7 +467,13 @@ class TensorMethods:
         """The last two axes exchanged: the transpose of each matrix. A view."""
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any: ...
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any: ...
+    @overload
     def softmax(self, dim: builtins.int, *, dtype: DType = None) -> Tensor:
         """Positive numbers that sum to 1 along ``dim``: e^input over its sum."""
+    @overload
+    def softmax(self, axis: builtins.int, *, dtype: DType = None) -> Tensor: ...
+    @overload
     def log_softmax(self, dim: builtins.int, *, dtype: DType = None) -> Tensor:
         """The logarithm of ``softmax(input, dim)``, accurate where the softmax underflows."""
+    @overload
+    def log_softmax(self, axis: builtins.int, *, dtype: DType = None) -> Tensor: ...

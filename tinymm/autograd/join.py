@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .axes import axes, axis
+from .axes import axes, axis, numpy_names
 from .integers import integer, integers, listed, sizes
 from .kinds import Dims, Indices, Shape
 from .pointwise import promote
@@ -62,6 +62,7 @@ def _gathered(name: str, tensors) -> list[Tensor]:
     return [t.to(common.dtype) for t in tensors]
 
 
+@numpy_names
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after the other along axis ``dim``; all other axes must agree.
 
@@ -93,6 +94,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return Cat.apply(*tensors, dim=d)
 
 
+@numpy_names
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors along a new axis at ``dim``; all must have the same shape.
 
@@ -204,6 +206,7 @@ def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[T
     return _views_of(tensor, Split.apply(tensor, lengths=tuple(lengths), dim=d))
 
 
+@numpy_names
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut along axis ``dim`` into at most ``chunks`` views of equal length (the last may be shorter).
 
@@ -227,6 +230,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-n // chunks), d) if n else split(input, [0] * chunks, d)
 
 
+@numpy_names
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along axis ``dim``, as views without that axis.
 
@@ -303,6 +307,7 @@ def tile(input: Tensor, *dims_: Shape, dims: Shape | None = None) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
+@numpy_names
 def repeat_interleave(input: Tensor, repeats: Indices | None = None, dim: int | None = None, *,
                       output_size: int | None = None) -> Tensor:
     """Every element (slice along ``dim``) several times in a row.
@@ -320,10 +325,13 @@ def repeat_interleave(input: Tensor, repeats: Indices | None = None, dim: int | 
         Tensor with the repetitions along ``dim``, or (n,) if flattened; a copy.
 
     Raises:
-        ValueError: a number of repeats that is not that of the slices, or a negative one.
+        ValueError: a number of repeats that is not that of the slices, or a negative one; another output_size.
+        TypeError: ``dim`` without repeats.
         IndexError: ``dim`` out of range.
     """
     if repeats is None:
+        if dim is not None:
+            raise TypeError(f"repeat_interleave: dim={dim} without repeats; say how many times")
         input, repeats = Tensor(np.arange(input.numel())), input
     if dim is None:
         input, dim = reshape(input, -1), 0

@@ -187,6 +187,7 @@ def sorted_indices(x, d: int, descending: bool):
     return n - 1 - np.flip(np.argsort(np.flip(x, d), axis=d, kind="stable"), d)   # two flips keep ties in order
 
 
+@numpy_names
 def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> ValuesIndices:
     """The elements in order along ``dim``, smallest first or, if ``descending``, largest first.
 
@@ -211,6 +212,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
     return SortResult(along(input, wrap(indices), d), wrap(indices))
 
 
+@numpy_names
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """The indices that ``sort`` returns.
 
@@ -230,6 +232,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: b
     return wrap(sorted_indices(input._data, axis("argsort", dim, input.ndim), descending))
 
 
+@numpy_names
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The k largest (or smallest) elements along ``dim``, best first.
 
@@ -284,6 +287,7 @@ def _lower_median(x, axis, keepdims):
 def median(input: Tensor, dim: None = None, keepdim: bool = False) -> Tensor: ...
 @overload
 def median(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
+@numpy_names
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
     """The element in the middle, the lower of two, over all axes or along ``dim``; NaN where there is one.
 

@@ -137,6 +137,7 @@ def mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype
     return Mean.apply(input, over=reduced("mean", dim, input.ndim), keepdim=keepdim)
 
 
+@numpy_names
 def count_nonzero(input: Tensor, *dim_: Dims, dim: Dims | None = None) -> Tensor:
     """Number of elements that are not zero, over all axes or ``dim``.
 

@@ -94,6 +94,7 @@ def _along(name, operation, input, dim, dtype):
     return operation(input.reshape(1), 0).reshape(()) if input.ndim == 0 else operation(input, d)
 
 
+@numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """Running sums along ``dim``: y_k = x_1 + ... + x_k.
 
@@ -131,6 +132,7 @@ class CumProd(Primitive):
         return total if isinstance(g, Tensor) else total._data
 
 
+@numpy_names
 def cumprod(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """Running products along ``dim``: y_k = x_1 ... x_k.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.arrays import device_of, is_array, xp_of
-from .axes import axis
+from .axes import axis, numpy_names
 from .casting import cast
 from .elementwise import add
 from .function import Primitive
@@ -53,6 +53,7 @@ def _same_axes(name: str, input: Tensor, d: int, index: Tensor, other: Tensor | 
             raise ValueError(f"{name}: index {index.shape} is longer than src {other.shape} on axis {i}")
 
 
+@numpy_names
 def gather(input: Tensor, dim: int, index: Indices, *, sparse_grad: bool = False) -> Tensor:
     """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and likewise for other axes.
 
@@ -84,6 +85,7 @@ def gather(input: Tensor, dim: int, index: Indices, *, sparse_grad: bool = False
     return getitem_in_range(input, _grid(index, d, index.shape))
 
 
+@numpy_names
 def take_along_dim(input: Tensor, indices: Indices, dim: int | None = None) -> Tensor:
     """The elements at ``indices`` along axis ``dim``; other axes broadcast.
 
@@ -117,6 +119,7 @@ def along(input: Tensor, index: Tensor, dim: int) -> Tensor:
     return getitem_in_range(input, _grid(index, dim, input.shape)) if input.ndim else reshape(input, index.shape)
 
 
+@numpy_names
 def index_select(input: Tensor, dim: int, index: Indices) -> Tensor:
     """The slices of ``input`` at the positions ``index`` along axis ``dim``.
 
@@ -273,6 +276,7 @@ def _source(name: str, input: Tensor, index: Tensor, src, d: int) -> Tensor:
     return src if src.shape == index.shape else getitem(src, tuple(slice(0, n) for n in index.shape))
 
 
+@numpy_names
 def scatter(input: Tensor, dim: int, index: Indices, src: Operand | None = None, *, reduce: str | None = None,
             value: float | None = None) -> Tensor:
     """A copy with out[index[i][j]][j] = src[i][j] for dim = 0, and likewise for other axes.
@@ -310,6 +314,7 @@ def scatter(input: Tensor, dim: int, index: Indices, src: Operand | None = None,
     return _place("scatter", input, _grid(index, d, index.shape), index.shape, src, reduce == "add")
 
 
+@numpy_names
 def scatter_add(input: Tensor, dim: int, index: Indices, src: Tensor) -> Tensor:
     """A copy with out[index[i][j]][j] += src[i][j] for dim = 0, and likewise for other axes.
 
@@ -348,6 +353,7 @@ def _slices(name: str, input: Tensor, dim: int, index, source) -> tuple[tuple, t
     return (slice(None),) * d + (index,), want
 
 
+@numpy_names
 def index_add(input: Tensor, dim: int, index: Indices, source: Tensor, *, alpha: float = 1) -> Tensor:
     """A copy with slice index[i] along ``dim`` increased by alpha times slice i of ``source``.
 
@@ -372,6 +378,7 @@ def index_add(input: Tensor, dim: int, index: Indices, source: Tensor, *, alpha:
     return _place("index_add", input, where, shape, source if alpha == 1 else source * alpha, True)
 
 
+@numpy_names
 def index_copy(input: Tensor, dim: int, index: Indices, source: Tensor) -> Tensor:
     """A copy with slice index[i] along ``dim`` replaced by slice i of ``source``.
 
@@ -395,6 +402,7 @@ def index_copy(input: Tensor, dim: int, index: Indices, source: Tensor) -> Tenso
     return _place("index_copy", input, where, shape, source, False)
 
 
+@numpy_names
 def index_fill(input: Tensor, dim: int, index: Indices, value: Operand) -> Tensor:
     """A copy with the slices at ``index`` along ``dim`` filled with one value.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .axes import axes, axis
+from .axes import axes, axis, numpy_names
 from .function import Primitive, alias
 from .integers import integers, listed, once, sizes
 from .kinds import Dims, Shape
@@ -396,6 +396,7 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     return Permute.apply(input, dims=tuple(order))
 
 
+@numpy_names
 def squeeze(input: Tensor, *dim_: Dims, dim: Dims | None = None) -> Tensor:
     """Remove axes of length 1.
 
@@ -415,6 +416,7 @@ def squeeze(input: Tensor, *dim_: Dims, dim: Dims | None = None) -> Tensor:
     return Reshape.apply(input, shape=tuple([n for i, n in enumerate(input.shape) if n != 1 or i not in chosen]))
 
 
+@numpy_names
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Insert an axis of length 1.
 

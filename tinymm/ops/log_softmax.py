@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..autograd.axes import numpy_names
 from ..autograd.kinds import DType
 from ..autograd.reduction import logsumexp
 from ..autograd.registry import register
@@ -174,6 +175,7 @@ template <typename T> __global__ void log_softmax_backward(const T* g, const T* 
 """)
 
 
+@numpy_names
 def log_softmax(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """The logarithm of ``softmax(input, dim)``, accurate where the softmax underflows.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.axes import axes
+from ..autograd.axes import axes, numpy_names
 from ..autograd.choice import clamp
 from ..autograd.reduction import norm, sum
 from ..autograd.registry import Sample, register
@@ -37,6 +37,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int | tuple = 1, eps: float = 
     return input / clamp(norm(input, p, dim, keepdim=True), min=eps)
 
 
+@numpy_names
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along ``dim``: x1 . x2 / (|x1| |x2|).
 

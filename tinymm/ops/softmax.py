@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from ..autograd.axes import axis
+from ..autograd.axes import axis, numpy_names
 from ..autograd.casting import cast
 from ..autograd.elementwise import exp
 from ..autograd.kinds import DType
@@ -241,6 +241,7 @@ def softmax_arguments(name: str, input: Tensor, dim: int, dtype) -> tuple[Tensor
     return input, axis(name, dim, input.ndim)
 
 
+@numpy_names
 def softmax(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """Positive numbers that sum to 1 along ``dim``: e^input over its sum.
 
