@@ -63,6 +63,7 @@ REFUSED = {
                       "either src or value"),
     "no src": (lambda: tinymm.ones(2).scatter(0, tinymm.tensor([0])), TypeError, "either src or value"),
     "decimals": (lambda: tinymm.tensor([1, 2]).round(decimals=1), TypeError, "round: decimals=1 is for floating-point tensors"),
+    "view": (lambda: tinymm.ones(2).view(np.int32), TypeError, r"view: int32 is a dtype.*use \.to\(dtype\)"),
     "no repeats": (lambda: tinymm.tensor([1, 2]).repeat_interleave(dim=0), TypeError, "dim=0 without repeats"),
     "repeats": (lambda: tinymm.ones(2).repeat_interleave(2, output_size=3), ValueError, "the repeats add up to 4"),
     "max_norm": (lambda: F.embedding(tinymm.tensor([0]), tinymm.ones(2, 2, requires_grad=True) * 2, max_norm=1.0),

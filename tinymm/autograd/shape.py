@@ -164,7 +164,10 @@ def view(input: Tensor, *size_: Shape, size: Shape | None = None) -> Tensor:
 
     Raises:
         ValueError: the number of elements does not fit, or the memory layout would need a copy.
+        TypeError: a dtype.
     """
+    if size_ and isinstance(size_[0], (np.dtype, type)):   # PyTorch shows the same bytes as numbers of another dtype
+        raise TypeError(f"view: {np.dtype(size_[0])} is a dtype, and a view has that of its tensor; use .to(dtype) to convert")
     shape = _resolve("view", input, sizes("view", size_, named=size))
     if not can_view(input._data, shape):
         raise ValueError(f"view: shape {input.shape} with strides {input._data.strides} (bytes) cannot be seen as "
