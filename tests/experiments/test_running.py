@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -64,6 +65,22 @@ def test_a_run_writes_its_report_and_pictures(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"report.json", "bars.png", "checkpoints"}
     assert run(Small(seed=3), tmp_path, progress=False)["metrics"] == report["metrics"]   # over again, in the same folder
     assert run(Small(seed=3), None, progress=False)["metrics"] == report["metrics"]       # and without one
+
+
+def test_two_runs_in_one_folder(tmp_path):
+    """The second is refused, with or without --resume; the first ends as if nothing had been."""
+    class Disturbed(Small):
+        def evaluate(self, trained):
+            before = {p.name for p in tmp_path.iterdir()}
+            for resume in (False, True):
+                with pytest.raises(OccupiedFolder, match=f"another run .process {os.getpid()}.*choose another folder"):
+                    run(Small(), tmp_path, resume, progress=False)
+            assert {p.name for p in tmp_path.iterdir()} == before
+            return super().evaluate(trained)
+
+    report = run(Disturbed(), tmp_path, progress=False)
+    assert {p.name for p in tmp_path.iterdir()} == {"report.json", "bars.png", "checkpoints"}
+    assert report["metrics"] == run(Small(), None, progress=False)["metrics"]
 
 
 @pytest.mark.parametrize("stage", ["first", "second"])

@@ -259,3 +259,85 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
     save_checkpoint(tmp_path, 5, {}, {}, {"something": "else"})
     with pytest.raises(ValueError, match="not written by a Trainer of this version; it lacks batch, carried"):
         trainer(tmp_path).fit(resume=True)
+
+
+def save_again_and_again(folder, number, count, errors):
+    for _ in range(count):
+        try:
+            save_checkpoint(folder, number, {"w": tinymm.full((50, 50), number)}, {"who": number}, {"who": number})
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {error}")
+
+
+def read_again_and_again(folder, stop, errors, seen):
+    while not stop.is_set():
+        try:
+            model, optimizer, state = load_checkpoint(folder)
+            seen.append(state["who"])
+            if not model["w"].numpy().min() == model["w"].numpy().max() == optimizer["who"] == state["who"]:
+                errors.append(f"mixed: {model['w'].numpy().max()}, {optimizer}, {state}")
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {error}")
+
+
+def test_two_savers_take_turns_and_readers_see_whole_checkpoints(tmp_path):
+    """Another process, two threads of this one, all of the same few steps; the reader meets checkpoints that go."""
+    errors, stop, seen = [], threading.Event(), []
+    save_checkpoint(tmp_path, 1, {"w": tinymm.full((50, 50), 1)}, {"who": 1}, {"who": 1})
+    code = ("import sys; from tests.train.test_trainer import save_again_and_again; errors = []; "
+            "save_again_and_again(sys.argv[1], 3, 25, errors); print(errors)")
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    reader = threading.Thread(target=read_again_and_again, args=(tmp_path, stop, errors, seen))
+    savers = [threading.Thread(target=save_again_and_again, args=(tmp_path, number, 25, errors)) for number in (2, 3)]
+    for thread in (reader, *savers):
+        thread.start()
+    for saver in savers:
+        saver.join()
+    out, _ = other.communicate(timeout=120)
+    stop.set()
+    reader.join()
+    assert out == "[]\n" and errors == [] and len(seen) > 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint-00000002", "checkpoint-00000003"]
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_step_that_is_saved_again_is_there_at_every_moment(tmp_path, monkeypatch, renames):
+    """Killed before each of its three renames: the old one, or the new one."""
+    save_checkpoint(tmp_path, 1, {}, {}, {"position": "old"})
+    left, real = [renames], os.rename
+
+    def killed(a, b):
+        if not left[0]:
+            raise SystemExit("killed")
+        left[0] -= 1
+        real(a, b)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", killed)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)   # a killed process does not tidy up
+        with pytest.raises(SystemExit):
+            save_checkpoint(tmp_path, 1, {}, {}, {"position": "new"})
+    assert load_checkpoint(tmp_path)[2]["position"] == ("new" if renames == 2 else "old")
+    newest, = checkpoints(tmp_path)
+    assert load_checkpoint(newest)[2] == load_checkpoint(tmp_path)[2]
+    save_checkpoint(tmp_path, 1, {}, {}, {"position": "third"})
+    assert load_checkpoint(tmp_path)[2] == {"position": "third"} and len(list(tmp_path.iterdir())) == 1
+
+
+def test_two_trainings_in_one_folder(tmp_path):
+    """The second is refused while the first is at work; when it has ended, its folder is free again."""
+    first, second = trainer(tmp_path, epochs=1), trainer(tmp_path, epochs=1)
+    step, refused = first.step, []
+
+    def meanwhile(batch):
+        if not refused:
+            with pytest.raises(FileExistsError, match=f"is in use by another training .process {os.getpid()}.*another folder"):
+                second.fit(resume=True)
+            refused.append(True)
+        return step(batch)
+
+    first.step = meanwhile
+    first.fit()
+    assert refused and second.steps == 0
+    second.fit(resume=True)
+    assert second.steps == 23

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from ..backend.files import replacing
+from ..backend.locks import Occupied, locked
 from ..backend.random import manual_seed
 from ..train.checkpoint import checkpoints, remove_checkpoints
 from ..version import __version__
@@ -17,6 +18,7 @@ from .experiment import Experiment, M, T
 
 CHECKPOINTS = "checkpoints"
 REPORT = "report.json"
+LOCK = ".running"
 
 
 class OccupiedFolder(Exception):
@@ -36,13 +38,24 @@ def run(experiment: Experiment, out: str | os.PathLike | None = None, resume: bo
         The report.
 
     Raises:
-        OccupiedFolder: ``resume`` is False, and ``out`` holds an interrupted training, a run with other options, or a
-            ``report.json`` that is none of ours.
+        OccupiedFolder: another run is at work in ``out``; or ``resume`` is False, and ``out`` holds an interrupted training,
+            a run with other options, or a ``report.json`` that is none of ours.
         KeyboardInterrupt: Ctrl-C; a checkpoint was written.
     """
-    out = None if out is None else pathlib.Path(out)
-    if out is not None:
-        _prepare(out, experiment, resume)
+    if out is None:
+        return _run(experiment, None, resume, progress)
+    out = pathlib.Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(out / LOCK, wait=False):
+            _prepare(out, experiment, resume)
+            return _run(experiment, out, resume, progress)
+    except Occupied as error:
+        raise OccupiedFolder(f"{out} is in use by another run ({error.owner}); wait for its end, or choose another folder with "
+                             "--out") from None
+
+
+def _run(experiment: Experiment, out: pathlib.Path | None, resume: bool, progress: bool) -> dict:
     manual_seed(experiment.seed)
     start = time.monotonic()
     experiment.trained, training = fit(experiment, None if out is None else out / CHECKPOINTS, resume, progress)
@@ -125,10 +138,10 @@ def unfinished(out: pathlib.Path) -> bool:
 
 
 def _prepare(out: pathlib.Path, experiment: Experiment, resume: bool) -> None:
-    """Make the folder; where a run with the same options is over, remove what it would write again."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Refuse a folder with something else in it; where a run with the same options is over, remove what is written again."""
     if resume:
-        if not (out / CHECKPOINTS).is_dir():
+        stages = out / CHECKPOINTS
+        if not stages.is_dir() or not any(checkpoints(stage) for stage in stages.iterdir()):
             print(f"there is no checkpoint in {out} yet: starting")
         return
     if unfinished(out):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -11,6 +12,7 @@ from .. import nn, optim
 from ..autograd import Tensor, no_grad
 from ..autograd.integers import integer
 from ..backend import random
+from ..backend.locks import Occupied, locked
 from ..backend.threads import blas_threads
 from .checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from .interrupts import delayed_interrupt
@@ -83,13 +85,32 @@ class Trainer:
             KeyboardInterrupt: after Ctrl-C, when the step in progress is done and a checkpoint written.
             FloatingPointError: the loss is NaN or infinite; the last checkpoint stays.
             CheckpointMismatch: the checkpoint belongs to another configuration.
-        FileExistsError: ``folder`` holds checkpoints, and ``resume`` is False.
+            FileExistsError: ``folder`` holds checkpoints, and ``resume`` is False; or another Trainer trains into it.
         """
-        if self.folder is not None and checkpoints(self.folder):
-            if not resume:
-                raise FileExistsError(f"Trainer: {self.folder} holds checkpoints of an earlier training; continue it with "
-                                      "resume=True, or choose another folder")
-            self._restore(self.folder)
+        with self._alone():
+            if self.folder is not None and checkpoints(self.folder):
+                if not resume:
+                    raise FileExistsError(f"Trainer: {self.folder} holds checkpoints of an earlier training; continue it with "
+                                          "resume=True, or choose another folder")
+                self._restore(self.folder)
+            self._loop()
+        return self.history
+
+    @contextlib.contextmanager
+    def _alone(self):
+        """No other Trainer trains into the folder meanwhile."""
+        if self.folder is None:
+            yield
+            return
+        os.makedirs(self.folder, exist_ok=True)
+        try:
+            with locked(os.path.join(self.folder, ".training"), wait=False):
+                yield
+        except Occupied as error:
+            raise FileExistsError(f"Trainer: {self.folder} is in use by another training ({error.owner}); wait for its end, or "
+                                  "choose another folder") from None
+
+    def _loop(self) -> None:
         self.model.train()
         self.model.zero_grad()   # gradients of an earlier training are in no checkpoint, and belong to none
         with delayed_interrupt() as interrupt, blas_threads(self.blas_threads), self._bar() as bar:
@@ -120,7 +141,6 @@ class Trainer:
                     break
             if interrupt.asked:   # at the end of an epoch, or when there was nothing left to train
                 raise KeyboardInterrupt
-        return self.history
 
     def _train_on(self, batch) -> None:
         self.optimizer.zero_grad()
