@@ -65,6 +65,7 @@ class Trainer:
         self.validate, self.carried = validate, carried or {}
         self.folder, self.every, self.config, self.label, self.blas_threads = folder, every, config, label, blas_threads
         self.epoch = self.batch = 0        # rounds that are over, and batches of the present one
+        self._place: Callable = loader.state_dict
         self.history: dict[str, list[float]] = {}
         self.seconds = 0.0
 
@@ -117,7 +118,9 @@ class Trainer:
             started = saved = time.monotonic()
             before = self.seconds
             while self.epoch < self.epochs:
-                for batch in self.loader if self.batch < len(self.loader) else ():
+                batches = iter(self.loader) if self.batch < len(self.loader) else iter(())
+                self._place = getattr(batches, "state_dict", self.loader.state_dict)   # whoever else reads the loader meanwhile
+                for batch in batches:
                     self._train_on(batch)
                     self.batch += 1
                     bar.update()
@@ -198,7 +201,7 @@ class Trainer:
         if self.folder is None:
             return
         state = {"epoch": self.epoch, "batch": self.batch, "steps_an_epoch": len(self.loader), "seconds": self.seconds,
-                 "history": self.history, "loader": self.loader.state_dict(), "random": random.state_dict(),
+                 "history": self.history, "loader": self._place(), "random": random.state_dict(),
                  "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
                  "carried": {name: thing.state_dict() for name, thing in self.carried.items()}, "config": self.config}
         save_checkpoint(self.folder, self.steps, self.model.state_dict(), self.optimizer.state_dict(), state)
