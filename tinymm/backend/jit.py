@@ -2,19 +2,16 @@
 
 A kernel is written once, with ``prange`` over its outermost loop. It is compiled twice, on demand:
 serial for small work (a call costs 0.2 microseconds) and parallel for large work (50, because waiting threads sleep). The compiled
-code is kept on disk, for each kernel in a folder named after a hash of the files that it and the kernels it calls stand
-in, because Numba's own check does not notice when a function that a kernel calls has changed.
+code is kept on disk (``kernel_cache.py``), for each kernel in a folder named after a hash of the files that it and the kernels
+it calls stand in, because Numba's own check does not notice when a function that a kernel calls has changed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import pathlib
-import sys
-import tempfile
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -23,6 +20,8 @@ from typing import Any, overload
 import numpy as np
 
 from .arrays import Array, rung_of
+from .kernel_cache import KernelCache, hash_of, sources_of
+from .telling import at_terminal, tell
 from .threads import get_num_threads, launch_numba_threads
 
 PARALLEL_WORK = 150_000       # elements below which a second thread costs more than it brings (a call takes 50 microseconds)
@@ -126,12 +125,10 @@ class Kernel:
                     scope[name] = numba.prange
             copy = types.FunctionType(self.function.__code__, scope, self.function.__name__,
                                       self.function.__defaults__, self.function.__closure__)
-            numba.config.CACHE_DIR = str(folder_of(self.files()))
-            # Numba's cache files are named after the qualified name, not after the options.
             copy.__qualname__ = self.function.__qualname__ + ("_parallel" if parallel else "_serial")
             copy.__module__ = self.function.__module__
-            dispatcher = numba.njit(parallel=parallel, error_model="numpy", fastmath=self.fastmath, nogil=True,
-                                    cache=True)(copy)
+            dispatcher = numba.njit(parallel=parallel, error_model="numpy", fastmath=self.fastmath, nogil=True)(copy)
+            dispatcher._cache = KernelCache(copy, sources_of(self.files()))   # as cache=True would, with Numba's own
             setattr(self, attribute, _announcing(dispatcher, copy.__qualname__))
         return getattr(self, attribute)
 
@@ -190,8 +187,8 @@ def _announcing(dispatcher, name: str):
         start = time.perf_counter()
         result = compile_one(signature)
         seconds = time.perf_counter() - start
-        if seconds > SLOW_COMPILE_SECONDS and sys.stderr.isatty():
-            print(f"tinymm: compiled {name} in {seconds:.1f} s (kept for the next run)", file=sys.stderr)
+        if seconds > SLOW_COMPILE_SECONDS and at_terminal():
+            tell(f"tinymm: compiled {name} in {seconds:.1f} s")
         return result
 
     dispatcher.compile = compile_and_tell
@@ -211,53 +208,7 @@ def _import_numba() -> Any:
     return numba
 
 
-@functools.lru_cache(maxsize=1)
-def cache_folder() -> pathlib.Path:
-    """The folder of compiled kernels: in TINYMM_CACHE_DIR, else in the user's cache, else a temporary one."""
-    base = pathlib.Path(os.environ.get("TINYMM_CACHE_DIR") or _user_cache())
-    for parent in (base, pathlib.Path(tempfile.gettempdir()) / f"tinymm-{_user_name()}"):
-        folder = parent / "kernels"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".write-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
-            return folder
-        except OSError:
-            continue
-    return pathlib.Path(tempfile.mkdtemp(prefix="tinymm-"))
-
-
-@functools.cache
-def folder_of(files: frozenset[str]) -> pathlib.Path:
-    """The cache folder for kernels that stand in these files; another one after any of them, or a tool, has changed."""
-    tools = [pathlib.Path(__file__).with_name(name) for name in ("jit.py", "vmath.py", "simd.py")]
-    folder = cache_folder() / _hash([*tools, *map(pathlib.Path, sorted(files))])
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-def _hash(paths) -> str:
-    digest = hashlib.sha256(sys.version.encode())
-    for path in paths:
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _user_name() -> str:
-    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-
-
-def _user_cache() -> str:
-    if sys.platform == "win32":
-        return os.path.join(os.environ.get("LOCALAPPDATA", os.path.expanduser("~")), "tinymm")
-    if sys.platform == "darwin":
-        return os.path.expanduser("~/Library/Caches/tinymm")
-    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tinymm")
-
-
 def source_hash() -> str:
     """A hash of every source file that holds or feeds a kernel: the key of a GPU test log."""
     package = pathlib.Path(__file__).resolve().parent.parent
-    return _hash(path for folder in ("backend", "ops", "optim") for path in sorted((package / folder).rglob("*.py")))
+    return hash_of(path for folder in ("backend", "ops", "optim") for path in sorted((package / folder).rglob("*.py")))

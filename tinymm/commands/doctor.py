@@ -13,7 +13,8 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from ..backend import cuda
-from ..backend.jit import cache_folder, kernel, kernel_mode
+from ..backend.jit import kernel, kernel_mode
+from ..backend.kernel_cache import cache_folder
 from ..backend.threads import cpu_count, get_num_threads
 from ..version import __version__
 
@@ -96,6 +97,9 @@ def _check_kernels(rows, wrong) -> None:
         wrong.append(f"a compiled kernel gave {total} instead of 6: reinstall numba")
     rows.append(("first kernel", f"{time.perf_counter() - start:.2f} s, Numba's import included"))
     folder = cache_folder()
+    if folder is None:
+        wrong.append("compiled kernels can be kept nowhere: set TINYMM_CACHE_DIR to a folder that can be written")
+        return
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20
     rows.append(("kernel cache", f"{folder} ({size:.1f} MiB)"))
     wanted = os.environ.get("TINYMM_CACHE_DIR")

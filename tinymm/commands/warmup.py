@@ -7,7 +7,8 @@ import time
 
 from ..autograd.registry import Draw, Fixed
 from ..autograd.tensor import Tensor
-from ..backend.jit import KERNELS, cache_folder, force_parallel, kernel_mode, use_kernels
+from ..backend.jit import KERNELS, force_parallel, kernel_mode, use_kernels
+from ..backend.kernel_cache import cache_folder, counts
 from ..catalog import load
 
 
@@ -26,7 +27,13 @@ def run(args: argparse.Namespace) -> int:
     for operation in tqdm(fused, disable=args.quiet, desc="compiling"):
         warm(operation)
     warm_optimisers()
-    print(f"warmup: {len(KERNELS)} kernels ready in {time.perf_counter() - start:.1f} s, kept in {cache_folder()}")
+    print(f"warmup: {len(KERNELS)} kernels ready in {time.perf_counter() - start:.1f} s; of their versions {counts['compiled']} "
+          f"compiled now, {counts['read']} read")
+    folder = cache_folder()
+    if counts["not kept"] or folder is None:
+        print(f"warmup: {counts['not kept']} of them are not kept for the next run; set TINYMM_CACHE_DIR to a folder with room")
+        return 1 if counts["not kept"] else 0
+    print(f"warmup: kept in {folder}")
     return 0
 
 
