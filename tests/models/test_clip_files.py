@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 import tinymm
 from tests.weights.clip_layout import hugging_face_config, hugging_face_state
-from tests.weights.test_safetensors_file import write_bf16
+from tests.serialization.test_safetensors_file import write_bf16
 from tinymm import Tensor, serialization
 from tinymm.models.clip import CLIP, QuickGELU
 from tinymm.weights import hugging_face_to_openai

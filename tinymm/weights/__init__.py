@@ -2,6 +2,6 @@
 
 from .clip_checkpoint import read_clip
 from .clip_layouts import hugging_face_options, hugging_face_to_openai, openai_options
-from .safetensors_file import read_safetensors
+from .weights_folder import read_weights
 
-__all__ = ["hugging_face_options", "hugging_face_to_openai", "openai_options", "read_clip", "read_safetensors"]
+__all__ = ["hugging_face_options", "hugging_face_to_openai", "openai_options", "read_clip", "read_weights"]

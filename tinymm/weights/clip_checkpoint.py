@@ -8,19 +8,21 @@ import pathlib
 
 import numpy as np
 
+from ..serialization import read_options
 from .clip_layouts import NOT_WEIGHTS, hugging_face_options, hugging_face_to_openai, openai_options
-from .safetensors_file import read_safetensors
+from .weights_folder import read_weights
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+CONFIG = "config.json"
 
 
 def read_clip(path: str | os.PathLike) -> tuple[pathlib.Path, dict, dict[str, np.ndarray]]:
     """Read a checkpoint; its layout is told from its names.
 
     Args:
-        path: a folder with model.safetensors (and config.json in Hugging Face's layout), or a safetensors file with OpenAI's
-            names. OpenAI's own ``.pt`` archives need PyTorch to be opened, and are to be converted there:
-            ``safetensors.torch.save_file(torch.jit.load("ViT-B-32.pt", "cpu").state_dict(), "ViT-B-32.safetensors")``.
+        path: a folder with model.safetensors, or its parts and their index (and config.json in Hugging Face's layout), or a
+            safetensors file with OpenAI's names. OpenAI's own ``.pt`` archives need PyTorch to be opened, and are to be
+            converted there: ``safetensors.torch.save_file(torch.jit.load("ViT-B-32.pt", "cpu").state_dict(),
+            "ViT-B-32.safetensors")``.
 
     Returns:
         The file of weights, the arguments of CLIP, and name -> array with our names, float32 (float64 where the file has it).
@@ -29,15 +31,7 @@ def read_clip(path: str | os.PathLike) -> tuple[pathlib.Path, dict, dict[str, np
         FileNotFoundError: a file is missing.
         ValueError: a damaged file, or tensors that are no CLIP.
     """
-    path = pathlib.Path(path)
-    file = path / WEIGHTS if path.is_dir() else path
-    if not file.is_file():
-        inside = f"; {path} holds {sorted(p.name for p in path.iterdir())[:9]}" if path.is_dir() else ""
-        raise FileNotFoundError(f"read_clip: {file} does not exist{inside}")
-    if file.suffix in (".pt", ".bin", ".pth"):
-        raise ValueError(f"read_clip: {file} is an archive of PyTorch's; convert it to safetensors there: "
-                         "safetensors.torch.save_file(state_dict, 'model.safetensors')")
-    arrays, metadata = read_safetensors(file)
+    file, arrays, metadata = read_weights(path, "read_clip")
     if "text_model.embeddings.token_embedding.weight" in arrays:
         config = file.with_name(CONFIG)
         options = hugging_face_options(_read_config(config, file), str(config))
@@ -46,7 +40,7 @@ def read_clip(path: str | os.PathLike) -> tuple[pathlib.Path, dict, dict[str, np
         raise ValueError(f"read_clip: {file} has neither OpenAI's token_embedding.weight nor Hugging Face's "
                          f"text_model.embeddings.token_embedding.weight; its first tensors are {sorted(arrays)[:5]}")
     state = {key: array for key, array in arrays.items() if key not in NOT_WEIGHTS}
-    own = json.loads(metadata["tinymm"]).get("options") if "tinymm" in metadata else None
+    own = read_options(metadata, "options", file)
     return file, own or openai_options(state, str(file)), state
 
 
