@@ -1,7 +1,9 @@
 """The training loop: resume changes nothing, interruptions lose nothing, mistakes are explained."""
 
+import errno
 import json
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -17,7 +19,7 @@ import tinymm
 import tinymm.train
 from tests.train.small_training import checksum, trainer
 from tinymm import Tensor
-from tinymm.train import load_checkpoint, save_checkpoint
+from tinymm.train import CheckpointMismatch, load_checkpoint, save_checkpoint
 from tinymm.train.checkpoint import checkpoints
 
 SCRIPT = [sys.executable, "-m", "tests.train.small_training"]
@@ -341,3 +343,161 @@ def test_two_trainings_in_one_folder(tmp_path):
     assert refused and second.steps == 0
     second.fit(resume=True)
     assert second.steps == 23
+
+
+@pytest.mark.parametrize("config, other", [
+    ({"size": (32, 64)}, {"size": (32, 65)}), ({"widths": {1: 8}}, {"widths": {2: 8}}), ({"limit": float("nan")}, {"limit": 1.0}),
+    ({"lr": np.float32(0.1)}, {"lr": 0.1}), ({"folder": pathlib.Path("a")}, {"folder": "b"}), ({"n": np.int64(3)}, {"n": "3"}),
+    ({}, {"new": 1}), (None, {"new": False})], ids=str)
+def test_a_configuration_is_the_same_after_its_journey(tmp_path, config, other):
+    trainer(tmp_path, epochs=1, config=config).fit()
+    trainer(tmp_path, epochs=1, config=config).fit(resume=True)
+    with pytest.raises(CheckpointMismatch, match=f"{next(iter(other))} is .* there and .* here"):
+        trainer(tmp_path, epochs=1, config=other).fit(resume=True)
+
+
+def test_what_cannot_be_saved_is_refused_before_the_training(tmp_path):
+    for config, name in (({"a": {1, 2}}, "set"), ({"a": Tensor([1.0])}, "Tensor"), ({"a": np.zeros(2)}, "ndarray")):
+        with pytest.raises(TypeError, match=rf"Trainer: config\['a'\] is a {name}, which JSON does not keep"):
+            trainer(tmp_path, config=config)
+    training = trainer(tmp_path)
+    training.carried["average"].state_dict = lambda: {"value": Tensor([1.0])}
+    with pytest.raises(TypeError, match=r"Trainer: the state of carried\['average'\]\['value'\] is a Tensor"):
+        training.fit()
+    training.carried["average"].state_dict = lambda: {"counts": {3: 1}}   # another dict when it comes back
+    with pytest.raises(TypeError, match=r"carried\['average'\]\['counts'\] has the key 3, a int"):
+        training.fit()
+    assert training.steps == 0 and not checkpoints(tmp_path)
+    with pytest.raises(TypeError, match=r"save_checkpoint: state\['x'\] is a set"):
+        save_checkpoint(tmp_path, 1, {}, {}, {"x": {1}})
+    assert not list(tmp_path.iterdir())
+
+
+def edit_state(folder, change):
+    file = checkpoints(folder)[0] / "state.json"
+    state = json.loads(file.read_text())
+    change(state)
+    file.write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda s: s.update(scheduler=None), "is of another training: no scheduler there, one here"),
+    (lambda s: s.update(carried={}), r"carried is \[\] there and \['average'\] here"),
+    (lambda s: s.update(carried=None), r"carried is \[\] there and \['average'\] here"),
+    (lambda s: s["carried"].update(average={}), "does not fit this training: it lacks 'value'. Resume with the same model"),
+    (lambda s: s.update(random=3), "does not fit this training"),
+    (lambda s: s["random"].update(seed="x"), "does not fit this training"),
+    (lambda s: s.update(loader={"order": [1], "done": 0}), "does not fit this training: DataLoader: the state is of a"),
+    (lambda s: s.update(history=[]), "does not fit this training"), (lambda s: s.update(epoch="two"), "does not fit this training"),
+    (lambda s: s.update(history={"loss": ["x"]}), "does not fit this training"),
+    (lambda s: s.update(config=[1]), r"config is \[1\] there"),
+    (lambda s: s.update(steps_an_epoch=7), "7 steps an epoch there, 23 here"),
+    (lambda s: s.pop("history"), "lacks history")])
+def test_a_state_that_does_not_fit(tmp_path, change, message):
+    trainer(tmp_path, epochs=1).fit()
+    edit_state(tmp_path, change)
+    with pytest.raises(CheckpointMismatch, match=message):
+        trainer(tmp_path, epochs=1).fit(resume=True)
+
+
+def test_weights_that_do_not_fit(tmp_path, capsys):
+    trainer(tmp_path, epochs=1).fit()
+    newest = checkpoints(tmp_path)[0]
+    model, optimizer, _ = load_checkpoint(newest)
+    tinymm.save({**model, "0.weight": model["0.weight"][:3]}, newest / "model.safetensors")
+    with pytest.raises(CheckpointMismatch, match=f"{newest.name}, does not fit this training: .*0.weight"):
+        trainer(tmp_path, epochs=1).fit(resume=True)
+    tinymm.save({**model, "0.bias": model["0.bias"] * np.nan}, newest / "model.safetensors")
+    with pytest.raises(CheckpointMismatch, match=f"0.bias in the newest checkpoint in .* has NaN; remove {newest.name} there"):
+        trainer(tmp_path, epochs=1).fit(resume=True)
+    tinymm.save(model, newest / "model.safetensors")
+    for wrong in ({}, {"state": {}}, {**optimizer, "param_groups": []}):
+        tinymm.save(wrong, newest / "optimizer.safetensors")
+        with pytest.raises(CheckpointMismatch, match="does not fit this training"):
+            trainer(tmp_path, epochs=1).fit(resume=True)
+    tinymm.save([1], newest / "optimizer.safetensors")   # no state dict at all: as damaged as a cut file
+    trainer(tmp_path, epochs=1).fit(resume=True)
+    assert "optimizer.safetensors holds a list; expected a state dict); going on from checkpoint-0000002" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["[1]", "3", "", "{", "\x00" * 50])
+def test_a_damaged_state_is_passed_over(tmp_path, damage, capsys):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, {}, {}, {"position": step})
+    (tmp_path / "checkpoint-00000002" / "state.json").write_text(damage)
+    assert load_checkpoint(tmp_path)[2] == {"position": 1}
+    assert "checkpoint-00000002 does not load" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "checkpoint-00000002")
+    (tmp_path / "checkpoint-00000002").write_text("a file")
+    assert load_checkpoint(tmp_path)[2] == {"position": 1}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")], ids=["Ctrl-C", "full"])
+def test_a_save_that_is_broken_off_anywhere_leaves_whole_checkpoints(tmp_path, error, monkeypatch):
+    """At each of its calls of the system, until one save comes through: the old one or the new one, and no halves."""
+    left, calls = [0], ["fsync", "rename", "replace", "mkdir"]
+
+    def breaking(real):
+        def call(*args, **kwargs):
+            left[0] -= 1
+            if left[0] == 0:
+                raise error
+            return real(*args, **kwargs)
+        return call
+
+    save_checkpoint(tmp_path, 1, {"w": Tensor(np.full(3, 0.0))}, {}, {"position": 0})
+    broken = before = 0
+    for attempt in range(1, 40):
+        left[0] = attempt
+        with monkeypatch.context() as patch:
+            for name in calls:
+                patch.setattr(os, name, breaking(getattr(os, name)))
+            try:
+                save_checkpoint(tmp_path, 1, {"w": Tensor(np.full(3, float(attempt)))}, {}, {"position": attempt})
+            except (KeyboardInterrupt, OSError):
+                broken += 1
+        through = left[0] > 0
+        model, _, state = load_checkpoint(tmp_path)
+        assert state["position"] in (before, attempt) and model["w"].tolist() == [state["position"]] * 3
+        before = state["position"]
+        if through:
+            break
+    assert broken > 8 and before == attempt and [p.name for p in tmp_path.iterdir()] == ["checkpoint-00000001"]
+
+
+def test_a_full_disk_ends_the_training_and_keeps_its_checkpoints(tmp_path, monkeypatch, whole):
+    first = trainer(tmp_path, every=1e9)
+    step = first.step
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def step_on_a_full_disk(batch):
+        if first.steps == 30:
+            monkeypatch.setattr(os, "fsync", full)
+        return step(batch)
+
+    first.step = step_on_a_full_disk
+    with pytest.raises(OSError, match="checkpoint of step 46 could not be written .No space left on device.; those before stay"):
+        first.fit()
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-00000023"]
+    second = trainer(tmp_path, every=1e9)
+    second.fit(resume=True)
+    assert checksum(second) == whole
+
+
+def test_without_a_standard_error(tmp_path, monkeypatch, capsys):
+    closed = open(tmp_path / "closed", "w")
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(sys, "stdout", stream)
+        folder = tmp_path / str(stream is None)
+        training = trainer(folder, epochs=1)
+        training.label = "training"
+        training.fit()
+        newest = checkpoints(folder)[0]
+        save_checkpoint(folder, 24, {}, {}, {})
+        (folder / "checkpoint-00000024" / "state.json").write_text("{")
+        assert load_checkpoint(folder)[2]["epoch"] == 1 and newest.exists()   # its remark goes nowhere

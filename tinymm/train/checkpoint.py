@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from ..backend.locks import locked
 from ..backend.telling import tell
 from ..serialization import load, save
+from .plain import plain
 
 NAME = re.compile(r"checkpoint-(\d{8,})")
 SET_ASIDE = ".replaced-"   # before the name of a checkpoint while another of the same step takes its place
@@ -41,14 +42,16 @@ def save_checkpoint(folder: str | os.PathLike, step: int, model: dict, optimizer
         step: number of the training step, which names the checkpoint.
         model: a flat state dict.
         optimizer: the optimiser's state dict.
-        state: plain data for JSON.
+        state: plain data, as ``plain`` has it, for JSON.
 
     Returns:
         The checkpoint's folder.
 
     Raises:
+        TypeError: something in ``state`` that JSON does not keep.
         OSError: the folder cannot be written, or the disk is full; the checkpoints that are there stay.
     """
+    text = json.dumps(plain(state, "save_checkpoint: state"))
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"checkpoint-{step:08d}"
@@ -61,7 +64,7 @@ def save_checkpoint(folder: str | os.PathLike, step: int, model: dict, optimizer
             save(model, temporary / "model.safetensors")
             save(optimizer, temporary / "optimizer.safetensors")
             with open(temporary / "state.json", "w", encoding="utf-8") as file:
-                json.dump(state, file)
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
             _flush(temporary)

@@ -24,10 +24,10 @@ class Interrupted:
 def delayed_interrupt() -> Iterator[Interrupted]:
     """In the ``with`` block Ctrl-C sets ``asked`` instead of raising: an update of parameters is never cut in two.
 
-    Outside the main thread, where Python takes no signals, nothing changes.
+    Outside the main thread, where Python takes no signals, nothing changes; nor where a handler that is not Python's waits.
     """
     flag = Interrupted()
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
         yield flag
         return
     before = signal.signal(signal.SIGINT, flag)

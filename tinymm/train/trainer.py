@@ -8,14 +8,18 @@ import os
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from .. import nn, optim
 from ..autograd import Tensor, no_grad
 from ..autograd.integers import integer
 from ..backend import random
 from ..backend.locks import Occupied, locked
+from ..backend.telling import can_tell
 from ..backend.threads import blas_threads
 from .checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from .interrupts import delayed_interrupt
+from .plain import plain, same
 
 
 class CheckpointMismatch(ValueError):
@@ -43,9 +47,13 @@ class Trainer:
             moving average.
         folder: for checkpoints; None keeps none.
         every: seconds between checkpoints.
-        config: plain data that is kept with the checkpoint and must be the same at resume.
+        config: plain data that is kept with the checkpoint and must be the same at resume. It is compared as it is after
+            JSON: tuples are lists, integer keys are text, NumPy's numbers are Python's, and paths are text.
         label: name of the progress bar; None shows none.
         blas_threads: threads of matrix products while training; 1 suits models of many small ones.
+
+    Raises:
+        TypeError, ValueError: an argument that cannot be trained with, such as a Tensor in ``config``; the message names it.
 
     Attributes:
         history: name -> one number for each step ("loss" and what ``step`` records), or each epoch (what ``validate``
@@ -63,7 +71,8 @@ class Trainer:
         self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
         self.scheduler, self.max_norm, self.after = scheduler, max_norm, after
         self.validate, self.carried = validate, carried or {}
-        self.folder, self.every, self.config, self.label, self.blas_threads = folder, every, config, label, blas_threads
+        self.folder, self.every, self.label, self.blas_threads = folder, every, label, blas_threads
+        self.config = None if config is None else plain(config, "Trainer: config", number_keys=True)
         self.epoch = self.batch = 0        # rounds that are over, and batches of the present one
         self._place: Callable = loader.state_dict
         self.history: dict[str, list[float]] = {}
@@ -85,7 +94,9 @@ class Trainer:
         Raises:
             KeyboardInterrupt: after Ctrl-C, when the step in progress is done and a checkpoint written.
             FloatingPointError: the loss is NaN or infinite; the last checkpoint stays.
-            CheckpointMismatch: the checkpoint belongs to another configuration.
+            CheckpointMismatch: the checkpoint belongs to another configuration, or does not fit the model.
+            OSError: a checkpoint cannot be written; the last one stays.
+            TypeError: the scheduler's or a carried thing's state is not plain data.
             FileExistsError: ``folder`` holds checkpoints, and ``resume`` is False; or another Trainer trains into it.
         """
         with self._alone():
@@ -94,6 +105,8 @@ class Trainer:
                     raise FileExistsError(f"Trainer: {self.folder} holds checkpoints of an earlier training; continue it with "
                                           "resume=True, or choose another folder")
                 self._restore(self.folder)
+            if self.folder is not None:
+                self._state()   # what JSON does not keep is refused now, and not at the first checkpoint
             self._loop()
         return self.history
 
@@ -193,18 +206,28 @@ class Trainer:
         else:
             from tqdm.auto import tqdm
         return tqdm(total=self.epochs * len(self.loader), initial=self.steps, desc=self.label, unit="step",
-                    disable=self.label is None, dynamic_ncols=True)
+                    disable=self.label is None or not can_tell(), dynamic_ncols=True)
 
     # ------------------------------------------------------------------ checkpoints
 
     def _save(self) -> None:
         if self.folder is None:
             return
-        state = {"epoch": self.epoch, "batch": self.batch, "steps_an_epoch": len(self.loader), "seconds": self.seconds,
-                 "history": self.history, "loader": self._place(), "random": random.state_dict(),
-                 "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
-                 "carried": {name: thing.state_dict() for name, thing in self.carried.items()}, "config": self.config}
-        save_checkpoint(self.folder, self.steps, self.model.state_dict(), self.optimizer.state_dict(), state)
+        try:
+            save_checkpoint(self.folder, self.steps, self.model.state_dict(), self.optimizer.state_dict(), self._state())
+        except OSError as error:
+            raise OSError(error.errno, f"Trainer: the checkpoint of step {self.steps} could not be written "
+                          f"({error.strerror or error}); those before stay: continue from there with resume=True",
+                          os.fspath(self.folder)) from error
+
+    def _state(self) -> dict:
+        """What a checkpoint knows besides the arrays."""
+        scheduler = None if self.scheduler is None else plain(self.scheduler.state_dict(), "Trainer: the scheduler's state")
+        carried = {name: plain(thing.state_dict(), f"Trainer: the state of carried[{name!r}]")
+                   for name, thing in self.carried.items()}
+        return {"epoch": self.epoch, "batch": self.batch, "steps_an_epoch": len(self.loader), "seconds": self.seconds,
+                "history": self.history, "loader": self._place(), "random": random.state_dict(), "scheduler": scheduler,
+                "carried": carried, "config": self.config}
 
     def _restore(self, folder: str | os.PathLike) -> None:
         model, optimizer, state = load_checkpoint(folder)
@@ -213,26 +236,45 @@ class Trainer:
         if missing:
             raise CheckpointMismatch(f"Trainer: the checkpoint in {folder} was not written by a Trainer of this version; it "
                                      f"lacks {', '.join(sorted(missing))}")
-        wrong = _differences(state["config"], self.config)
-        if state["steps_an_epoch"] != len(self.loader):
-            wrong.append(f"{state['steps_an_epoch']} steps an epoch there, {len(self.loader)} here")
+        wrong = self._differences(state)
         if wrong:
             raise CheckpointMismatch(f"Trainer: the checkpoint in {folder} is of another training: {'; '.join(wrong)}. "
                                      "Resume with the same options, or train into another folder")
-        self.model.load_state_dict(model)
-        self.optimizer.load_state_dict(optimizer)
-        if self.scheduler is not None:
-            self.scheduler.load_state_dict(state["scheduler"])
-        self.loader.load_state_dict(state["loader"])
-        for name, thing in self.carried.items():
-            thing.load_state_dict(state["carried"][name])
-        random.load_state_dict(state["random"])
-        self.epoch, self.batch, self.history, self.seconds = state["epoch"], state["batch"], state["history"], state["seconds"]
+        newest = checkpoints(folder)[0].name
+        broken = [name for name, value in model.items() if isinstance(value, Tensor) and value.dtype.kind == "f"
+                  and np.isnan(value.numpy()).any()]
+        if broken:
+            raise CheckpointMismatch(f"Trainer: {broken[0]} in the newest checkpoint in {folder} has NaN; remove {newest} there to "
+                                     "continue from the one before, or train into another folder")
+        try:
+            self.model.load_state_dict(model)
+            self.optimizer.load_state_dict(optimizer)
+            if self.scheduler is not None:
+                self.scheduler.load_state_dict(state["scheduler"])
+            self.loader.load_state_dict(state["loader"])
+            for name, thing in self.carried.items():
+                thing.load_state_dict(state["carried"][name])
+            random.load_state_dict(state["random"])
+            self.epoch, self.batch, self.seconds = int(state["epoch"]), int(state["batch"]), float(state["seconds"])
+            self.history = {name: [float(number) for number in numbers] for name, numbers in state["history"].items()}
+        except (KeyError, IndexError, AttributeError, TypeError, ValueError) as error:
+            text = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())   # in one line
+            raise CheckpointMismatch(f"Trainer: the newest checkpoint in {folder}, {newest}, does not fit this training: {text}. "
+                                     "Resume with the same model, optimizer and data, or train into another folder") from error
 
-
-def _differences(there, here) -> list[str]:
-    """What differs between two configurations, in words."""
-    there, here = there or {}, here or {}
-    short = lambda value: repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
-    return [f"{key} is {short(there.get(key))} there and {short(here.get(key))} here" for key in sorted({*there, *here})
-            if there.get(key) != here.get(key)]
+    def _differences(self, state: dict) -> list[str]:
+        """What differs between a checkpoint's training and this one, in words."""
+        short = lambda value: repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+        there, here = state["config"] or {}, self.config or {}
+        if not isinstance(there, dict) or not isinstance(here, dict):
+            wrong = [] if same(there, here) else [f"config is {short(there)} there and {short(here)} here"]
+        else:
+            wrong = [f"{key} is {short(there.get(key))} there and {short(here.get(key))} here" for key in sorted({*there, *here})
+                     if not same(there.get(key), here.get(key))]
+        if state["steps_an_epoch"] != len(self.loader):
+            wrong.append(f"{state['steps_an_epoch']} steps an epoch there, {len(self.loader)} here")
+        if (state["scheduler"] is None) != (self.scheduler is None):
+            wrong.append("a scheduler there, none here" if self.scheduler is None else "no scheduler there, one here")
+        if set(state["carried"] or ()) != set(self.carried):
+            wrong.append(f"carried is {sorted(state['carried'] or ())} there and {sorted(self.carried)} here")
+        return wrong
