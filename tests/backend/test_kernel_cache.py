@@ -121,7 +121,10 @@ def test_a_folder_that_is_deleted_or_moved_while_it_is_used(cache, monkeypatch):
     assert run() == {"read": 1}
 
 
-@pytest.mark.parametrize("name", ["wörter и 図", "a" * 200 + "/" + "b" * 200, "with 'quotes' and \n a line break", "bytes\udcff"])
+ODD = ["wörter и 図", "a" * 200 + "/" + "b" * 200] + ["a 'quote' and \n a line break", "bytes\udcff"] * (sys.platform == "linux")
+
+
+@pytest.mark.parametrize("name", ODD)
 def test_odd_and_long_names(cache, name, monkeypatch):
     place(monkeypatch, cache / name)
     assert run() == {"compiled": 1} and run() == {"read": 1} and len(entries(cache)) == 1
