@@ -99,7 +99,7 @@ def test_ratios_of_memory_are_ours_over_pytorch_s(monkeypatch):
 
 def test_a_side_that_fails_is_named(tmp_path, capfd):
     (tmp_path / "side.py").write_text("WORKS = {}\ndef wake(): raise OSError('no memory')\n")
-    with pytest.raises(RuntimeError, match=r"bench: memory chain 5 of side.py failed \(exit code 1\)"):
+    with pytest.raises(RuntimeError, match=r"memory chain 5 of side.py failed \(exit code 1\)"):
         fresh.peak_memory({"tinymm": tmp_path / "side.py"}, "chain")
     assert "no memory" in capfd.readouterr().err
 

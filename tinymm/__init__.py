@@ -5,6 +5,11 @@ The rooms at the end are imported when they are first asked for: ``import tinymm
 
 from typing import TYPE_CHECKING
 
+from .backend import starting
+
+if starting.is_program():
+    starting.watch()   # before the imports that take long
+
 from .version import __version__
 
 from . import functional as functional   # "as": for a static analyser a name is public where it is written twice (PEP 484)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import pathlib
 import time
 import types
@@ -21,6 +20,7 @@ import numpy as np
 
 from .arrays import Array, rung_of
 from .kernel_cache import KernelCache, hash_of, sources_of
+from .settings import MODES, mode_wanted
 from .telling import at_terminal, tell
 from .threads import get_num_threads, launch_numba_threads
 
@@ -30,10 +30,8 @@ SLOW_COMPILE_SECONDS = 2.0    # a compile longer than this is announced
 prange = range                # replaced by numba.prange in the compiled versions
 KERNELS: list["Kernel"] = []  # every kernel of every imported module, for `python -m tinymm warmup`
 
-_mode = os.environ.get("TINYMM_KERNELS", "auto")
+_mode = mode_wanted()
 _force_parallel: bool | None = None
-if _mode not in ("auto", "numba", "numpy"):
-    raise ValueError(f"TINYMM_KERNELS={_mode!r}; choose 'auto', 'numba' or 'numpy'")
 
 
 def kernel_mode() -> str:
@@ -61,7 +59,7 @@ def rung(array: Array) -> str:
 def use_kernels(mode: str) -> Iterator[None]:
     """Run the CPU operations of a ``with`` block on one rung: "numpy" or "numba"."""
     global _mode
-    if mode not in ("auto", "numba", "numpy"):
+    if mode not in MODES:
         raise ValueError(f"use_kernels: {mode!r}; choose 'auto', 'numba' or 'numpy'")
     before, _mode = _mode, mode
     try:

@@ -13,6 +13,8 @@ import functools
 import os
 from collections.abc import Iterator
 
+from .settings import threads_wanted
+
 _requested: int | None = None   # what set_num_threads was told
 _launched = False
 
@@ -27,10 +29,11 @@ def cpu_count() -> int:
 
 
 def get_num_threads() -> int:
-    """Threads that kernels and matrix products may use."""
+    """Threads that kernels and matrix products may use: what ``set_num_threads`` said, or else the environment
+    (TINYMM_NUM_THREADS, NUMBA_NUM_THREADS), or else all cores. There are never more than cores."""
     if _requested is not None:
         return _requested
-    return int(os.environ.get("TINYMM_NUM_THREADS") or os.environ.get("NUMBA_NUM_THREADS") or cpu_count())
+    return min(threads_wanted() or cpu_count(), cpu_count())
 
 
 def set_num_threads(n: int) -> None:

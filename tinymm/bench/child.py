@@ -13,10 +13,12 @@ Every answer is one line of JSON.
 import importlib.util
 import json
 import pathlib
+import signal
 import sys
 import time
 from collections.abc import Callable
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)   # Ctrl-C goes to parent and child: the child ends, the parent says so
 STARTED = time.perf_counter()
 
 

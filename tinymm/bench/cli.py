@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import pathlib
 import platform
-import sys
 from typing import Any
 
-from ..backend.files import replacing
+from ..backend.files import write_json
+from ..backend.starting import INTERRUPTED
 from ..backend.threads import cpu_count
+from ..commands.terminal import duration, from_1, output_file, say
 from .compare import Side, compare
 from .fresh import STARTS, STEPS, first_step, peak_memory
 
@@ -31,9 +31,9 @@ def folder_of_twins() -> pathlib.Path:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("works", nargs="*", help=f"which works (default: all): {', '.join(TARGETS)}")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each side (default 7)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="seconds of a turn (default 0.5)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--rounds", type=from_1, default=7, help="turns of each side (default 7)")
+    parser.add_argument("--seconds", type=duration, default=0.5, help="seconds of a turn (default 0.5)")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--alone", action="store_true", help="measure tinymm without PyTorch")
     parser.add_argument("--memory", action="store_true", help="measure, instead of the time, the most memory that each work takes")
     parser.add_argument("--first-step", action="store_true",
@@ -45,20 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     twins = folder_of_twins()
     if not twins.is_dir():
-        print(f"bench: the folder {twins} is missing; run from a checkout of tinymm", file=sys.stderr)
-        return 2
+        raise ValueError(f"the folder {twins} is missing; run from a checkout of tinymm")
     known = BEAMS if args.beam else TARGETS
     unknown = [work for work in args.works if work not in known]
     if unknown:
-        print(f"bench: unknown work {unknown[0]!r}; choose from {', '.join(known)}", file=sys.stderr)
-        return 2
+        raise ValueError(f"unknown work {unknown[0]!r}; choose from {', '.join(known)}")
     if args.beam and (args.memory or args.first_step or args.alone):
-        print("bench: --beam goes with --rounds, --seconds and --json, not with --memory, --first-step or --alone", file=sys.stderr)
-        return 2
+        raise ValueError("--beam goes with --rounds, --seconds and --json, not with --memory, --first-step or --alone")
     if not args.alone and not args.beam and importlib.util.find_spec("torch") is None:
-        print("bench: PyTorch is not installed; pip install torch==2.13.0 (or measure tinymm alone with --alone)",
-              file=sys.stderr)
-        return 2
+        raise ValueError("PyTorch is not installed; pip install torch==2.13.0 (or measure tinymm alone with --alone)")
     works = args.works or list(known)
     report: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "cores": cpu_count(),
                               "python": platform.python_version(), "works": {work: {} for work in works}}
@@ -75,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
         if not args.memory and not args.first_step and not args.beam:
             _times({**files, "products": twins / "with_numpy.py"}, report, args.rounds, args.seconds)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-    if args.json:
-        report["works"] = {work: figures for work, figures in report["works"].items() if figures}   # those that were reached
-        with replacing(args.json) as temporary:
-            temporary.write_text(json.dumps(report, indent=1))
+        say("bench: interrupted")
+        return INTERRUPTED
+    finally:
+        if args.json:   # the works that were reached
+            write_json(args.json, {**report, "works": {work: figures for work, figures in report["works"].items() if figures}})
     return 0
 
 

@@ -29,7 +29,7 @@ class Side:
         self.asks, self.answers = self.process.stdin, self.process.stdout
         first = self.answers.readline()
         if not first:
-            raise RuntimeError(f"bench: the side in {path.name} did not start (exit code {self.process.wait()}); see above")
+            raise RuntimeError(f"the side in {path.name} did not start (exit code {self.process.wait()}); see above")
         self.version = json.loads(first)["ready"]
 
     def run(self, work: str, seconds: float) -> list[float]:
@@ -38,7 +38,7 @@ class Side:
         self.asks.flush()
         line = self.answers.readline()
         if not line:
-            raise RuntimeError(f"bench: {work} failed (exit code {self.process.wait()}); see above")
+            raise RuntimeError(f"{work} failed (exit code {self.process.wait()}); see above")
         return json.loads(line)
 
     def close(self) -> None:

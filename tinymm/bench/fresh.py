@@ -19,7 +19,7 @@ def ask(path: pathlib.Path, *arguments: str) -> dict | None:
     result = subprocess.run([sys.executable, str(CHILD), str(path), *arguments], stdout=subprocess.PIPE, text=True,
                             env=environment())
     if result.returncode:
-        raise RuntimeError(f"bench: {' '.join(arguments)} of {path.name} failed (exit code {result.returncode}); see above")
+        raise RuntimeError(f"{' '.join(arguments)} of {path.name} failed (exit code {result.returncode}); see above")
     return json.loads(result.stdout)
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
-import sys
+
+from .terminal import output_picture, say
+
+LONGEST_NAME = 255   # bytes, on nearly every file system
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n-best", type=int, default=3, metavar="N", help="how many sentences to print (default 3)")
     parser.add_argument("--invert", choices=("auto", "yes", "no"), default="auto",
                         help="dark on light to light on dark, as the scenes are (auto: by the picture's border)")
-    parser.add_argument("--out", metavar="FILE", help="the picture of where the model looked (lecture 4) or of its beam (2); "
+    parser.add_argument("--out", type=output_picture, metavar="FILE", help="the picture of where the model looked (lecture 4) or of its beam (2); "
                                                       "default: NAME_attention.png, NAME_beam.png")
 
 
@@ -23,26 +27,25 @@ def run(args: argparse.Namespace) -> int:
     from ..experiments.running import save_figure
 
     if args.beam < 1 or args.n_best < 1:
-        print(f"caption: --beam {args.beam} and --n-best {args.n_best} must be at least 1", file=sys.stderr)
-        return 2
-    try:
-        captioning = load_captioner(args.model)
-        image, notes = captioning.read(args.image, {"auto": None, "yes": True, "no": False}[args.invert])
-    except (OSError, ValueError) as error:
-        print(f"caption: {error}", file=sys.stderr)
-        return 2
+        raise ValueError(f"--beam {args.beam} and --n-best {args.n_best} must be at least 1")
+    captioning = load_captioner(args.model)
+    image, notes = captioning.read(args.image, {"auto": None, "yes": True, "no": False}[args.invert])
     for note in notes:
-        print(f"caption: {note}", file=sys.stderr)
+        say(f"caption: {note}")
     found = captioning.captions(image, args.beam, min(args.n_best, args.beam))
     for words, log_prob in found:
         print(f"{log_prob:8.3f}  {' '.join(words)}")
     if found[0][0]:
         what, figure = captioning.explain(image, found[0][0])
-        out = pathlib.Path(args.out or f"{pathlib.Path(args.image).stem}_{what}.png")
-        try:
-            save_figure(figure, out)
-        except (OSError, ValueError) as error:   # no such folder, or a format that matplotlib does not write
-            print(f"caption: the picture of the {what} could not be written to {out}: {error}", file=sys.stderr)
-            return 2
+        out = pathlib.Path(args.out or name_for(args.image, f"_{what}.png"))
+        save_figure(figure, out)
         print(f"the {what} of the first, word by word: {out}")
     return 0
+
+
+def name_for(path: str, ending: str) -> str:
+    """A file's name without its folder and suffix, and with another ending; as much of it as a name may be long."""
+    stem = pathlib.Path(path).stem
+    while len(os.fsencode(stem + ending)) > LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + ending

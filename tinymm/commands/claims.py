@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import pathlib
 import statistics
-import sys
 
+from ..backend.files import write_json
+from ..backend.starting import INTERRUPTED
 from ..experiments import LECTURES, find
 from ..experiments.experiment import SCALES
 from ..version import __version__
-from .lecture import INTERRUPTED
+from .terminal import output_file, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,18 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variants", nargs="+", metavar="V", help="of these variants (default: the first; all: every one)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="S", help="over these seeds (default 0)")
     parser.add_argument("--scale", choices=SCALES, default="lecture")
-    parser.add_argument("--json", metavar="FILE", help="write the claims there, too")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="write the claims there, too")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the claims of each run; a run that has no report in ``runs/`` yet is made first. 1 if a claim failed."""
     from ..experiments.claims import HOLDS, table
-    from ..experiments.running import OccupiedFolder, folder_of, read_report, write_json
+    from ..experiments.running import folder_of, read_report
     from ..experiments.running import run as run_lecture
 
-    if args.json and not pathlib.Path(args.json).absolute().parent.is_dir():
-        print(f"claims: the folder of {args.json} does not exist", file=sys.stderr)
-        return 2
     results: list[dict] = []
     command = ""
     try:
@@ -57,11 +54,8 @@ def run(args: argparse.Namespace) -> int:
                 if between:
                     print(f"Lecture {number}, between variants, seed {seed}:\n{table(between)}")
                     results += [{"lecture": number, "variant": "compared", "seed": seed, **claim} for claim in between]
-    except (ValueError, OSError, FloatingPointError, OccupiedFolder) as error:
-        print(f"claims: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
-        print(f"\nclaims: interrupted; {command} continues" if command else "\nclaims: interrupted", file=sys.stderr)
+        say(f"claims: interrupted; {command} continues" if command else "claims: interrupted")
         return INTERRUPTED
     if len(args.seeds) > 1:
         _spread(results)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 import sys
 import time
 
@@ -28,7 +27,9 @@ from ..autograd.gradcheck.subject import Subject
 from ..autograd.registry import Draw, Fixed, Operation, Sample
 from ..autograd.tensor import Tensor
 from ..backend.jit import kernel_mode, use_kernels
+from ..backend.files import write_json
 from ..catalog import load
+from .terminal import from_1, output_file
 
 FIRST = Plan(max_elements=48, directions=2, groups=4, singles=4)
 SECOND = Plan(max_elements=0, directions=1, groups=0, singles=0, atol=1e-8, rtol=1e-5)
@@ -222,8 +223,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("--all", action="store_true", help="check the whole registry")
     parser.add_argument("--op", action="append", default=[], metavar="NAME",
                         help="check this operation and its variants (may be given several times)")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="draw the samples from N seeds (default 1)")
-    parser.add_argument("--json", metavar="FILE", help="also write the results here")
+    parser.add_argument("--seeds", type=from_1, default=1, metavar="N", help="draw the samples from N seeds (default 1)")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the results here")
     parser.set_defaults(parser=parser)
 
 
@@ -244,18 +245,17 @@ def run(args) -> int:
         for seed in range(args.seeds):
             check_operation(operation, seed, row)
         rows.append(row)
-    print(table(rows))
+    seconds = time.perf_counter() - start
     failed = [r for r in rows if r.failures]
+    if args.json:   # before anything is printed: the numbers are not lost for a terminal
+        write_json(args.json, {"seconds": seconds, "ok": not failed,
+                               "operations": [{**dataclasses.asdict(r), "verdict": r.verdict} for r in rows]})
+    print(table(rows))
     for row in failed:
         print(f"\n{row.name}:")
         for text in row.failures[:5]:
             print(f"  {text}")
         if len(row.failures) > 5:
             print(f"  ... and {len(row.failures) - 5} more")
-    seconds = time.perf_counter() - start
     print(f"\n{len(rows)} operations, {sum(r.samples for r in rows)} samples, {len(failed)} failed, {seconds:.0f} s")
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump({"seconds": seconds, "ok": not failed,
-                       "operations": [{**dataclasses.asdict(r), "verdict": r.verdict} for r in rows]}, file, indent=1)
     return 1 if failed else 0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import pathlib
-import sys
 
+from ..backend.starting import INTERRUPTED
 from ..experiments import LECTURES, find
 from ..experiments.experiment import SCALES
-
-INTERRUPTED = 130   # exit code after Ctrl-C, as shells have it
+from .terminal import output_folder, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,43 +20,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--data", metavar="NAME", help="a published dataset in place of the embedded data")
     parser.add_argument("--root", metavar="FOLDER", help="the dataset's folder")
-    parser.add_argument("--out", metavar="DIR", help="folder for checkpoints, report.json and pictures (default: in runs/)")
+    parser.add_argument("--out", type=output_folder, metavar="DIR",
+                        help="folder for checkpoints, report.json and pictures (default: in runs/)")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")
 
 
 def run(args: argparse.Namespace) -> int:
     from ..experiments.claims import table
-    from ..experiments.running import OccupiedFolder, folder_of, unfinished
+    from ..experiments.running import folder_of, unfinished
     from ..experiments.running import run as run_lecture
 
     lecture = find(args.number)
     if args.variant == "help":
         print("\n".join(f"{name:<20}{text}" for name, text in lecture.variants.items()))
         return 0
-    try:
-        experiment = lecture(args.variant, args.scale, args.seed, args.epochs, args.device, args.data, args.root)
-    except (ValueError, RuntimeError) as error:
-        return _refuse(error)
+    experiment = lecture(args.variant, args.scale, args.seed, args.epochs, args.device, args.data, args.root)
     out = pathlib.Path(args.out) if args.out else folder_of(experiment)
     print(f"Lecture {experiment.number}: {experiment.title}" +
           (f" ({experiment.variants[experiment.variant]})" if len(lecture.variants) > 1 else ""))
     try:
         experiment.prepare()
         report = run_lecture(experiment, out, args.resume)
-    except (OccupiedFolder, ValueError, OSError, FloatingPointError) as error:
-        return _refuse(error)
     except KeyboardInterrupt:
-        print("\nlecture: interrupted; " + (f"the checkpoint is in {out}, continue with the same command and --resume"
-                                            if unfinished(out) else "there is no checkpoint yet"), file=sys.stderr)
+        say("lecture: interrupted; " + (f"the checkpoint is in {out}, continue with the same command and --resume"
+                                        if unfinished(out) else "there is no checkpoint yet"))
         return INTERRUPTED
     print(table(report["claims"]))
     print(f"{report['seconds']:.1f} s; report.json and {len(report['pictures'])} pictures in {out}")
     return 0
-
-
-def _refuse(error: Exception) -> int:
-    """One line instead of a traceback, which TINYMM_TRACEBACK=1 asks for."""
-    if os.environ.get("TINYMM_TRACEBACK"):
-        raise error
-    print(f"lecture: {error}", file=sys.stderr)
-    return 2

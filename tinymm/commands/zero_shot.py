@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import sys
+
+from ..backend.files import write_json
+from .terminal import output_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,47 +21,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "(default: 'a photo of a {}.')")
     parser.add_argument("--ensemble", action="store_true", help="average over several prompts of our own")
     parser.add_argument("--top", type=int, default=5, metavar="K", help="how many classes to print (default 5)")
-    parser.add_argument("--json", metavar="FILE", help="write all probabilities there, too")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="write all probabilities there, too")
 
 
 def run(args: argparse.Namespace) -> int:
+    import numpy as np
+
     from ..autograd import Tensor
     from ..data.readers.clip_pictures import read_clip_picture
-    from ..experiments.running import write_json
     from ..models.clip import CLIP
     from ..models.clip.zero_shot import ENSEMBLE, PROMPT, zero_shot, zero_shot_weights
     from ..text import CLIPTokenizer
 
     if args.top < 1:
-        return _refuse(f"--top {args.top} must be at least 1")
+        raise ValueError(f"--top {args.top} must be at least 1")
     if args.ensemble and args.template:
-        return _refuse("--ensemble brings its own prompts; leave it out to use --template")
+        raise ValueError("--ensemble brings its own prompts; leave it out to use --template")
+    labels = list(args.labels)
+    if args.labels_file:
+        labels += [line.strip() for line in _lines(args.labels_file) if line.strip()]
+    if len(labels) < 2:
+        raise ValueError(f"there must be at least two labels to choose from, and there are {len(labels)}; give --labels A B ...")
+    model = CLIP.from_pretrained(_weights(args.model))
+    folder = pathlib.Path(args.model)
+    tokenizer = CLIPTokenizer.from_pretrained(folder if folder.is_dir() else folder.parent, model.context_length)
+    if tokenizer.vocab_size > model.vocab_size:
+        raise ValueError(f"the vocabulary in {args.model} has {tokenizer.vocab_size} tokens, the model {model.vocab_size}; they "
+                         "are not of one model")
+    model.eos_token_id = tokenizer.end   # whether or not it is the largest id
+    weights = zero_shot_weights(model, tokenizer, labels, ENSEMBLE if args.ensemble else args.template or (PROMPT,))
+    if not np.isfinite(weights.numpy()).all():
+        raise ValueError(f"the weights in {args.model} give the labels no finite features; they are damaged, get them again")
+    found = {}
     try:
-        labels = list(args.labels)
-        if args.labels_file:
-            lines = _lines(args.labels_file)
-            labels += [line.strip() for line in lines if line.strip()]
-        if len(labels) < 2:
-            return _refuse(f"there must be at least two labels to choose from, and there are {len(labels)}; give --labels A B ...")
-        model = CLIP.from_pretrained(_weights(args.model))
-        folder = pathlib.Path(args.model)
-        tokenizer = CLIPTokenizer.from_pretrained(folder if folder.is_dir() else folder.parent, model.context_length)
-        if tokenizer.vocab_size > model.vocab_size:
-            return _refuse(f"the vocabulary in {args.model} has {tokenizer.vocab_size} tokens, the model {model.vocab_size}; they "
-                           "are not of one model")
-        model.eos_token_id = tokenizer.end   # whether or not it is the largest id
-        weights = zero_shot_weights(model, tokenizer, labels, ENSEMBLE if args.ensemble else args.template or (PROMPT,))
-        found = {}
         for path in args.images:   # one at a time: a thousand pictures need no more memory than one
             picture = Tensor(read_clip_picture(path, model.visual.input_resolution)[None])
             found[path] = zero_shot(model, picture, weights).softmax(-1).numpy()[0]
             print(f"{path}:")
             for i in found[path].argsort()[::-1][:args.top]:
                 print(f"  {found[path][i]:7.4f}  {labels[i]}", flush=True)
-        if args.json:
+    finally:
+        if args.json and found:   # those before a picture that cannot be read, too
             write_json(args.json, {path: dict(zip(labels, map(float, p))) for path, p in found.items()})
-    except (OSError, ValueError) as error:
-        return _refuse(error)
     return 0
 
 
@@ -75,8 +78,3 @@ def _weights(path: str) -> pathlib.Path:
     folder = pathlib.Path(path)
     files = sorted(folder.glob("*.safetensors"))
     return files[0] if len(files) == 1 else folder
-
-
-def _refuse(reason) -> int:
-    print(f"zero-shot: {reason}", file=sys.stderr)
-    return 2

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import pathlib
 import time
 from typing import Any
 
-from ..backend.files import replacing
+from ..backend.files import finite, replacing, target_of, write_json
 from ..backend.locks import Occupied, locked
 from ..backend.random import manual_seed
 from ..train.checkpoint import checkpoints, remove_checkpoints
@@ -19,9 +18,10 @@ from .experiment import Experiment, M, T
 CHECKPOINTS = "checkpoints"
 REPORT = "report.json"
 LOCK = ".running"
+FORMATS = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")   # of Figures
 
 
-class OccupiedFolder(Exception):
+class OccupiedFolder(ValueError):
     """The folder holds something that a new run would destroy."""
 
 
@@ -64,7 +64,7 @@ def _run(experiment: Experiment, out: pathlib.Path | None, resume: bool, progres
     metrics = experiment.measured.metrics
     claims = [claim.as_dict() for claim in experiment.claims(metrics)]
     seconds = training + time.monotonic() - fitted if resume else time.monotonic() - start
-    report: dict = _plain({"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": __version__,
+    report: dict = finite({"lecture": experiment.number, "title": experiment.title, **experiment.config, "tinymm": __version__,
                      "seconds": round(seconds, 2), "metrics": metrics, "claims": claims, "pictures": []})
     if out is not None:
         write_json(out / REPORT, report)   # before anything is drawn: numbers are not lost for a picture
@@ -116,17 +116,23 @@ def folder_of(experiment: Experiment) -> pathlib.Path:
     return pathlib.Path("runs") / "_".join(parts)
 
 
-def _plain(value: Any) -> Any:
-    """JSON has no NaN: what could not be measured is null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def picture_target(path: str | os.PathLike) -> pathlib.Path:
+    """``path``, if a Figure can be written there.
+
+    Raises:
+        ValueError: its suffix says no format, or one that is not written.
+        OSError: as ``target_of``.
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"{str(path)!r} does not end in a picture's format; choose one of {', '.join(FORMATS)}, as in "
+                         f"{path.stem or 'picture'}.png")
+    target_of(path)
+    return path
 
 
 def save_figure(figure, path: pathlib.Path) -> None:
-    """Write a Figure as PNG, or a Drawing as SVG, completely or not at all."""
+    """Write a Figure in the format that the suffix says, or a Drawing as SVG, completely or not at all."""
     with replacing(path) as temporary:
         figure.save(temporary) if hasattr(figure, "svg") else figure.savefig(temporary, dpi=110)
 
@@ -168,9 +174,3 @@ def read_report(out: pathlib.Path) -> dict | None:
     except (OSError, ValueError):
         return None
     return report if isinstance(report, dict) and {"lecture", "claims", "metrics", "tinymm"} <= set(report) else None
-
-
-def write_json(path: str | os.PathLike, value) -> None:
-    """Write a JSON file, completely or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
