@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..autograd.integers import integer
 from .ngrams import Tokens, check_captions, ngrams
 
 TINY, SMALL = 1e-15, 1e-9   # the evaluation's, in numerators and denominators
@@ -44,12 +45,11 @@ def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]], n
         n: the longest n-grams.
 
     Raises:
-        TypeError: strings in place of token lists.
+        TypeError: see ``check_captions``; n is no integer.
         ValueError: see ``check_captions``; n below 1.
     """
     check_captions("bleu", candidates, references)
-    if n < 1:
-        raise ValueError(f"bleu: n={n} must be at least 1")
+    n = integer("bleu", "n", n, 1)
     counts = np.array([_matches(c, rs, n) for c, rs in zip(candidates, references)])   # (N, 2n + 2)
     return BleuScore(tuple(_bleu(counts.sum(0).tolist(), n)), np.array([_bleu(row, n) for row in counts.tolist()]))
 

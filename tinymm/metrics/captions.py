@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .bleu import bleu
 from .cider import cider, cider_d
-from .ngrams import Tokens, check_captions
+from .ngrams import Tokens, check_captions, check_references
 from .rouge import rouge_l
 
 
@@ -46,7 +46,7 @@ def leave_one_out(references: Sequence[Sequence[Tokens]]) -> dict[str, float]:
         TypeError: strings in place of token lists.
         ValueError: an image with fewer than two references.
     """
-    check_captions("leave_one_out", None, references)
+    check_references("leave_one_out", references)
     for i, of_image in enumerate(references):
         if len(of_image) < 2:
             raise ValueError(f"leave_one_out: references[{i}] is a single caption; to score one against the others takes two")

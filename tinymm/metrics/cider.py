@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .ngrams import Score, Tokens, check_captions, ngrams
+from .ngrams import Score, Tokens, check_captions, check_references, ngrams
 
 SIGMA = 6.0   # of CIDEr-D's penalty on lengths
 
@@ -46,7 +46,7 @@ class DocumentFrequency:
             TypeError: strings in place of token lists.
             ValueError: no images, or one without references.
         """
-        check_captions("DocumentFrequency.from_references", None, references)
+        check_references("DocumentFrequency.from_references", references)
         return cls._counted([[ngrams(reference, n) for reference in of_image] for of_image in references], n)
 
     @classmethod
@@ -136,6 +136,9 @@ def _cosines(dots: list[float], c: _Vector, s: _Vector) -> float:
 
 def _mean_cosine(name, candidates, references, document_frequency, similarity) -> Score:
     check_captions(name, candidates, references)
+    if not isinstance(document_frequency, (DocumentFrequency, type(None))):
+        raise TypeError(f"{name}: document_frequency is a {type(document_frequency).__name__}; make one with "
+                        "DocumentFrequency.from_references")
     n = 4 if document_frequency is None else document_frequency.n
     counts = [[ngrams(reference, n) for reference in of_image] for of_image in references]
     frequency = DocumentFrequency._counted(counts, n) if document_frequency is None else document_frequency

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd.host import to_numpy
 from ..autograd.integers import integer
+from .numbers import numbers
 
 
 def accuracy(said, labels) -> float:
@@ -21,8 +21,9 @@ def accuracy(said, labels) -> float:
 
     Raises:
         ValueError: shapes that differ, or no answer.
+        TypeError: what are neither numbers nor words.
     """
-    said, labels = to_numpy(said), to_numpy(labels)
+    said, labels = numbers("accuracy", "answers", said, words=True), numbers("accuracy", "labels", labels, words=True)
     if said.shape != labels.shape or not said.size:
         raise ValueError(f"accuracy: answers of shape {said.shape} and labels of shape {labels.shape}; they must have the same "
                          "shape and at least one element (of scores (N, C), the answers are scores.argmax(1))")
@@ -41,7 +42,8 @@ def top_k_accuracy(scores, labels, k: int = 5) -> float:
         ValueError: shapes that do not fit, no row, another k, a label that is no class, NaN among the scores.
         TypeError: labels that are not integers, or k.
     """
-    scores, labels, k = to_numpy(scores), to_numpy(labels), integer("top_k_accuracy", "k", k)
+    scores, labels = numbers("top_k_accuracy", "scores", scores), numbers("top_k_accuracy", "labels", labels)
+    k = integer("top_k_accuracy", "k", k)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or not len(labels) or not 1 <= k <= scores.shape[1]:
         raise ValueError(f"top_k_accuracy: scores {scores.shape}, labels {labels.shape}, k={k}; they must be (N, C) with N at "
                          "least 1, (N,), and from 1 to C")
@@ -70,7 +72,8 @@ def confusion(labels, said, classes: int) -> np.ndarray:
         ValueError: shapes that do not fit, no row, no class, a label or an answer that is no class.
         TypeError: labels, answers or ``classes`` that are not integers.
     """
-    labels, said, classes = to_numpy(labels), to_numpy(said), integer("confusion", "classes", classes, 1)
+    labels, said = numbers("confusion", "labels", labels), numbers("confusion", "answers", said)
+    classes = integer("confusion", "classes", classes, 1)
     if labels.ndim != 1 or labels.shape != said.shape or not len(labels):
         raise ValueError(f"confusion: labels of shape {labels.shape} and answers of shape {said.shape}; both must be (N,) with N "
                          "at least 1")

@@ -16,7 +16,8 @@ import numpy as np
 from .. import functional as F
 from ..autograd import Tensor, no_grad
 from ..autograd.host import to_numpy
-from ..backend.arrays import as_array
+from ..backend.arrays import is_array
+from .numbers import numbers
 
 
 def perplexity(logits, targets, ignore_index: int = -100) -> float:
@@ -34,7 +35,8 @@ def perplexity(logits, targets, ignore_index: int = -100) -> float:
         ValueError: shapes that do not fit; no word to count.
         IndexError: a target that is no word.
     """
-    logits, targets = (x if isinstance(x, Tensor) else Tensor(as_array(x)) for x in (logits, targets))
+    logits, targets = (x if isinstance(x, Tensor) else Tensor(x if is_array(x) else numbers("perplexity", what, x))
+                       for what, x in (("logits", logits), ("targets", targets)))
     if logits.ndim < 1 or logits.shape[:-1] != targets.shape:
         raise ValueError(f"perplexity: targets of shape {targets.shape} do not fit logits of shape {logits.shape}; logits are "
                          "(..., K) and targets (...)")

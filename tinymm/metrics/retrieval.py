@@ -20,8 +20,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd.host import to_numpy
 from ..autograd.integers import integer
+from .numbers import numbers
 
 
 def ranks(scores, own=None) -> np.ndarray:
@@ -85,7 +85,7 @@ def retrieval_scores(scores, own=None, at: Sequence[int] = (1, 5, 10),
     Returns:
         Way -> {"R@1", "R@5", "R@10", "median rank"}.
     """
-    scores = to_numpy(scores)
+    scores = numbers("retrieval_scores", "scores", scores)
     mine = _own("retrieval_scores", scores, own)
     if not mine.any(0).all():
         raise ValueError(f"retrieval_scores: candidate {mine.any(0).argmin()} belongs to no query, so none can be found for it")
@@ -103,7 +103,7 @@ def _own(name: str, scores: np.ndarray, own) -> np.ndarray:
             raise ValueError(f"{name}: scores (N={N}, M={M}) are no square, so the diagonal does not say which candidate belongs "
                              "to which query; give own, for each candidate its query")
         return np.eye(N, dtype=bool)
-    own = to_numpy(own)
+    own = numbers(name, "own", own)
     if own.dtype.kind not in "iub":
         raise TypeError(f"{name}: own of dtype {own.dtype}; it must be integers (M,), or booleans (N, M)")
     if own.shape != ((N, M) if own.dtype.kind == "b" else (M,)):
@@ -118,7 +118,7 @@ def _own(name: str, scores: np.ndarray, own) -> np.ndarray:
 
 def _counts(name: str, scores, own) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N,) integers each: candidates above the best own score, at it, and own ones at it."""
-    scores = to_numpy(scores)
+    scores = numbers(name, "scores", scores)
     mine = _own(name, scores, own)
     if np.isnan(scores).any():
         raise ValueError(f"{name}: the scores of query {np.isnan(scores).any(1).argmax()} have NaN, which has no rank")

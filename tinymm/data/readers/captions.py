@@ -9,6 +9,7 @@ import operator
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 
@@ -166,6 +167,10 @@ def read_json(path: str | os.PathLike, reader: str, lists: tuple[str, ...], expe
                          f"damaged or not whole") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{reader}: {path} byte {error.start}: not text in UTF-8; the file is damaged, or packed") from None
+    except RecursionError:
+        raise ValueError(f"{reader}: {path}: brackets within brackets without end; give {expected}") from None
+    except ValueError as error:   # an integer of thousands of digits
+        raise ValueError(f"{reader}: {path}: {error}; give {expected}") from None
     for name in lists:
         if not isinstance(content, dict) or not isinstance(content.get(name), list):
             has = f"an object with the fields {sorted(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
@@ -210,18 +215,32 @@ def read_lines(path: pathlib.Path, reader: str, *, blank: bool = False) -> Itera
         reader: the function whose name opens the messages.
         blank: also give the blank ones, as files need whose lines belong together by number.
 
+    Lines end with a line feed, with a carriage return before it, or, in a file without line feeds, with a carriage return.
+
     Raises:
-        ValueError: a line that is not UTF-8.
+        ValueError: a line that is not UTF-8, or has a zero byte in it.
     """
     with open(path, "rb") as file:   # str.splitlines would also break at the separators that some captions contain
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_raw_lines(file), 1):
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
                 raise ValueError(f"{reader}: {path} line {number}: byte {line[error.start]:#04x} at position {error.start} is not "
                                  f"UTF-8; convert the file to UTF-8") from None
+            if "\0" in text:
+                raise ValueError(f"{reader}: {path} line {number}: a zero byte at position {text.index(chr(0))}; the file is "
+                                 f"damaged, or in UTF-16: convert it to UTF-8")
             if blank or text.strip():
                 yield number, text
+
+
+def _raw_lines(file: BinaryIO) -> Iterator[bytes]:
+    first = file.readline()
+    if first.endswith(b"\n") or b"\r" not in first:
+        yield from filter(None, (first,))
+        yield from file
+    else:   # the whole file, as old programs of the Macintosh write it
+        yield from first.removesuffix(b"\r").split(b"\r")
 
 
 def find_file(folder: pathlib.Path, names: Sequence[str]) -> pathlib.Path | None:

@@ -19,6 +19,8 @@ SPLIT_FILES = {"train": "Flickr_8k.trainImages.txt", "val": "Flickr_8k.devImages
 
 TOKEN_LINE = re.compile(r"(?P<name>[^\t]+)#(?P<number>\d+)\t(?P<caption>.*)")
 NO_BAR = re.compile(r"\s*(?P<number>\d+)\s+(?P<caption>\S.*)")   # results.csv has a line without its second bar
+QUOTED = re.compile(r'\s*("(?:[^"]|"")*")\s*,')             # a cell of a CSV file, and the comma after it
+RECORD = re.compile(r'\s*"?[^\s",][^",]*\.\w{2,5}"?\s*,')   # a line that begins with the name of a picture
 COLUMNS = {"image": "image", "image_name": "image", "filename": "image", "file_name": "image", "comment_number": "number",
            "caption_number": "number", "caption": "caption", "comment": "caption"}
 EXPECTED = ('expected lines "name.jpg#0<tab>caption", or a first line that names the columns: "image,caption" or '
@@ -133,17 +135,56 @@ def _column_rows(first, lines, reader: str, file: pathlib.Path, notes: list[str]
     numbered = columns == ["image", "number", "caption"]
     if not numbered and columns != ["image", "caption"]:
         raise ValueError(f"{where} line {first[0]}: got {first[1][:60]!r}, {EXPECTED}")
-    for line, text in lines:
-        cells = [cell.strip() for cell in text.split(bar, len(columns) - 1)]   # a caption may contain the separator
+    for line, text in lines if bar == "|" else _logical_lines(lines, where, numbered):
+        cells = [cell.strip() for cell in _split(text, bar, len(columns))]
         if numbered and len(cells) == 2 and (match := NO_BAR.fullmatch(cells[1])):
             cells[1:] = match["number"], match["caption"]
             notes.append(f"{file.name} line {line}: no {bar!r} after the caption's number; read as caption {cells[1]} of "
                          f"{cells[0]}")
-        if len(cells) != len(columns) or not cells[0] or (numbered and not cells[1].isdecimal()):
+        if len(cells) != len(columns) or not cells[0] or (numbered and not cells[1].strip('"').isdecimal()):
             wanted = f"name.jpg{bar} 0{bar} caption" if numbered else f"name.jpg{bar}caption"
             raise ValueError(f'{where} line {line}: expected "{wanted}", got {text[:60]!r}')
         caption = _unquoted(cells[-1]) if bar == "," else cells[-1]
-        yield line, cells[0].strip('"'), int(cells[1]) if numbered else None, caption
+        name = _unquoted(cells[0]).strip('"') if bar == "," else cells[0].strip('"')
+        yield line, name, int(cells[1].strip('"')) if numbered else None, caption
+
+
+def _split(text: str, bar: str, count: int) -> list[str]:
+    """The cells of a line; the last one is all that is left, as a caption may contain the separator, and a quoted name, too."""
+    cells = []
+    while len(cells) < count - 1 and bar in text:
+        quoted = QUOTED.match(text) if bar == "," else None
+        cell, _, text = (quoted[1], bar, text[quoted.end():]) if quoted else text.partition(bar)
+        cells.append(cell)
+    return [*cells, text]
+
+
+def _logical_lines(lines, where: str, numbered: bool):
+    """(number, text) of each record; a quoted caption may have line breaks in it.
+
+    Raises:
+        ValueError: a caption whose quotation mark is not closed before the next record, or the end.
+    """
+    for number, text in lines:
+        cell = _split(text, ",", 3 if numbered else 2)[-1].strip()
+        if not _open(cell):
+            yield number, text
+            continue
+        for _, more in lines:
+            if RECORD.match(more):
+                break
+            text, cell = f"{text}\n{more}", f"{cell}\n{more}"
+            if not _open(cell):
+                yield number, text
+                break
+        if _open(cell):
+            raise ValueError(f"{where} line {number}: the quotation mark before {cell[1:41]!r} is not closed; close it, or double it "
+                             f"where the caption begins with one")
+
+
+def _open(cell: str) -> bool:
+    """Whether a quoted cell goes on in the next line: it begins with a mark, and its marks are not in pairs."""
+    return cell.startswith('"') and cell.count('"') % 2 == 1
 
 
 def _unquoted(cell: str) -> str:

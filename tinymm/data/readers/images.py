@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
 """What Pillow's decoders raise on damaged files; SyntaxError is its word for a broken PNG or TIFF."""
+MOST_PIXELS = 2 ** 27        # of a picture: more than any camera's; a few kilobytes of PNG can ask for far more
+MOST_SCALED = 2 ** 24        # of a scaled picture before its centre is cut out
+ORIENTATION = 0x0112         # EXIF's tag
+SIDEWAYS = (5, 6, 7, 8)      # its values that exchange height and width
 
 
 def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = None, channels: int = 3,
@@ -34,22 +42,54 @@ def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = N
         FileNotFoundError: no such file.
         ValueError: not a picture, a truncated or damaged one, or one without a known range of values.
     """
-    from PIL import Image
-
     if channels not in (1, 3):
         raise ValueError(f"read_picture: channels={channels} must be 1 (grey) or 3 (RGB)")
     if resample not in ("bilinear", "bicubic"):
         raise ValueError(f"read_picture: resample={resample!r}; choose 'bilinear' or 'bicubic'")
     height_width = _height_width(size)
+    with _opened(path) as image:
+        image.load()
+        image = _plain(_upright(image), "RGB" if channels == 3 else "L")
+    if height_width is not None:
+        image = _cover(image, *height_width, resample)
+    pixels = np.asarray(image, dtype=np.float32) / 255   # (H, W, 3) or (H, W)
+    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def picture_size(path: str | os.PathLike) -> tuple[int, int]:
+    """(H, W) of a picture file as ``read_picture`` reads it, upright, without reading its pixels.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_picture``, as far as the file's head tells.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        return (width, height) if image.getexif().get(ORIENTATION) in SIDEWAYS else (height, width)
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Any]:
+    """A picture file, open in the ``with`` block; what Pillow says of a damaged one, there or in the block, names it.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_picture``.
+    """
+    from PIL import Image
+
     path = pathlib.Path(path)
-    if not path.is_file():
-        if path.is_dir():
-            raise ValueError(f"read_picture: {path} is a folder, not a picture")
-        raise FileNotFoundError(f"read_picture: {path} does not exist")
+    if not os.path.isfile(path):   # of a pipe, a reader would wait for ever
+        if not os.path.lexists(path):
+            raise FileNotFoundError(f"read_picture: {path} does not exist")
+        what = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() and not path.exists() else "no ordinary file"
+        raise ValueError(f"read_picture: {path} is {what}, not a picture")
     try:
-        with Image.open(path) as image:
-            image.load()
-            image = _plain(_upright(image), "RGB" if channels == 3 else "L")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)   # the bound is ours
+            image = Image.open(path)
+        with image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"it has {image.width} x {image.height} pixels, and at most {MOST_PIXELS:,} are read; make it smaller")
+            yield image
     except Image.DecompressionBombError as error:
         raise ValueError(f"read_picture: {path}: {error}") from None
     except DAMAGE as error:
@@ -57,10 +97,6 @@ def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = N
             raise   # the system could not read the file; its message names it
         reason = "no picture format that Pillow knows" if isinstance(error, Image.UnidentifiedImageError) else str(error)
         raise ValueError(f"read_picture: {path} is not a whole, readable picture ({reason})") from None
-    if height_width is not None:
-        image = _cover(image, *height_width, resample)
-    pixels = np.asarray(image, dtype=np.float32) / 255   # (H, W, 3) or (H, W)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _height_width(size) -> tuple[int, int] | None:
@@ -78,7 +114,7 @@ def _upright(image):
 
     turns = {2: T.FLIP_LEFT_RIGHT, 3: T.ROTATE_180, 4: T.FLIP_TOP_BOTTOM, 5: T.TRANSPOSE, 6: T.ROTATE_270, 7: T.TRANSVERSE,
              8: T.ROTATE_90}
-    orientation = image.getexif().get(0x0112)   # ImageOps.exif_transpose also rewrites the other tags, and fails on damaged ones
+    orientation = image.getexif().get(ORIENTATION)   # ImageOps.exif_transpose also rewrites the other tags, and fails on damaged ones
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
@@ -103,6 +139,7 @@ def _cover(image, height: int, width: int, resample: str):
     """Scale until the image just covers (height, width), and cut out its centre (torchvision's Resize and CenterCrop)."""
     from PIL import Image
 
+    image = _shorter(image, height, width)
     w, h = image.size
     if height * w >= width * h:   # relatively too wide: the height decides
         scaled = (height * w // h, height)
@@ -112,3 +149,15 @@ def _cover(image, height: int, width: int, resample: str):
         image = image.resize(scaled, Image.Resampling[resample.upper()])
     left, top = round((scaled[0] - width) / 2), round((scaled[1] - height) / 2)
     return image.crop((left, top, left + width, top + height))
+
+
+def _shorter(image, height: int, width: int):
+    """The image; of one that is thousands of times longer than wide, only the middle, from which the centre will be cut."""
+    w, h = image.size
+    long, scale = max(w, h), max(height / h, width / w)
+    most = MOST_SCALED / (scale * scale * min(w, h))   # pixels of the long side
+    most = max(most, 2 * max(height, width) / scale)
+    if long <= most:
+        return image
+    cut = int((long - most) / 2)
+    return image.crop((cut, 0, w - cut, h) if w > h else (0, cut, w, h - cut))

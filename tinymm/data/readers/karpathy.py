@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from .captions import CaptionDataset, CaptionedImage, field, read_json
 
 READER = "read_karpathy"
+SPLITS = ("train", "val", "test", "restval")
 EXTRA_TRAINING = "restval"   # COCO's validation pictures outside Karpathy's val and test: training pictures for everyone since
 
 
@@ -30,19 +31,27 @@ def read_karpathy(json_file: str | os.PathLike, images: str | os.PathLike, split
 
     Raises:
         FileNotFoundError: no such JSON file.
-        ValueError: a damaged file or record, or a split that no picture is in.
+        ValueError: a damaged file or record, a picture twice, an unknown split, or one that no picture is in.
     """
     content = read_json(json_file, READER, ("images",), "one of Karpathy's files such as dataset_coco.json, with 'images'")
     folders: dict[str, pathlib.Path] = {}
     notes: list[str] = []
     records = []
+    first: dict[tuple, int] = {}   # what names a picture -> where it stands first
     for i, image in enumerate(content["images"]):
         where = f"{READER}: {json_file}: image {i}"
         number = field(image, "imgid", int, where)
         where += f" (imgid {number})"
         split = field(image, "split", str, where)
+        if split not in SPLITS:
+            raise ValueError(f"{where}: 'split' is {split!r}; it must be one of {', '.join(map(repr, SPLITS))}")
         filename = field(image, "filename", str, where)
         filepath = field(image, "filepath", str, where) if "filepath" in image else ""
+        coco = field(image, "cocoid", int, where) if "cocoid" in image else None
+        for name in (("imgid", number), ("filename", filename, filepath), *([("cocoid", coco)] if coco is not None else [])):
+            if (earlier := first.setdefault(name, i)) != i:
+                raise ValueError(f"{where}: image {earlier} has the {name[0]} {name[1]!r} already; expected each picture once, with "
+                                 f"all its sentences")
         if filepath not in folders:
             folders[filepath] = _folder(pathlib.Path(images), filepath)
         captions, tokens = [], []
@@ -55,7 +64,7 @@ def read_karpathy(json_file: str | os.PathLike, images: str | os.PathLike, split
             if not words:
                 notes.append(f"image {i} (imgid {number}), sentence {j}: it has no words")
         records.append(CaptionedImage(folders[filepath] / filename, tuple(captions),
-                                      field(image, "cocoid", int, where) if "cocoid" in image else number,
+                                      number if coco is None else coco,
                                       "train" if split == EXTRA_TRAINING else split, tuple(tokens)))
     if splits is not None:
         wanted, there = {splits} if isinstance(splits, str) else set(splits), {str(record.split) for record in records}
