@@ -8,6 +8,7 @@ import pathlib
 
 from .terminal import output_picture, say
 
+WIDEST = 1000        # beam: more sentences than anybody reads
 LONGEST_NAME = 255   # bytes, on nearly every file system
 
 
@@ -26,8 +27,8 @@ def run(args: argparse.Namespace) -> int:
     from ..experiments.captioning.trained import load_captioner
     from ..experiments.running import save_figure
 
-    if args.beam < 1 or args.n_best < 1:
-        raise ValueError(f"--beam {args.beam} and --n-best {args.n_best} must be at least 1")
+    if not (1 <= args.beam <= WIDEST and 1 <= args.n_best):
+        raise ValueError(f"--beam {args.beam} and --n-best {args.n_best} must be at least 1, and the beam at most {WIDEST}")
     captioning = load_captioner(args.model)
     image, notes = captioning.read(args.image, {"auto": None, "yes": True, "no": False}[args.invert])
     for note in notes:
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
         out = pathlib.Path(args.out or name_for(args.image, f"_{what}.png"))
         save_figure(figure, out)
         print(f"the {what} of the first, word by word: {out}")
+    else:
+        say("caption: the first sentence has no words, so there is no picture of it")
     return 0
 
 

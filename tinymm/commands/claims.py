@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
                     print(f"Lecture {number}, {variant}, seed {seed} ({report['seconds']:.0f} s, {out}):")
                     print(table(report["claims"]), flush=True)
                     results += [{"lecture": number, "variant": variant, "seed": seed, **claim} for claim in report["claims"]]
-                between = [claim.as_dict() for claim in lecture.compare(metrics)]
+                between = _between(lecture, metrics, number, seed)
                 if between:
                     print(f"Lecture {number}, between variants, seed {seed}:\n{table(between)}")
                     results += [{"lecture": number, "variant": "compared", "seed": seed, **claim} for claim in between]
@@ -64,6 +64,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, results)
     return 1 if failed else 0
+
+
+def _between(lecture, metrics: dict[str, dict], number: int, seed: int) -> list[dict]:
+    try:
+        return [claim.as_dict() for claim in lecture.compare(metrics)]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"the reports of lecture {number}, seed {seed}, in runs/ cannot be compared ({type(error).__name__}: "
+                         f"{error}); they are damaged, move them away and they are made again") from None
 
 
 def _same(report: dict, experiment) -> bool:

@@ -120,15 +120,14 @@ def output_folder(text: str) -> str:
 
 def output_picture(text: str) -> str:
     """The name of a picture that can be written, in a format that its suffix says."""
-    from ..experiments.running import picture_target
+    from ..experiments.running import check_format
 
+    output_file(text)
     try:
-        picture_target(text or " ")
+        check_format(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    except OSError:
-        pass
-    return output_file(text)
+    return text
 
 
 def from_1(text: str) -> int:

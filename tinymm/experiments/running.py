@@ -8,7 +8,7 @@ import pathlib
 import time
 from typing import Any
 
-from ..backend.files import finite, replacing, target_of, write_json
+from ..backend.files import finite, replacing, write_json
 from ..backend.locks import Occupied, locked
 from ..backend.random import manual_seed
 from ..train.checkpoint import checkpoints, remove_checkpoints
@@ -18,6 +18,7 @@ from .experiment import Experiment, M, T
 CHECKPOINTS = "checkpoints"
 REPORT = "report.json"
 LOCK = ".running"
+CLAIM = {"statement": str, "measured": (int, float, type(None)), "threshold": str, "verdict": str}   # what a report has of one
 FORMATS = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")   # of Figures
 
 
@@ -116,25 +117,24 @@ def folder_of(experiment: Experiment) -> pathlib.Path:
     return pathlib.Path("runs") / "_".join(parts)
 
 
-def picture_target(path: str | os.PathLike) -> pathlib.Path:
-    """``path``, if a Figure can be written there.
+def check_format(path: str | os.PathLike) -> None:
+    """Raise unless the suffix of a Figure's file says a format that is written.
 
     Raises:
-        ValueError: its suffix says no format, or one that is not written.
-        OSError: as ``target_of``.
+        ValueError: it says none.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"{str(path)!r} does not end in a picture's format; choose one of {', '.join(FORMATS)}, as in "
-                         f"{path.stem or 'picture'}.png")
-    target_of(path)
-    return path
+        raise ValueError(f"{str(path)!r} does not end in a picture's format; choose one of {', '.join(FORMATS)}")
 
 
 def save_figure(figure, path: pathlib.Path) -> None:
     """Write a Figure in the format that the suffix says, or a Drawing as SVG, completely or not at all."""
+    drawing = hasattr(figure, "svg")
+    if not drawing:
+        check_format(path)   # matplotlib would write another file than it was told
     with replacing(path) as temporary:
-        figure.save(temporary) if hasattr(figure, "svg") else figure.savefig(temporary, dpi=110)
+        figure.save(temporary) if drawing else figure.savefig(temporary, dpi=110)
 
 
 def unfinished(out: pathlib.Path) -> bool:
@@ -171,6 +171,14 @@ def read_report(out: pathlib.Path) -> dict | None:
     """The report of a run's folder; None where there is none, or something else of that name."""
     try:
         report = json.loads((out / REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return report if isinstance(report, dict) and {"lecture", "claims", "metrics", "tinymm"} <= set(report) else None
+    return report if _is_report(report) else None
+
+
+def _is_report(report: Any) -> bool:
+    """Whether it has what ``claims`` prints and compares."""
+    return (isinstance(report, dict) and {"lecture", "tinymm"} <= set(report) and isinstance(report.get("metrics"), dict)
+            and type(report.get("seconds")) in (int, float) and isinstance(report.get("claims"), list)
+            and all(isinstance(claim, dict) and all(isinstance(claim.get(key), kind) for key, kind in CLAIM.items())
+                    and "measured" in claim for claim in report["claims"]))

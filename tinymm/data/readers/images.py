@@ -16,7 +16,7 @@ import numpy as np
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
 """What Pillow's decoders raise on damaged files; SyntaxError is its word for a broken PNG or TIFF."""
 MOST_PIXELS = 2 ** 27        # of a picture: more than any camera's; a few kilobytes of PNG can ask for far more
-MOST_SCALED = 2 ** 24        # of a scaled picture before its centre is cut out
+MOST_SCALED = 2 ** 22        # of a scaled picture before its centre is cut out
 ORIENTATION = 0x0112         # EXIF's tag
 SIDEWAYS = (5, 6, 7, 8)      # its values that exchange height and width
 
@@ -76,10 +76,12 @@ def _opened(path: str | os.PathLike) -> Iterator[Any]:
     """
     from PIL import Image
 
-    path = pathlib.Path(path)
-    if not os.path.isfile(path):   # of a pipe, a reader would wait for ever
-        if not os.path.lexists(path):
-            raise FileNotFoundError(f"read_picture: {path} does not exist")
+    name, path = os.fspath(path), pathlib.Path(path)
+    if not os.path.isfile(path) or not name:   # of a pipe, a reader would wait for ever
+        if "://" in str(name):
+            raise FileNotFoundError(f"read_picture: {name} is an address; download the picture, and give its file")
+        if not os.path.lexists(path) or not name:
+            raise FileNotFoundError(f"read_picture: {name or repr(name)} does not exist")
         what = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() and not path.exists() else "no ordinary file"
         raise ValueError(f"read_picture: {path} is {what}, not a picture")
     try:
@@ -88,10 +90,11 @@ def _opened(path: str | os.PathLike) -> Iterator[Any]:
             image = Image.open(path)
         with image:
             if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"it has {image.width} x {image.height} pixels, and at most {MOST_PIXELS:,} are read; make it smaller")
+                raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels are too many")
             yield image
     except Image.DecompressionBombError as error:
-        raise ValueError(f"read_picture: {path}: {error}") from None
+        raise ValueError(f"read_picture: {path}: {error.args[0].rstrip('.')}; at most {MOST_PIXELS:,} pixels are read, make it "
+                         f"smaller") from None
     except DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise   # the system could not read the file; its message names it

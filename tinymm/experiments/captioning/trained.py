@@ -85,7 +85,10 @@ def load_captioner(run: str | os.PathLike) -> Captioning:
             raise ValueError(f"{folder} is a file; give the folder of a run, e.g. runs/lecture_04")
         raise FileNotFoundError(f"{folder} holds no trained captioner; python -m tinymm lecture 4 --out {folder} "
                                 "(or lecture 2) trains one")
-    model, _, state = load_checkpoint(stage)
+    try:
+        model, _, state = load_checkpoint(stage)
+    except RecursionError:   # of the JSON reader
+        raise ValueError(f"the checkpoint in {stage} does not load: brackets within brackets without end in its state.json") from None
     config = state.get("config") if isinstance(state, dict) else None
     try:
         lecture = _lecture_of(config)
