@@ -20,16 +20,17 @@ def target_of(path: str | os.PathLike) -> pathlib.Path:
         OSError: it cannot be written: a folder, a device or a pipe, write-protected, in a folder that is not there or is
             protected, or a name that the system does not take. The message names it and the fix.
     """
-    shown = f"{os.fspath(path)!r}"
-    if not os.fspath(path):
+    name = os.fsdecode(path)
+    shown = repr(name)
+    if not name:
         raise FileNotFoundError("the name of the file to write is empty; give one")
+    if "\0" in name:
+        raise OSError(f"{shown} has a zero byte, which no file's name can have; give another name")
     target = pathlib.Path(os.path.realpath(path))
     try:
         there: os.stat_result | None = os.stat(path)
     except FileNotFoundError:
         there = None
-    except ValueError:
-        raise OSError(f"{shown} has a zero byte, which no file's name can have") from None
     if there is not None and stat.S_ISDIR(there.st_mode):
         raise IsADirectoryError(f"{shown} is a folder; give the name of a file")
     if there is not None and not stat.S_ISREG(there.st_mode):

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n-best", type=int, default=3, metavar="N", help="how many sentences to print (default 3)")
     parser.add_argument("--invert", choices=("auto", "yes", "no"), default="auto",
                         help="dark on light to light on dark, as the scenes are (auto: by the picture's border)")
-    parser.add_argument("--out", type=output_picture, metavar="FILE", help="the picture of where the model looked (lecture 4) or of its beam (2); "
-                                                      "default: NAME_attention.png, NAME_beam.png")
+    parser.add_argument("--out", type=output_picture, metavar="FILE", help="the picture of where the model looked (lecture 4) or "
+                        "of its beam (2); default: NAME_attention.png, NAME_beam.png")
 
 
 def run(args: argparse.Namespace) -> int:

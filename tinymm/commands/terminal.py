@@ -106,8 +106,8 @@ def output_file(text: str) -> str:
 
 def output_folder(text: str) -> str:
     """The name of a folder that is there and can be written in, or that can be made."""
-    if not text:
-        raise argparse.ArgumentTypeError("the name of the folder is empty; give one")
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder's name; give one")
     place = os.path.realpath(text)
     while not os.path.lexists(place) and os.path.dirname(place) != place:   # the first one that is there
         place = os.path.dirname(place)

@@ -40,18 +40,26 @@ def run(args: argparse.Namespace) -> int:
     labels = list(args.labels)
     if args.labels_file:
         labels += [line.strip() for line in _lines(args.labels_file) if line.strip()]
+    if not all(label.strip() for label in labels):
+        raise ValueError("a label of --labels is blank; give a word")
     if len(labels) < 2:
         raise ValueError(f"there must be at least two labels to choose from, and there are {len(labels)}; give --labels A B ...")
-    model = CLIP.from_pretrained(_weights(args.model))
     folder = pathlib.Path(args.model)
-    tokenizer = CLIPTokenizer.from_pretrained(folder if folder.is_dir() else folder.parent, model.context_length)
+    try:
+        model = CLIP.from_pretrained(_weights(args.model))
+        tokenizer = CLIPTokenizer.from_pretrained(folder if folder.is_dir() else folder.parent, model.context_length)
+    except RecursionError:   # of the JSON reader
+        raise ValueError(f"a JSON file of {args.model} has brackets within brackets without end; get it again") from None
+    for name, parameter in model.named_parameters():
+        floats = parameter.dtype.kind == "f"
+        if not floats or not np.isfinite(parameter.detach().numpy()).all():
+            raise ValueError(f"{name} in {args.model} holds {'NaN or infinity' if floats else parameter.dtype}, not weights; get "
+                             "the file again")
     if tokenizer.vocab_size > model.vocab_size:
         raise ValueError(f"the vocabulary in {args.model} has {tokenizer.vocab_size} tokens, the model {model.vocab_size}; they "
                          "are not of one model")
     model.eos_token_id = tokenizer.end   # whether or not it is the largest id
     weights = zero_shot_weights(model, tokenizer, labels, ENSEMBLE if args.ensemble else args.template or (PROMPT,))
-    if not np.isfinite(weights.numpy()).all():
-        raise ValueError(f"the weights in {args.model} give the labels no finite features; they are damaged, get them again")
     found = {}
     try:
         for path in args.images:   # one at a time: a thousand pictures need no more memory than one

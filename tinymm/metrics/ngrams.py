@@ -87,14 +87,15 @@ def _check_list(name: str, where: str, value, rule: str) -> None:
 
 def _check_tokens(name: str, where: str, tokens, rule: str) -> None:
     if isinstance(tokens, str):
-        raise TypeError(f"{name}: {where}={_short(tokens)} is a string; call tokenize first: captions are lists of tokens, and {rule}")
+        raise TypeError(f"{name}: {where}={_short(tokens)} is a string; call tokenize first: captions are lists of tokens, "
+                        f"and {rule}")
     if not _is_list(tokens):
         raise TypeError(f"{name}: {where}={_short(tokens)} is no list of tokens but {_kind(tokens)}; {rule}")
     for kind in set(map(type, tokens)):   # a few, however many tokens there are
         if kind is type(None) or issubclass(kind, Tensor) or kind.__hash__ is None:
             wrong = next(token for token in tokens if type(token) is kind)
-            raise TypeError(f"{name}: {where}={_short(tokens)} is no list of tokens; {rule}, and a token is a word or a number, not "
-                            f"{_kind(wrong)}")
+            raise TypeError(f"{name}: {where}={_short(tokens)} is no list of tokens; {rule}, and a token is a word or a number, "
+                            f"not {_kind(wrong)}")
 
 
 def _is_list(value) -> bool:
@@ -109,5 +110,6 @@ def _short(value) -> str:
 def _kind(value) -> str:
     """What something is, and how to make a list of it."""
     if isinstance(value, Tensor) or hasattr(value, "dtype"):
-        return f"{'a Tensor' if isinstance(value, Tensor) else 'an array'} of shape {tuple(value.shape)} (.tolist() makes lists of it)"
+        what = "a Tensor" if isinstance(value, Tensor) else "an array"
+        return f"{what} of shape {tuple(value.shape)} (.tolist() makes lists of it)"
     return "None" if value is None else f"a {type(value).__name__}"

@@ -113,7 +113,10 @@ def hugging_face_options(config: dict, file: str = "config.json") -> dict:
 
 def _part(config: dict, name: str, defaults: dict, file: str) -> dict:
     """One tower's configuration; very old files say it twice, and ``*_dict`` counts."""
-    said = {**(config.get(name) or {}), **(config.get(f"{name}_dict") or {})}
+    parts = [config.get(key) or {} for key in (name, f"{name}_dict")]
+    if wrong := next((part for part in parts if not isinstance(part, dict)), None):
+        raise ValueError(f"{file}: {name} is {wrong!r}; expected an object")
+    said = {**parts[0], **parts[1]}
     part = {key: said.get(key, value) for key, value in defaults.items()}
     for key, default in defaults.items():
         if isinstance(default, int) and (not isinstance(part[key], int) or part[key] < 0):

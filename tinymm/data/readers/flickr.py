@@ -178,8 +178,8 @@ def _logical_lines(lines, where: str, numbered: bool):
                 yield number, text
                 break
         if _open(cell):
-            raise ValueError(f"{where} line {number}: the quotation mark before {cell[1:41]!r} is not closed; close it, or double it "
-                             f"where the caption begins with one")
+            raise ValueError(f"{where} line {number}: the quotation mark before {cell[1:41]!r} is not closed; close it, or quote "
+                             f"the caption and double the mark")
 
 
 def _open(cell: str) -> bool:

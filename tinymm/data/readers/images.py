@@ -82,7 +82,7 @@ def _opened(path: str | os.PathLike) -> Iterator[Any]:
             raise FileNotFoundError(f"read_picture: {name} is an address; download the picture, and give its file")
         if not os.path.lexists(path) or not name:
             raise FileNotFoundError(f"read_picture: {name or repr(name)} does not exist")
-        what = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() and not path.exists() else "no ordinary file"
+        what = "a folder" if path.is_dir() else "no ordinary file" if os.path.exists(path) else "a link to nothing"
         raise ValueError(f"read_picture: {path} is {what}, not a picture")
     try:
         with warnings.catch_warnings():
@@ -117,7 +117,7 @@ def _upright(image):
 
     turns = {2: T.FLIP_LEFT_RIGHT, 3: T.ROTATE_180, 4: T.FLIP_TOP_BOTTOM, 5: T.TRANSPOSE, 6: T.ROTATE_270, 7: T.TRANSVERSE,
              8: T.ROTATE_90}
-    orientation = image.getexif().get(ORIENTATION)   # ImageOps.exif_transpose also rewrites the other tags, and fails on damaged ones
+    orientation = image.getexif().get(ORIENTATION)   # ImageOps.exif_transpose rewrites other tags, too, and fails on damaged ones
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 

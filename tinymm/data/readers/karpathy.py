@@ -50,8 +50,8 @@ def read_karpathy(json_file: str | os.PathLike, images: str | os.PathLike, split
         coco = field(image, "cocoid", int, where) if "cocoid" in image else None
         for name in (("imgid", number), ("filename", filename, filepath), *([("cocoid", coco)] if coco is not None else [])):
             if (earlier := first.setdefault(name, i)) != i:
-                raise ValueError(f"{where}: image {earlier} has the {name[0]} {name[1]!r} already; expected each picture once, with "
-                                 f"all its sentences")
+                raise ValueError(f"{where}: image {earlier} has the {name[0]} {name[1]!r} already; expected each picture once, "
+                                 f"with all its sentences")
         if filepath not in folders:
             folders[filepath] = _folder(pathlib.Path(images), filepath)
         captions, tokens = [], []

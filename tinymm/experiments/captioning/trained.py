@@ -88,7 +88,8 @@ def load_captioner(run: str | os.PathLike) -> Captioning:
     try:
         model, _, state = load_checkpoint(stage)
     except RecursionError:   # of the JSON reader
-        raise ValueError(f"the checkpoint in {stage} does not load: brackets within brackets without end in its state.json") from None
+        raise ValueError(f"the checkpoint in {stage} does not load: its state.json has brackets within brackets without "
+                         "end") from None
     config = state.get("config") if isinstance(state, dict) else None
     try:
         lecture = _lecture_of(config)
