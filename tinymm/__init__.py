@@ -5,10 +5,9 @@ The rooms at the end are imported when they are first asked for: ``import tinymm
 
 from typing import TYPE_CHECKING
 
-from .backend import starting
+from .backend.starting import watch_program as _watch_program
 
-if starting.is_program():
-    starting.watch()   # before the imports that take long
+_watch_program()   # before the imports that take long
 
 from .version import __version__
 

@@ -23,6 +23,12 @@ def leave_quietly(number: int, frame) -> None:
     os._exit(INTERRUPTED)
 
 
+def watch_program() -> None:
+    """Let Ctrl-C end a program that is about to import the package; in any other process do nothing."""
+    if is_program():
+        watch()
+
+
 def watch(handler=leave_quietly) -> None:
     """Let Ctrl-C call ``handler``, unless whoever started this process has it ignored (as shells do for ``command &``)."""
     import signal

@@ -12,6 +12,7 @@ Every answer is one line of JSON.
 
 import importlib.util
 import json
+import os
 import pathlib
 import signal
 import sys
@@ -101,4 +102,7 @@ def main(path: str, what: str = "", *args: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except BrokenPipeError:   # the parent is gone, and has said why
+        os._exit(1)           # without another attempt to write

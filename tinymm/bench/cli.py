@@ -12,7 +12,7 @@ from ..backend.files import write_json
 from ..backend.starting import INTERRUPTED
 from ..backend.threads import cpu_count
 from ..commands.terminal import duration, from_1, output_file, say
-from .compare import Side, compare
+from .compare import Side, compare, started
 from .fresh import STARTS, STEPS, first_step, peak_memory
 
 TARGETS = {"lstm": 1.0, "layer_norm": 1.0, "cross_entropy": 1.5, "attention": 1.0, "attention_causal": 0.8,
@@ -80,40 +80,40 @@ def run(args: argparse.Namespace) -> int:
 
 def _times(files: dict[str, pathlib.Path], report: dict, rounds: int, seconds: float) -> None:
     """Print the times of all works, and put them into the report."""
-    sides = {name: Side(path) for name, path in files.items()}
+    with started(files) as sides:
+        _print_times(sides, report, rounds, seconds)
+
+
+def _print_times(sides: dict[str, Side], report: dict, rounds: int, seconds: float) -> None:
     report["versions"] = {name: side.version for name, side in sides.items()}
     print(f"{cpu_count()} cores, Python {platform.python_version()}, "
           + ", ".join(f"{name} on {side.version}" for name, side in sides.items()))
     print("Times in ms: median (lower to upper quartile). Ratio: PyTorch's time over ours, median (least to most) over "
           "the rounds.\nProducts: the bare matrix products in the work, the limit.")
     print(f"{'work':<18}{'tinymm':>27}{'PyTorch':>27}{'products':>10}{'ratio':>22}{'to reach':>10}")
-    try:
-        for work, figures in report["works"].items():
-            figures.update(compare(sides, work, rounds, seconds), target=TARGETS[work])
-            print(_row(work, figures), flush=True)
-    finally:
-        for side in sides.values():
-            side.close()
+    for work, figures in report["works"].items():
+        figures.update(compare(sides, work, rounds, seconds), target=TARGETS[work])
+        print(_row(work, figures), flush=True)
 
 
 def _beams(twins: pathlib.Path, report: dict, rounds: int, seconds: float) -> None:
     """Print the times of beam search with all hypotheses together and one by one, and put them into the report."""
-    sides = {"tinymm": Side(twins / "beam_together.py"), "one_by_one": Side(twins / "beam_one_by_one.py")}
+    with started({"tinymm": twins / "beam_together.py", "one_by_one": twins / "beam_one_by_one.py"}) as sides:
+        _print_beams(sides, report, rounds, seconds)
+
+
+def _print_beams(sides: dict[str, Side], report: dict, rounds: int, seconds: float) -> None:
     report["versions"] = {name: side.version for name, side in sides.items()}
     print(f"{cpu_count()} cores, Python {platform.python_version()}, {sides['tinymm'].version}; Show and Tell, a beam of 20")
     print("Times in ms a picture: median (lower to upper quartile). Ratio: of one hypothesis after the other to all together, "
           "median\n(least to most) over the rounds. The number is how many pictures are searched together.")
     print(f"{'work':<18}{'together':>27}{'one by one':>27}{'ratio':>22}{'to reach':>10}")
-    try:
-        for work, figures in report["works"].items():
-            pictures = BEAMS[work]
-            figures.update(compare(sides, work, rounds, seconds, other="one_by_one", times=pictures), target=BEAM_TARGET,
-                           pictures=pictures)
-            together, alone = (_milliseconds(figures[side], n) for side, n in (("tinymm", pictures), ("one_by_one", 1)))
-            print(f"{work:<18}{together:>27}{alone:>27}{_ratio(figures):>22}{BEAM_TARGET:>10}", flush=True)
-    finally:
-        for side in sides.values():
-            side.close()
+    for work, figures in report["works"].items():
+        pictures = BEAMS[work]
+        figures.update(compare(sides, work, rounds, seconds, other="one_by_one", times=pictures), target=BEAM_TARGET,
+                       pictures=pictures)
+        together, alone = (_milliseconds(figures[side], n) for side, n in (("tinymm", pictures), ("one_by_one", 1)))
+        print(f"{work:<18}{together:>27}{alone:>27}{_ratio(figures):>22}{BEAM_TARGET:>10}", flush=True)
 
 
 def _memory(files: dict[str, pathlib.Path], works: dict[str, dict]) -> None:

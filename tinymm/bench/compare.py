@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 CHILD = pathlib.Path(__file__).with_name("child.py")
@@ -43,8 +45,23 @@ class Side:
 
     def close(self) -> None:
         """End the child."""
-        self.asks.close()
+        with contextlib.suppress(OSError):   # it ended before
+            self.asks.close()
+        self.answers.close()
         self.process.wait()
+
+
+@contextlib.contextmanager
+def started(paths: dict[str, pathlib.Path]) -> Iterator[dict[str, Side]]:
+    """A Side for each file, all of them ended after the ``with`` block, those that were started when one was not, too."""
+    sides: dict[str, Side] = {}
+    try:
+        for name, path in paths.items():
+            sides[name] = Side(path)
+        yield sides
+    finally:
+        for side in sides.values():
+            side.close()
 
 
 def summary(seconds: list[float]) -> dict:

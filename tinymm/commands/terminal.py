@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import math
 import os
 import sys
 import warnings
-from typing import NoReturn
+from typing import NoReturn, TextIO, cast
 
 from ..backend.files import target_of
 
@@ -71,8 +72,9 @@ def prepare_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w" if number else "r"))
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
-    sys.stderr = Forgiving(sys.stderr)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.stderr = cast(TextIO, Forgiving(sys.stderr))
     warnings.formatwarning = lambda message, *_, **__: one_line(f"tinymm: {message}") + "\n"
 
 

@@ -18,7 +18,8 @@ from .experiment import Experiment, M, T
 CHECKPOINTS = "checkpoints"
 REPORT = "report.json"
 LOCK = ".running"
-CLAIM = {"statement": str, "measured": (int, float, type(None)), "threshold": str, "verdict": str}   # what a report has of one
+CLAIM: dict[str, Any] = {   # what a report has of one
+    "statement": str, "measured": (int, float, type(None)), "threshold": str, "verdict": str}
 FORMATS = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")   # of Figures
 
 

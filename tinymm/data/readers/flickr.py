@@ -151,7 +151,7 @@ def _column_rows(first, lines, reader: str, file: pathlib.Path, notes: list[str]
 
 def _split(text: str, bar: str, count: int) -> list[str]:
     """The cells of a line; the last one is all that is left, as a caption may contain the separator, and a quoted name, too."""
-    cells = []
+    cells: list[str] = []
     while len(cells) < count - 1 and bar in text:
         quoted = QUOTED.match(text) if bar == "," else None
         cell, _, text = (quoted[1], bar, text[quoted.end():]) if quoted else text.partition(bar)

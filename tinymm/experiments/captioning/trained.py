@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def load_captioner(run: str | os.PathLike) -> Captioning:
     except RecursionError:   # of the JSON reader
         raise ValueError(f"the checkpoint in {stage} does not load: its state.json has brackets within brackets without "
                          "end") from None
-    config = state.get("config") if isinstance(state, dict) else None
+    config: Any = state.get("config") if isinstance(state, dict) else None
     try:
         lecture = _lecture_of(config)
         vocabulary = Vocabulary.from_state_dict(config["vocabulary"])
