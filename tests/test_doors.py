@@ -392,9 +392,22 @@ def test_ctrl_c_twice(after, tmp_path):
 def test_only_a_program_is_watched(monkeypatch):
     from tinymm.backend import starting
 
-    for first, is_it in (("-m", True), ("/usr/bin/tinymm", True), ("tinymm.exe", True), ("/usr/bin/pytest", False), ("", False)):
+    for first, words, is_it in (("-m", ["-u", "-m", "tinymm", "doctor"], True), ("-m", ["-mtinymm"], True),
+                                ("-m", ["-m", "mine", "-m", "tinymm"], False), ("-m", ["-m"], False),
+                                ("/usr/bin/tinymm", ["/usr/bin/tinymm"], True), ("tinymm.exe", ["tinymm.exe"], True),
+                                ("/usr/bin/pytest", ["/usr/bin/pytest"], False), ("", [], False)):
         monkeypatch.setattr(sys, "argv", [first])
+        monkeypatch.setattr(sys, "orig_argv", ["python", *words])
         assert starting.is_program() is is_it
+
+
+def test_a_package_that_imports_this_one_keeps_its_ctrl_c(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("import tinymm\n")
+    (tmp_path / "mine" / "__main__.py").write_text("import signal; print(signal.getsignal(signal.SIGINT).__name__)\n")
+    root = str(pathlib.Path(__file__).parents[1])
+    process = start("-m", "mine", cwd=tmp_path, env={**os.environ, "PYTHONPATH": root})
+    assert process.communicate() == ("default_int_handler\n", "")
 
 
 def test_a_stream_that_fails_ends_nothing():

@@ -9,9 +9,15 @@ INTERRUPTED = 130   # exit code after Ctrl-C, as shells have it
 
 
 def is_program() -> bool:
-    """Whether this process is ``python -m tinymm`` or the script ``tinymm``, about to import the package."""
+    """Whether this process is ``python -m tinymm`` or the script ``tinymm``, about to import the package.
+
+    A program of somebody else's, also one started by ``python -m``, keeps its own Ctrl-C.
+    """
     first = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
-    return first == "-m" or first.removesuffix(".exe") == "tinymm"   # "-m" stands there until Python has found the module
+    if first == "-m":   # until Python has found the module, whose name stands on the command line after it
+        words = sys.orig_argv
+        return "-mtinymm" in words or "-m" in words and words[words.index("-m") + 1:][:1] == ["tinymm"]
+    return first.removesuffix(".exe") == "tinymm"
 
 
 def leave_quietly(number: int, frame) -> None:
