@@ -369,10 +369,11 @@ def test_ctrl_c_while_it_starts(after):
 @pytest.mark.parametrize("argv", [["gradcheck", "--all"], ["lecture", "0"], ["bench", "chain", "--alone"]], ids=str)
 def test_signals_end_every_command_in_one_line(argv, after, number, code, tmp_path):
     found, err = interrupted(after, argv, number, cwd=tmp_path)
+    assert "Traceback" not in err, err
     if found == -signal.SIGTERM:   # on a slow machine the program has not started yet
         assert not err
-    else:
-        assert found == code and "Traceback" not in err and "interrupted" in err.splitlines()[-1]
+    else:   # 130: in a callback from C, which ends at once
+        assert found in (code, INTERRUPTED) and "interrupted" in err.splitlines()[-1]
 
 
 @posix
@@ -386,7 +387,8 @@ def test_ctrl_c_twice(after, tmp_path):
         process.send_signal(signal.SIGINT)
         time.sleep(.02)
     _, err = process.communicate(timeout=60)
-    assert "Traceback" not in err and process.returncode in (INTERRUPTED, -signal.SIGINT)
+    assert "Traceback" not in err, err
+    assert process.returncode in (INTERRUPTED, -signal.SIGINT)
 
 
 def test_only_a_program_is_watched(monkeypatch):

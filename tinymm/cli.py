@@ -46,7 +46,19 @@ def main(argv: list[str] | None = None) -> int:
     if argv is not None:
         return _guarded(list(argv))
     prepare_streams()
-    terminated = False
+    terminated, presses = False, 0
+
+    def interrupt(number, frame) -> None:   # the second may fall into what the first one started, the third ends that, too
+        nonlocal presses
+        presses += 1
+        if presses > 2:
+            starting.leave_quietly(number, frame)
+        raise KeyboardInterrupt
+
+    def unraisable(found) -> None:          # an interrupt that a callback from C cannot hand on would be lost
+        if isinstance(found.exc_value, KeyboardInterrupt):
+            starting.leave_quietly(signal.SIGINT, None)
+        sys.__unraisablehook__(found)
 
     def terminate(number, frame) -> None:   # like Ctrl-C, after which a lecture writes a checkpoint
         nonlocal terminated
@@ -55,10 +67,11 @@ def main(argv: list[str] | None = None) -> int:
             raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
+    sys.unraisablehook = unraisable
     signal.signal(signal.SIGTERM, terminate)
     starting.watch()
     try:
-        code = _guarded(sys.argv[1:], signal.default_int_handler)
+        code = _guarded(sys.argv[1:], interrupt)
     finally:
         starting.watch()   # the command is over: Ctrl-C has nothing to interrupt but the exit
         flush()
@@ -82,6 +95,8 @@ def _guarded(argv: list[str], on_ctrl_c=None) -> int:
             raise stopped
         return code
     except KeyboardInterrupt:
+        if on_ctrl_c is not None:
+            starting.watch()
         say(f"{name}: interrupted")
         return INTERRUPTED
     except BrokenPipeError:   # head has seen enough
