@@ -111,7 +111,7 @@ WRONG = {   # (command, argument) -> values that are refused; () where there is 
     ("zero-shot", "template"): ["", "photo"], ("zero-shot", "ensemble"): [], ("zero-shot", "top"): [*NUMBERS, "0"],
     ("zero-shot", "json"): FILES,
     ("check", "number"): ["", "x", "99"], ("check", "file"): ["", "nowhere.py", "empty"], ("check", "only"): [],
-    ("check", "limit"): ["x"], ("check", "json"): [],
+    ("check", "limit"): ["x"], ("check", "json"): FILES,
     ("gradcheck", "all"): [], ("gradcheck", "op"): ["", "no_such_operation"], ("gradcheck", "seeds"): [*NUMBERS, "0", "-1"],
     ("gradcheck", "json"): FILES,
     ("bench", "works"): ["", "sorting"], ("bench", "rounds"): [*NUMBERS, "0", "-1"],

@@ -105,7 +105,8 @@ def _guarded(argv: list[str], on_ctrl_c=None) -> int:
     except EXPECTED as error:
         if os.environ.get("TINYMM_TRACEBACK"):
             raise
-        say(f"{name}: {reason(error)}")
+        what = reason(error)
+        say(what if what.startswith(f"{name}: ") else f"{name}: {what}")
     except Exception as error:
         if os.environ.get("TINYMM_TRACEBACK"):
             raise

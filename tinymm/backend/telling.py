@@ -19,5 +19,6 @@ def at_terminal() -> bool:
 def tell(text: str) -> None:
     """Print one line on the standard error stream; where that cannot be, go on without."""
     if can_tell():
-        with contextlib.suppress(OSError, ValueError):   # a broken pipe, a full disk, a character it does not have
-            print(text, file=sys.stderr, flush=True)
+        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        with contextlib.suppress(OSError, ValueError):   # a broken pipe, a full disk
+            print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ import warnings
 from typing import NoReturn, TextIO, cast
 
 from ..backend.files import target_of
+from ..backend.telling import tell
 
 REFUSED = 2             # exit code where there is nothing to do but put the input right
 CONTROLS = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160))} | {9: "\\t", 10: "\\n", 13: "\\r"}
@@ -32,11 +33,7 @@ def one_line(text: str) -> str:
 
 def say(text: str) -> None:
     """One line on the standard error, if there is one."""
-    stream = sys.stderr
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    with contextlib.suppress(OSError, ValueError, AttributeError):   # closed, full, or not there
-        stream.write(one_line(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        stream.flush()
+    tell(one_line(text))
 
 
 class Forgiving:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 
-from ..backend.files import replacing
+from ..backend.files import write_json
+from ..commands.terminal import output_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="the student's .py or .ipynb file; it is executed, in a process of its own")
     parser.add_argument("--only", metavar="NAME", help="check this task or function alone")
     parser.add_argument("--limit", type=float, metavar="SECONDS", help="stop a function after this time (default 10; 0: never)")
-    parser.add_argument("--json", metavar="FILE", help="also write the report here")
+    parser.add_argument("--json", metavar="FILE", type=output_file, help="also write the report here")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,37 +23,11 @@ def run(args: argparse.Namespace) -> int:
     from .apart import check_apart
     from .report import LIMIT
 
-    try:
-        if args.json is not None:
-            writable(args.json)
-        report = check_apart(args.number, args.file, args.only, LIMIT if args.limit is None else args.limit)
-    except BrokenPipeError:   # nobody reads what is printed: no fault of the file's
-        raise
-    except (ValueError, OSError) as error:
-        print(error if str(error).startswith("check: ") else f"check: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ncheck: interrupted", file=sys.stderr)
-        return 130
+    report = check_apart(args.number, args.file, args.only, LIMIT if args.limit is None else args.limit)
     print(shown(repr(report)))
     if args.json:
-        try:
-            with replacing(args.json) as temporary:
-                temporary.write_text(json.dumps(report.as_dict(), indent=1), encoding="utf-8")
-        except OSError as error:
-            print(f"check: the report could not be written to {args.json}: {error}", file=sys.stderr)
-            return 2
+        write_json(args.json, report.as_dict())
     return 0 if report.ok else 1
-
-
-def writable(path: str) -> None:
-    """Refuse a place where no report can be written, before a long check rather than after it."""
-    if not path:
-        raise ValueError("check: --json wants the name of a file")
-    if os.path.isdir(path):
-        raise OSError(f"check: --json {path} is a folder; give the name of a file")
-    if not os.path.isdir(os.path.dirname(path) or "."):
-        raise OSError(f"check: --json {path}: there is no folder {os.path.dirname(path)}")
 
 
 def shown(text: str) -> str:
