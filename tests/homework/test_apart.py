@@ -195,7 +195,7 @@ def test_a_function_that_replaces_numpy_is_not_right(command):
     (["04", "a" * 5000], "cannot be read"),
     (["04", "x\0.py"], "is no name of a file"), (["04", __file__, "--limit", "nan"], "a limit of nan s must be between 0"),
     (["04", __file__, "--limit", "-1"], "must be between"), (["04", __file__, "--limit", "inf"], "must be between"),
-    (["04", __file__, "--json", "nowhere/r.json"], "'nowhere'"), (["04", __file__, "--json", "."], "folder"),
+    (["04", __file__, "--json", "nowhere/r.json"], "there is no folder"), (["04", __file__, "--json", "."], "folder"),
     (["04", __file__, "--json", ""], "--json"), (["77", __file__], "there is no exercise '77'"),
     (["04", __file__, "--only", "x"], "no task or function 'x'")])
 def test_one_line_where_nothing_can_be_checked(arguments, says, capsys):
