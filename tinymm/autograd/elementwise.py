@@ -264,16 +264,20 @@ sigmoid = unary("sigmoid", large.sigmoid, lambda g, x, y:
                 edges="x = -1000: y = 0, dy/dx = 0; x = 1000: y = 1, dy/dx = 0")
 
 
-def _share(g, a, y):
-    """g e^(a-y), the share of a in y = logaddexp(a, b); 1 for an a so large that y = a, 0 where y = -inf."""
-    same, nothing = a == y, y == -np.inf
-    return g * np.where(nothing, 0, np.exp(np.where(same, 0, a) - np.where(same | nothing, 0, y)))
+def _share(g, a, b):
+    """g / (1 + e^(b-a)), the share of a in logaddexp(a, b); 1/2 where both are inf, 0 where both are -inf."""
+    stuck = (raw(a) == raw(b)) & np.isinf(raw(a))   # their difference is NaN
+    with np.errstate(invalid="ignore"):
+        d = np.where(stuck, 0, a - b)
+    share = large.sigmoid(d) if type(d) is _ndarray else sigmoid(d)
+    return g * np.where(stuck & (raw(a) < 0), 0, share)
 
 
-logaddexp = binary("logaddexp", np.logaddexp, lambda g, a, b, y: _share(g, a, y), lambda g, a, b, y: _share(g, b, y),
-                   "ay|by", "Logarithm of a sum of exponentials, without overflow: log(e ** a + e ** b)",
-                   ("g * e ** (a - y)", "g * e ** (b - y)"),
+logaddexp = binary("logaddexp", np.logaddexp, lambda g, a, b, y: _share(g, a, b), lambda g, a, b, y: _share(g, b, a),
+                   "ab|ab", "Logarithm of a sum of exponentials, without overflow: log(e ** a + e ** b)",
+                   ("g / (1 + e ** (b - a))", "g / (1 + e ** (a - b))"),
                    edges="a = inf, b = 0: y = inf, dy/da = 1, dy/db = 0; "
+                         "a = inf, b = inf: y = inf, dy/da = 0.5, dy/db = 0.5; "
                          "a = -inf, b = -inf: y = -inf, dy/da = 0, dy/db = 0", integers=False)
 
 # ---------------------------------------------------------------------- choices

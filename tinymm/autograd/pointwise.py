@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..backend.arrays import Array, as_array, is_array
+from ..backend.sums import total
 from . import docstrings
 from .casting import cast
 from .docstrings import publish
@@ -50,7 +51,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
         extra = g.ndim - len(shape)
         axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)
         if axes:
-            g = np.sum(g, axis=axes, keepdims=True)
+            g = total(g, axes, keepdims=True)
         if g.shape != shape:
             g = g.reshape(shape) if g.size != 0 or 0 in shape else g
         if g.shape != shape:   # a formula that did not mention the other, larger argument

@@ -10,12 +10,14 @@ import numbers
 
 import numpy as np
 
+from ..backend import sums
 from ..backend.arrays import as_array, xp_of
 from .axes import axes, numpy_names
 from .casting import cast
 from .function import Primitive
 from .integers import once
 from .kinds import DType, Dims
+from .pointwise import raw
 from .tensor import Tensor, get_default_dtype, int64, wrap
 
 
@@ -62,6 +64,13 @@ def floats_only(name: str, input: Tensor, dtype: DType = None) -> Tensor:
     return input
 
 
+def _in_float32(operation: type[Primitive], input: Tensor, **options) -> Tensor:
+    """A reduction of float16 in float32, which holds squares above 65,504 and counts as large; of other dtypes in their own."""
+    if input.dtype != np.float16:
+        return operation.apply(input, **options)
+    return cast(operation.apply(cast(input, np.dtype(np.float32)), **options), input.dtype)
+
+
 # ---------------------------------------------------------------------- sum and mean
 
 class Sum(Primitive):
@@ -71,7 +80,7 @@ class Sum(Primitive):
 
     def forward(self, x, over, keepdim):
         self.shape, self.over, self.keepdim = x.shape, over, keepdim
-        return as_array(x.sum(axis=over, keepdims=keepdim))
+        return as_array(sums.total(x, over, keepdim))
 
     def backward(self, g):
         return spread(g, self.shape, self.over, self.keepdim)
@@ -134,7 +143,7 @@ def mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype
         ValueError: an axis named twice.
     """
     input = floats_only("mean", input, dtype)
-    return Mean.apply(input, over=reduced("mean", dim, input.ndim), keepdim=keepdim)
+    return _in_float32(Mean, input, over=reduced("mean", dim, input.ndim), keepdim=keepdim)
 
 
 @numpy_names
@@ -169,14 +178,14 @@ class Var(Primitive):
         self.shape, self.over, self.keepdim = x.shape, over, keepdim
         n = count(x.shape, over)
         self.divisor = n - correction if n > correction else float("nan") if n == correction else 0.0
-        deviation = x - x.sum(axis=over, keepdims=True) / n
+        deviation = x - sums.total(x, over, keepdims=True) / n
         deviation *= deviation
-        total = deviation.sum(axis=over, keepdims=keepdim)
+        total = sums.total(deviation, over, keepdim)
         return as_array(total / self.divisor if self.divisor else total * np.inf)
 
     def backward(self, g, x):
         slope = g * (2 / self.divisor if self.divisor else np.inf)
-        return spread(slope, self.shape, self.over, self.keepdim) * (x - np.mean(x, axis=self.over, keepdims=True))
+        return spread(slope, self.shape, self.over, self.keepdim) * (x - sums.mean(x, self.over, keepdims=True))
 
 
 class Std(Var):
@@ -242,7 +251,7 @@ def _spread_of(cls, input, dim, unbiased, keepdim, correction):
         dim, unbiased = None, dim
     correction = correction if unbiased is None else int(unbiased)
     input = floats_only(cls.name, input)
-    return cls.apply(input, over=reduced(cls.name, dim, input.ndim), keepdim=keepdim, correction=correction)
+    return _in_float32(cls, input, over=reduced(cls.name, dim, input.ndim), keepdim=keepdim, correction=correction)
 
 
 @numpy_names
@@ -301,8 +310,8 @@ class Extremum(Primitive):
         x, y = (v._data if isinstance(v, Tensor) else v for v in (x, y))
         y = spread(y, self.shape, self.over, self.keepdim)
         hit = (x == y) | (np.isnan(x) & np.isnan(y))
-        ties = np.maximum(hit.sum(axis=self.over, keepdims=True), 1).astype(x.dtype)
-        return spread(g, self.shape, self.over, self.keepdim) * (hit / ties)
+        ties = np.maximum(hit.sum(axis=self.over, keepdims=True), 1)   # more of them than float16 can count
+        return spread(g, self.shape, self.over, self.keepdim) * (hit / ties).astype(x.dtype)
 
 
 class Amax(Extremum):
@@ -366,11 +375,10 @@ def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
 # ---------------------------------------------------------------------- logsumexp and norms
 
 class LogSumExp(Primitive):
-    """y = log sum e^x, computed as m + log sum e^(x - m) with m = max x;  dL/dx = g e^(x - y)."""
+    """y = log sum e^x, computed as m + log sum e^(x - m) with m = max x;  dL/dx = g softmax(x)."""
 
     name = "logsumexp"
     keep = (0,)
-    keep_output = True
 
     def forward(self, x, over, keepdim):
         self.shape, self.over, self.keepdim = x.shape, over, keepdim
@@ -378,15 +386,17 @@ class LogSumExp(Primitive):
         if x.size:
             m = np.max(x, axis=over, keepdims=True)
             m = np.where(np.isfinite(m), m, 0).astype(x.dtype)
-        total = np.exp(x - m).sum(axis=over, keepdims=True)
+        total = sums.total(np.exp(x - m), over, keepdims=True)
         with np.errstate(divide="ignore"):   # no element above -inf: log 0
             y = np.log(total) + m
         return y if keepdim else y.reshape(tuple(n for i, n in enumerate(x.shape) if i not in over))
 
-    def backward(self, g, x, y):
-        y = np.where(y == -np.inf, 0, y)     # then every e^x is 0, and so is its share
-        return spread(g, self.shape, self.over, self.keepdim) * \
-            np.exp(x - spread(y, self.shape, self.over, self.keepdim))
+    def backward(self, g, x):
+        m = raw(x).max(axis=self.over, keepdims=True)   # y itself has too few digits from 1e5 on
+        e = np.exp(x - np.where(m == -np.inf, 0, m).astype(m.dtype))
+        total = sums.total(e, self.over, keepdims=True)
+        g = spread(g, self.shape, self.over, self.keepdim)
+        return g * (e / np.where(total == 0, 1, total))   # 0: every e^x is 0, and so is its share
 
 
 @numpy_names
@@ -408,7 +418,7 @@ def logsumexp(input: Tensor, dim: Dims | None, keepdim: bool = False) -> Tensor:
     """
     if input.dtype.kind != "f":
         input = cast(input, get_default_dtype())
-    return LogSumExp.apply(input, over=reduced("logsumexp", dim, input.ndim), keepdim=keepdim)
+    return _in_float32(LogSumExp, input, over=reduced("logsumexp", dim, input.ndim), keepdim=keepdim)
 
 
 class Norm(Primitive):
@@ -421,9 +431,9 @@ class Norm(Primitive):
     def forward(self, x, p, over, keepdim):
         self.p, self.shape, self.over, self.keepdim = p, x.shape, over, keepdim
         if p == 2:
-            return as_array(np.sqrt((x * x).sum(axis=over, keepdims=keepdim)))
+            return as_array(np.sqrt(sums.total(x * x, over, keepdim)))
         powers = (x != 0).astype(x.dtype) if p == 0 else np.abs(x) ** p
-        total = powers.sum(axis=over, keepdims=keepdim)
+        total = sums.total(powers, over, keepdim)
         return as_array(total if p in (0, 1) else total ** (1 / p))
 
     def backward(self, g, x, y):
@@ -469,7 +479,7 @@ def norm(input: Tensor, p: float | str = "fro", dim: Dims | None = None, keepdim
     over, p = reduced("norm", dim, input.ndim), float(p)
     if p in (math.inf, -math.inf):
         return (amax if p > 0 else amin)(abs(input), over, keepdim)
-    return Norm.apply(input, p=p, over=over, keepdim=keepdim)
+    return _in_float32(Norm, input, p=p, over=over, keepdim=keepdim)
 
 
 # ---------------------------------------------------------------------- truth

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend.arrays import as_array, xp_of
+from ..backend.sums import running
 from .axes import axis, numpy_names
 from .casting import cast
 from .choice import where
@@ -82,10 +83,11 @@ class CumSum(Primitive):
 
     def forward(self, x, dim):
         self.dim = dim
-        return np.cumsum(x, axis=dim)
+        return running(x, dim)
 
     def backward(self, g):
-        return np.flip(np.cumsum(np.flip(g, self.dim), axis=self.dim), self.dim)
+        back = np.flip(g, self.dim)
+        return np.flip(np.cumsum(back, axis=self.dim) if isinstance(g, Tensor) else running(back, self.dim), self.dim)
 
 
 def _along(name, operation, input, dim, dtype):
