@@ -86,3 +86,38 @@ def test_the_helpers():
         per_axis("f", "n", (0, -1), 2, 0)
     with pytest.raises(TypeError, match="f: n=None must be an integer, not NoneType"):
         per_axis("f", "n", None, 1)
+
+
+@pytest.mark.parametrize("huge", [2**63 - 1, 2**62, 2**49])
+def test_sizes_beyond_any_axis_are_refused_before_they_wrap_around(huge):
+    """NumPy's arange(2**63 - 1) is empty, and what counts with it would be, too."""
+    image = tinymm.ones(1, 1, 4, 4)
+    for operation, call in {"randperm": tinymm.randperm, "one_hot": lambda n: F.one_hot(labels, n), "eye": tinymm.eye,
+                            "zeros": tinymm.zeros, "adaptive_max_pool2d": lambda n: F.adaptive_max_pool2d(image, (n, 2)),
+                            "max_pool2d": lambda n: F.max_pool2d(image, 2, n)}.items():
+        with pytest.raises(ValueError, match=f"^{operation}: .*={huge} is larger than any axis can be"):
+            call(huge)
+    for end in (huge, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="^arange: .*more than an axis holds"):
+            tinymm.arange(end)
+
+
+def test_integers_beyond_64_bits_are_refused():
+    for operation, call in {"roll": lambda n: F.roll(x, n, 0), "diagonal": x.diagonal, "triu": x.triu, "sum": x.sum}.items():
+        with pytest.raises(ValueError, match=f"^{operation}: .*={2**63} is no integer of 64 bits"):
+            call(2**63)
+
+
+@pytest.mark.parametrize("offset", [-2**63, -2**40, -2**31, -4, 5, 2**31 - 1, 2**31, 2**63 - 1])
+def test_a_diagonal_beyond_the_matrix_is_empty(offset):
+    """NumPy computes with 32 bits there, and reads outside of the array."""
+    matrix = Tensor(np.arange(12.0).reshape(3, 4), requires_grad=True)
+    for call in (matrix.diagonal, lambda k: F.diag(matrix, k)):
+        taken = call(offset)
+        assert taken.shape == (0,)
+        (g,) = tinymm.grad(taken.sum(), matrix)
+        assert g.tolist() == [[0.0] * 4] * 3
+    below, above = matrix.tril(offset), matrix.triu(offset)
+    kept, lost = (below, above) if offset > 0 else (above, below)
+    np.testing.assert_array_equal(kept.detach().numpy(), matrix.detach().numpy())
+    assert not lost.detach().numpy().any()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.arrays import Array, is_array, to_device, xp_of
-from .integers import integer, sizes
+from .integers import LARGEST, integer, sizes
 from .kinds import DType, Number, Shape
 from .tensor import Tensor, array_from, get_default_dtype
 
@@ -300,8 +300,10 @@ def arange(start: float | None = None, end: float | None = None, step: float = 1
         raise ValueError(f"arange: from start={first} a step of {step} never reaches end={stop}; change its sign")
     if dtype is None:
         dtype = np.int64 if isinstance(first + stop + step, int) else get_default_dtype()
-    n = math.ceil((stop - first) / step)
-    return finish(first + step * np.arange(n), dtype, device, requires_grad)
+    length = (stop - first) / step
+    if not length <= LARGEST:   # NaN, too
+        raise ValueError(f"arange: from start={first} to end={stop} by step={step} are {length} numbers, more than an axis holds")
+    return finish(first + step * np.arange(math.ceil(length)), dtype, device, requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: DType = None, device: str | None = None,

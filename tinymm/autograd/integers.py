@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import operator
 
+LARGEST = 1 << 48   # of sizes and counts: far above what an axis can have, far below what overflows in a sum or wraps around
+
 
 def integer(operation: str, argument: str, value, least: int | None = None) -> int:
     """``value`` as an int: a Python or NumPy integer, or an array or Tensor that holds one integer.
 
     Raises:
         TypeError: a bool, a float or something else; the message names the operation and the argument.
-        ValueError: less than ``least``.
+        ValueError: less than ``least``; more than an axis can have where there is a ``least``, else more than 64 bits.
     """
     if type(value) is not int:
         value = _index(operation, argument, value)
     if least is not None and value < least:
         raise ValueError(f"{operation}: {argument}={value} must be "
                          + ("a positive integer" if least == 1 else f"an integer not less than {least}"))
+    if not -LARGEST <= value <= LARGEST and (least is not None or not -1 << 63 <= value < 1 << 63):
+        raise ValueError(f"{operation}: {argument}={value} is " + ("larger than any axis can be" if least is not None else
+                                                                   "no integer of 64 bits"))
     return value
 
 
@@ -45,7 +50,7 @@ def listed(value) -> tuple:
 def integers(operation: str, argument: str, values: tuple, least: int | None = None) -> tuple[int, ...]:
     """Each of ``values`` as ``integer`` has it."""
     for v in values:
-        if type(v) is not int or least is not None and v < least:
+        if type(v) is not int or least is not None and v < least or not -LARGEST <= v <= LARGEST:
             return tuple([integer(operation, f"{argument}[{i}]" if len(values) > 1 else argument, v, least)
                           for i, v in enumerate(values)])
     return values

@@ -26,6 +26,7 @@ class Diagonal(Primitive):
     view = True
 
     def forward(self, x, offset, d0, d1):
+        offset = max(-x.shape[d0], min(offset, x.shape[d1]))   # beyond is nothing, too, but NumPy reads there
         self.shape, self.place = x.shape, (offset, d0, d1)
         y = x.diagonal(offset, d0, d1)
         if isinstance(y, np.ndarray) and x.flags.writeable:
@@ -166,7 +167,8 @@ class Triu(Primitive):
 def _triangle(operation, input: Tensor, diagonal: int) -> Tensor:
     if input.ndim < 2:
         raise ValueError(f"{operation.name}: shape {input.shape}; a triangle needs at least two axes")
-    return operation.apply(input, k=integer(operation.name, "diagonal", diagonal))
+    diagonal = integer(operation.name, "diagonal", diagonal)
+    return operation.apply(input, k=max(-input.shape[-2], min(diagonal, input.shape[-1])))
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
