@@ -266,11 +266,12 @@ sigmoid = unary("sigmoid", large.sigmoid, lambda g, x, y:
 
 def _share(g, a, b):
     """g / (1 + e^(b-a)), the share of a in logaddexp(a, b); 1/2 where both are inf, 0 where both are -inf."""
-    stuck = (raw(a) == raw(b)) & np.isinf(raw(a))   # their difference is NaN
     with np.errstate(invalid="ignore"):
-        d = np.where(stuck, 0, a - b)
-    share = large.sigmoid(d) if type(d) is _ndarray else sigmoid(d)
-    return g * np.where(stuck & (raw(a) < 0), 0, share)
+        d = a - b
+    stuck = (a == b) & np.isnan(d)   # inf - inf
+    d = np.where(stuck, 0, d)
+    share = sigmoid(d) if isinstance(d, Tensor) else large.sigmoid(d)
+    return g * np.where(stuck & (a < 0), 0, share)
 
 
 logaddexp = binary("logaddexp", np.logaddexp, lambda g, a, b, y: _share(g, a, b), lambda g, a, b, y: _share(g, b, a),

@@ -392,6 +392,8 @@ class LogSumExp(Primitive):
         return y if keepdim else y.reshape(tuple(n for i, n in enumerate(x.shape) if i not in over))
 
     def backward(self, g, x):
+        if 0 in self.shape:
+            return x * 0
         m = raw(x).max(axis=self.over, keepdims=True)   # y itself has too few digits from 1e5 on
         e = np.exp(x - np.where(m == -np.inf, 0, m).astype(m.dtype))
         total = sums.total(e, self.over, keepdims=True)

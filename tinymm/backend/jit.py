@@ -21,6 +21,7 @@ import numpy as np
 from .arrays import Array, rung_of
 from .kernel_cache import KernelCache, hash_of, sources_of
 from .settings import MODES, mode_wanted
+from .sums import BLOCK
 from .telling import at_terminal, tell
 from .threads import get_num_threads, launch_numba_threads
 
@@ -161,7 +162,12 @@ def ready(array: np.ndarray) -> np.ndarray:
 
 
 def chunks(rows: int, work: int) -> int:
-    """In how many pieces to cut ``rows`` so that each thread sums into a buffer of its own."""
+    """In how many pieces to cut ``rows`` so that each thread sums into buffers of its own, and none adds more than BLOCK."""
+    return max(shares(rows, work), -(-rows // BLOCK))
+
+
+def shares(rows: int, work: int) -> int:
+    """Into how many shares, one a thread, ``rows`` can be cut."""
     if rows == 0:
         return 1
     parallel = work >= PARALLEL_WORK if _force_parallel is None else _force_parallel

@@ -214,7 +214,7 @@ def _user_cache() -> str:
 @functools.cache
 def sources_of(files: frozenset[str]) -> str | None:
     """A hash of source files and of the tools that compile them; None where one cannot be read, as a notebook's cell."""
-    tools = [pathlib.Path(__file__).with_name(name) for name in ("jit.py", "kernel_cache.py", "vmath.py", "simd.py")]
+    tools = [pathlib.Path(__file__).with_name(name) for name in ("jit.py", "kernel_cache.py", "sums.py", "vmath.py", "simd.py")]
     try:
         return hash_of([*tools, *map(pathlib.Path, sorted(files))])
     except OSError:

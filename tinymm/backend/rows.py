@@ -1,7 +1,7 @@
 """Adding rows to the rows of a table at given places, where a place may come up many times.
 
 This is the gradient of picking rows (an embedding, ``x[index]``). Every rung adds the rows of one place in the order in
-which they come, so the result does not depend on the number of threads.
+which they come, in blocks (see sums.py), so the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import numpy as np
 
 from .arrays import xp_of
 from .cuda import CudaKernel
-from .jit import chunks, kernel, prange, ready, rung
+from .jit import kernel, prange, ready, rung, shares
+from .sums import BLOCK
 
 
 def add_rows(out, index, rows, on: str | None = None) -> None:
@@ -26,30 +27,75 @@ def add_rows(out, index, rows, on: str | None = None) -> None:
     if rows.size == 0:
         return
     if on == "numba":
-        parts = chunks(rows.shape[1] // 16, rows.size)   # a thread takes columns: no two of them meet in a row
-        _add_rows(ready(rows), ready(index), out, parts, work=rows.size)
+        _add_in_blocks(out, ready(index), ready(rows))
     elif on == "cuda":
         _add_rows_cuda(out, index, rows)
     elif not isinstance(rows, np.ndarray):
         xp_of(rows).add.at(out, index, rows)
-    elif rows.shape[1] == 1:
+    elif rows.dtype == np.float16:
+        wide = np.zeros(out.shape, np.float32)
+        add_rows(wide, index, rows.astype(np.float32), on)
+        out[...] = wide
+    elif rows.shape[1] == 1:   # it adds in float64
         out[:, 0] = np.bincount(index, weights=rows[:, 0], minlength=len(out))
     else:
         order = np.argsort(index, kind="stable")
         places = index[order]
-        starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
-        out[places[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+        first = np.concatenate(([True], places[1:] != places[:-1]))   # of its place, among the sorted ones
+        at = np.arange(len(places))
+        rank = at - np.maximum.accumulate(np.where(first, at, 0))
+        starts = np.flatnonzero(rank % BLOCK == 0)
+        sums = np.add.reduceat(rows[order], starts, axis=0)
+        if rank.max() < BLOCK:
+            out[places[starts]] = sums
+        else:
+            add_rows(out, places[starts], sums, on)
+
+
+def _add_in_blocks(out, index, rows) -> None:
+    """The first BLOCK rows of a place go to ``out``, each further BLOCK to a row of its own, and those to ``out`` at last."""
+    parts = shares(rows.shape[1] // 16, rows.size)   # a thread takes columns: no two of them meet in a row
+    owners, target = np.empty(index.size // BLOCK + 1, np.int64), index
+    more = 0
+    if index.size > BLOCK:
+        target = np.empty(index.size, np.int64)
+        more = _targets(index, np.zeros((2, len(out)), np.int64), target, owners)
+    extra = np.zeros((more, rows.shape[1]), rows.dtype)
+    _add_rows(rows, target, out, extra, parts, work=rows.size)
+    if more:
+        _add_in_blocks(out, owners[:more], extra)
+
+
+@kernel
+def _targets(index, seen, target, owners):
+    """Where each row goes: to its place in ``out``, or beyond it to extra row k, which belongs to place owners[k]."""
+    places, more = seen.shape[1], 0
+    for i in range(index.shape[0]):
+        v = index[i]
+        if seen[0, v] == BLOCK:
+            seen[0, v] = 0
+            owners[more] = v
+            more += 1
+            seen[1, v] = more
+        seen[0, v] += 1
+        target[i] = places + seen[1, v] - 1 if seen[1, v] else v
+    return more
 
 
 @kernel(parallel=True)
-def _add_rows(rows, index, out, parts):
+def _add_rows(rows, target, out, extra, parts):
     count, width = rows.shape
+    places = out.shape[0]
     for p in prange(parts):
         first, last = width * p // parts, width * (p + 1) // parts
         for i in range(count):
-            v = index[i]
-            for j in range(first, last):
-                out[v, j] += rows[i, j]
+            v = target[i]
+            if v < places:
+                for j in range(first, last):
+                    out[v, j] += rows[i, j]
+            else:
+                for j in range(first, last):
+                    extra[v - places, j] += rows[i, j]
 
 
 def _add_rows_cuda(out, index, rows) -> None:

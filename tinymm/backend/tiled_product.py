@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import simd
-from .jit import chunks, kernel, prange
+from .jit import kernel, prange, shares
 from .simd import ROWS, tile, tile_add, tile_outer_rows, tile_store, tile_width
 
 TERMS = 128   # products summed in registers: so much of a panel stays in the L1 cache, and rounding errors grow slowly
@@ -54,7 +54,7 @@ def product_of_transposed(a, right, columns: int):
 
 def parts(rows: int, work: int) -> int:
     """Into how many parts, one a thread, ``rows`` can be cut so that each has at least ROWS."""
-    return chunks(max(rows // ROWS, 1), work)
+    return shares(max(rows // ROWS, 1), work)
 
 
 @kernel

@@ -8,6 +8,9 @@ cuda           ``forward_cuda`` / ``backward_cuda``: CUDA kernels on CuPy arrays
 =============  ====================================================================================
 
 A rung that a class does not write falls back to ``numpy``. The backward runs on the rung of its forward.
+
+float16 is computed in float32, but for CUDA kernels, and rounded once at the end: its squares, sums and counts would
+overflow at 65,504.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from typing import Any
 import numpy as np
 
 from ..autograd.function import Function
-from ..backend.arrays import is_array
+from ..backend.arrays import as_array, is_array
 from ..backend.jit import ready, rung
+
+HALF = np.dtype(np.float16)
 
 
 class Fused(Function):
@@ -28,9 +33,17 @@ class Fused(Function):
     rung all floating-point arrays arrive C-contiguous and writeable, gradients too.
     """
 
-    rung: str   # the one that its forward took
+    rung: str            # the one that its forward took
+    narrow: bool = False   # whether float16 came and goes
 
     def forward(self, *args: Any, **options: Any) -> Any:
+        arrays = [a for a in args if is_array(a)]
+        if HALF in [a.dtype for a in arrays] and rung(arrays[0]) != "cuda":
+            self.narrow = True
+            return narrowed(self._forward(*widened(args), **options))
+        return self._forward(*args, **options)
+
+    def _forward(self, *args: Any, **options: Any) -> Any:
         arrays = [a for a in args if is_array(a)]
         self.rung = rung(arrays[0])
         if self.rung == "numba":
@@ -43,6 +56,11 @@ class Fused(Function):
         return getattr(self, "forward_" + self.rung)(*args, **options)
 
     def backward(self, *grads: Any) -> Any:
+        if self.narrow:
+            return narrowed(self._backward(*widened(grads)))
+        return self._backward(*grads)
+
+    def _backward(self, *grads: Any) -> Any:
         if self.rung == "numba":
             grads = tuple([ready(g) for g in grads])
         return getattr(self, "backward_" + self.rung)(*grads)
@@ -52,6 +70,21 @@ class Fused(Function):
 
     def backward_numpy(self, *grads: Any, **none: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.backward_numpy is not written")
+
+
+def widened(arrays: tuple) -> list:
+    """float16 arrays as float32, anything else as it is."""
+    return [a.astype(np.float32) if is_array(a) and a.dtype == HALF else a for a in arrays]
+
+
+def narrowed(result: Any) -> Any:
+    """The float32 arrays of a result as float16."""
+    if isinstance(result, tuple):
+        return tuple([narrowed(part) for part in result])
+    if getattr(result, "dtype", None) != np.float32:
+        return result
+    with np.errstate(over="ignore"):
+        return as_array(result).astype(HALF)
 
 
 def rungs_of(cls: type[Fused]) -> list[str]:

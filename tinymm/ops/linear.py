@@ -17,6 +17,7 @@ from ..autograd.shape import transpose
 from ..autograd.tensor import Tensor
 from ..backend.arrays import xp_of
 from ..backend.jit import chunks, kernel, prange
+from ..backend.sums import total
 from .checks import floating, one_device, same_dtype
 from .fused import Fused
 
@@ -50,7 +51,7 @@ class Linear(Fused):
 
     def backward_numpy(self, g):
         dx, dw = self._products(g)
-        return dx, dw, _merged(g).sum(0) if self.needs[2] else None
+        return dx, dw, total(_merged(g), 0) if self.needs[2] else None
 
     def _products(self, g):
         dx = dw = None
@@ -77,7 +78,7 @@ class Linear(Fused):
             g2 = _merged(g)
             parts = np.zeros((chunks(g2.shape[0], g2.size), g2.shape[1]), g.dtype)
             _sum_rows(g2, parts, work=g2.size)
-            db = parts.sum(0)
+            db = total(parts, 0)
         return dx, dw, db
 
 

@@ -15,9 +15,10 @@ from ..autograd.tensor import Tensor
 from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange
+from ..backend.sums import BLOCK as ROWS, SPAN, total
 from ..backend.vmath import exp, log
 from .fused import Fused
-from .softmax import (BLOCK, along_rows, block_max, largest, launch_rows, row_max, softmax_arguments, softmax_samples,
+from .softmax import (BLOCK, along_rows, block_max, largest, launch_rows, pour, row_max, softmax_arguments, softmax_samples,
                       span)
 
 
@@ -39,11 +40,11 @@ class LogSoftmax(Fused):
         self.over = (dim,) if x.ndim else ()
         with np.errstate(invalid="ignore", divide="ignore"):   # -inf - -inf: a NaN is the answer
             centred = x - largest(x, self.over)
-            self.y = centred - np.log(np.exp(centred).sum(axis=self.over, keepdims=True))
+            self.y = centred - np.log(total(np.exp(centred), self.over, keepdims=True))
         return self.y
 
     def backward_numpy(self, g):
-        return g - np.exp(self.y) * g.sum(axis=self.over, keepdims=True)
+        return g - np.exp(self.y) * total(g, self.over, keepdims=True)
 
     # ------------------------------------------------------------------ rung 3: Numba
 
@@ -73,22 +74,31 @@ class LogSoftmax(Fused):
 @kernel(reassociate=True)
 def sum_exp(row, best):
     """The sum of e^(x - best) over a row."""
-    total = row.dtype.type(0)
-    for i in range(row.shape[0]):
-        total += exp(row[i] - best)
-    return total
+    total = 0.0
+    for start in range(0, row.shape[0], SPAN):
+        part, xs = row.dtype.type(0), row[start:start + SPAN]
+        for i in range(xs.shape[0]):
+            part += exp(xs[i] - best)
+        total += part
+    return row.dtype.type(total)
 
 
 @kernel
 def block_sum_exp(x, o, start, best, total):
     """The sums of e^(x - best) over the columns of x[o] (width, inner) from ``start``."""
     columns = best.shape[0]
+    wide = np.zeros(columns)
     for j in range(columns):
-        total[j] = x.dtype.type(0)
+        total[j] = 0
     for c in range(x.shape[1]):
         xs = x[o, c, start:start + columns]
         for j in range(columns):
             total[j] += exp(xs[j] - best[j])
+        if c % ROWS == ROWS - 1:
+            pour(total, wide)
+    pour(total, wide)
+    for j in range(columns):
+        total[j] = wide[j]
 
 
 @kernel(parallel=True)
@@ -105,11 +115,15 @@ def _forward_rows(x, y):   # without reassociate: (x - m) - log must not become 
 def _backward_rows(g, y, dx):
     rows, width = y.shape
     for n in prange(rows):
-        total = y.dtype.type(0)
+        total = 0.0
+        for start in range(0, width, SPAN):
+            part, gs = y.dtype.type(0), g[n, start:start + SPAN]
+            for i in range(gs.shape[0]):
+                part += gs[i]
+            total += part
+        rounded = y.dtype.type(total)
         for i in range(width):
-            total += g[n, i]
-        for i in range(width):
-            dx[n, i] = g[n, i] - exp(y[n, i]) * total
+            dx[n, i] = g[n, i] - exp(y[n, i]) * rounded
 
 
 @kernel(parallel=True)
@@ -137,11 +151,16 @@ def _backward_blocks(g, y, dx):
     for task in prange(outer * blocks):
         o, start = task // blocks, task % blocks * BLOCK
         columns = min(BLOCK, inner - start)
-        total = np.zeros(columns, y.dtype)
+        total, wide = np.zeros(columns, y.dtype), np.zeros(columns)
         for c in range(width):
             gs = g[o, c, start:start + columns]
             for j in range(columns):
                 total[j] += gs[j]
+            if c % ROWS == ROWS - 1:
+                pour(total, wide)
+        pour(total, wide)
+        for j in range(columns):
+            total[j] = wide[j]
         for c in range(width):
             gs, ys, ds = g[o, c, start:start + columns], y[o, c, start:start + columns], dx[o, c, start:start + columns]
             for j in range(columns):

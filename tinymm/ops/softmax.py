@@ -22,6 +22,7 @@ from ..autograd.tensor import Tensor, wrap
 from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange
+from ..backend.sums import BLOCK as ROWS, SPAN, total
 from ..backend.vmath import exp as vexp
 from .checks import floating
 from .fused import Fused
@@ -49,11 +50,11 @@ class Softmax(Fused):
         self.over = (dim,) if x.ndim else ()
         with np.errstate(invalid="ignore"):   # -inf - -inf: a NaN is the answer
             e = np.exp(x - largest(x, self.over))
-            self.y = e / e.sum(axis=self.over, keepdims=True)
+            self.y = e / total(e, self.over, keepdims=True)
         return self.y
 
     def backward_numpy(self, g):
-        return self.y * (g - (g * self.y).sum(axis=self.over, keepdims=True))
+        return self.y * (g - total(g * self.y, self.over, keepdims=True))
 
     # ------------------------------------------------------------------ rung 3: Numba
 
@@ -138,16 +139,27 @@ def block_max(x, o, start, best):
             best[j] = max(best[j], xs[j])
 
 
+@kernel
+def pour(part, total):
+    """total += part, and part = 0: a float32 sum of each column goes to one in float64 every ``ROWS`` rows."""
+    for j in range(part.shape[0]):
+        total[j] += part[j]
+        part[j] = 0
+
+
 @kernel(parallel=True, reassociate=True)
 def _forward_rows(x, y):
     rows, width = x.shape
     for n in prange(rows):
         best = row_max(x[n])
-        total = x.dtype.type(0)
-        for i in range(width):
-            y[n, i] = vexp(x[n, i] - best)
-            total += y[n, i]
-        scale = x.dtype.type(1) / total
+        total = 0.0
+        for start in range(0, width, SPAN):
+            part, xs, ys = x.dtype.type(0), x[n, start:start + SPAN], y[n, start:start + SPAN]
+            for i in range(xs.shape[0]):
+                ys[i] = vexp(xs[i] - best)
+                part += ys[i]
+            total += part
+        scale = x.dtype.type(1 / total)
         for i in range(width):
             y[n, i] *= scale
 
@@ -156,9 +168,13 @@ def _forward_rows(x, y):
 def _backward_rows(g, y, dx):
     rows, width = y.shape
     for n in prange(rows):
-        dot = y.dtype.type(0)
-        for i in range(width):
-            dot += g[n, i] * y[n, i]
+        total = 0.0
+        for start in range(0, width, SPAN):
+            part, gs, ys = y.dtype.type(0), g[n, start:start + SPAN], y[n, start:start + SPAN]
+            for i in range(gs.shape[0]):
+                part += gs[i] * ys[i]
+            total += part
+        dot = y.dtype.type(total)
         for i in range(width):
             dx[n, i] = y[n, i] * (g[n, i] - dot)
 
@@ -170,19 +186,22 @@ def _forward_blocks(x, y):
     for task in prange(outer * blocks):
         o, start = task // blocks, task % blocks * BLOCK
         columns = min(BLOCK, inner - start)
-        best, total = np.empty(columns, x.dtype), np.zeros(columns, x.dtype)
+        best, part, total = np.empty(columns, x.dtype), np.zeros(columns, x.dtype), np.zeros(columns)
         block_max(x, o, start, best)
         for c in range(width):
             xs, ys = x[o, c, start:start + columns], y[o, c, start:start + columns]
             for j in range(columns):
                 ys[j] = vexp(xs[j] - best[j])
-                total[j] += ys[j]
+                part[j] += ys[j]
+            if c % ROWS == ROWS - 1:
+                pour(part, total)
+        pour(part, total)
         for j in range(columns):
-            total[j] = x.dtype.type(1) / total[j]
+            part[j] = 1 / total[j]
         for c in range(width):
             ys = y[o, c, start:start + columns]
             for j in range(columns):
-                ys[j] *= total[j]
+                ys[j] *= part[j]
 
 
 @kernel(parallel=True, reassociate=True)
@@ -192,11 +211,16 @@ def _backward_blocks(g, y, dx):
     for task in prange(outer * blocks):
         o, start = task // blocks, task % blocks * BLOCK
         columns = min(BLOCK, inner - start)
-        dot = np.zeros(columns, y.dtype)
+        dot, total = np.zeros(columns, y.dtype), np.zeros(columns)
         for c in range(width):
             gs, ys = g[o, c, start:start + columns], y[o, c, start:start + columns]
             for j in range(columns):
                 dot[j] += gs[j] * ys[j]
+            if c % ROWS == ROWS - 1:
+                pour(dot, total)
+        pour(dot, total)
+        for j in range(columns):
+            dot[j] = total[j]
         for c in range(width):
             gs, ys, ds = g[o, c, start:start + columns], y[o, c, start:start + columns], dx[o, c, start:start + columns]
             for j in range(columns):

@@ -18,6 +18,7 @@ from ...backend.aligned import aligned_zeros
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
+from ...backend.sums import total
 from ...backend.vmath import tanh as tanh_
 from ..checks import floating, one_device, same_dtype
 from ..fused import Fused
@@ -43,8 +44,8 @@ class AdditiveAttentionScore(Fused):
     def backward_numpy(self, g):
         t = np.tanh(self.k + self.q[:, None])                   # (B, L, A)
         dk = (1 - t * t) * (g[:, :, None] * self.w)             # the gradient of k_i + q, before any sum
-        return (dk.sum(1) if self.needs[0] else None, dk if self.needs[1] else None,
-                (g[:, :, None] * t).sum((0, 1)) if self.needs[2] else None)
+        return (total(dk, 1) if self.needs[0] else None, dk if self.needs[1] else None,
+                total(g[:, :, None] * t, (0, 1)) if self.needs[2] else None)
 
     # ------------------------------------------------------------------ rung 3: Numba
 
@@ -59,7 +60,7 @@ class AdditiveAttentionScore(Fused):
         dq, dk = np.empty(self.q.shape, g.dtype), np.empty(self.k.shape, g.dtype)
         dw = aligned_zeros((chunks(B, self.k.size), A), g.dtype)
         _backward(g, self.q, self.k, self.w, dq, dk, dw, work=self.k.size)
-        return dq, dk, dw.sum(0)
+        return dq, dk, total(dw, 0)
 
     # ------------------------------------------------------------------ rung 4: CUDA
 
@@ -79,7 +80,7 @@ class AdditiveAttentionScore(Fused):
         if B * A:
             CUDA_BACKWARD(B, 128, (xp.ascontiguousarray(g), self.q, self.k, self.w, np.int64(L), np.int64(A), dq, dk, dw),
                           g.dtype)
-        return dq, dk, dw.sum(0)
+        return dq, dk, total(dw, 0)
 
 
 @kernel(parallel=True, reassociate=True)

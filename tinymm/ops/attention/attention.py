@@ -22,6 +22,7 @@ from ...autograd.registry import Fixed, Sample, register
 from ...autograd.shape import broadcast_to, transpose
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
+from ...backend.sums import total as sum_of
 from .cuda import backward_on_gpu, fits_on_gpu, forward_on_gpu
 from .kernels import attention_backward, attention_forward
 from ..checks import floating, one_device, same_dtype
@@ -88,7 +89,7 @@ class Attention(Fused):
             top = s.max(-1, keepdims=True)
             top = np.where(top == -np.inf, 0, top).astype(q.dtype)      # a row that sees no key
             weights = np.exp(s - top)
-            sums = weights.sum(-1, keepdims=True)
+            sums = sum_of(weights, -1, keepdims=True)
             self.lse[..., part, :] = np.where(sums == 0, np.inf, top + np.log(np.where(sums == 0, 1, sums)))
             if self.kept is not None:
                 weights = weights * self.kept[..., part, :last] * q.dtype.type(self.factor)
@@ -101,7 +102,7 @@ class Attention(Fused):
         d_mask = xp.zeros(self.mask.shape, self.mask.dtype) if self.needs[3] else None
         if q.size == 0 or k.size == 0 or v.size == 0:
             return dq, dk, dv, d_mask
-        delta = (g * self.out).sum(-1, keepdims=True)      # sum over keys of weight times its gradient
+        delta = sum_of(g * self.out, -1, keepdims=True)      # sum over keys of weight times its gradient
         for part, last in self._blocks():
             weights = np.exp(self._scores(part, last) - self.lse[..., part, :])
             d_weights = np.matmul(g[..., part, :], np.swapaxes(v[..., :last, :], -1, -2))
@@ -172,7 +173,7 @@ class Attention(Fused):
         dk, dv = np.empty((parts, *k.shape), k.dtype), np.empty((parts, *v.shape), v.dtype)
         out = self.out.reshape(heads, queries, -1)
         attention_backward(g.reshape(out.shape), q, k, v, *rest, self._tile(), out, self.lse, dq, dk, dv, work=work)
-        dk, dv = (x[0] if parts == 1 else x.sum(0) for x in (dk, dv))
+        dk, dv = (x[0] if parts == 1 else sum_of(x, 0) for x in (dk, dv))
         return dq.reshape(self.q.shape), dk.reshape(self.k.shape), dv.reshape(self.v.shape), None
 
     def forward_cuda(self, q, k, v, mask, is_causal, scale, dropout_p, generator):

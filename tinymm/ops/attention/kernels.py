@@ -70,7 +70,7 @@ def attention_forward(q, k, v, bias, which, has_bias, bias_step, keep, has_keep,
         qt = transposed_rows(q[h], t0, n, scale)
         acc = np.zeros((width, n), q.dtype)
         top, total = np.full(n, -np.inf, q.dtype), np.zeros(n, q.dtype)
-        raised, shrunk = np.empty(n, q.dtype), np.empty(n, q.dtype)
+        raised, shrunk, part = np.empty(n, q.dtype), np.empty(n, q.dtype), np.empty(n, q.dtype)
         block = np.empty((KEYS, n), q.dtype)
         last = min(keys, t0 + n) if causal else keys   # no query of this block sees a later key
         for s0 in range(0, last, KEYS):
@@ -91,11 +91,14 @@ def attention_forward(q, k, v, bias, which, has_bias, bias_step, keep, has_keep,
             for c in range(width * (s0 > 0)):
                 for t in range(n):
                     acc[c, t] *= shrunk[t]
+            part[:] = 0
             for r in range(rows):
                 for t in range(n):
                     x = exp(p[r, t] - raised[t])
-                    total[t] += x
+                    part[t] += x
                     p[r, t] = x
+            for t in range(n):
+                total[t] += part[t]
             if has_keep:
                 apply_dropout(keep[h], keep_scale, t0, s0, p)
             add_product(v[h, s0:s0 + rows].T, p, acc)

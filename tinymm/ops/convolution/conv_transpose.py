@@ -14,6 +14,7 @@ from ...autograd.indexing import put
 from ...autograd.kinds import Dims
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor
+from ...backend.sums import total
 from . import grid
 from .convolution import check_arguments, check_bias
 from .columns import columns, columns_cuda, product, product_transposed, product_weight, scatter_columns, scatter_columns_cuda
@@ -56,7 +57,7 @@ class ConvTranspose(Fused):
     def backward_numpy(self, dy):
         return (product(dy, self.weight, self.geometry, self.pick) if self.needs[0] else None,
                 product_weight(self.x, dy, self.geometry, self.pick) if self.needs[1] else None,
-                dy.sum((0,) + tuple(range(2, dy.ndim))) if self.needs[2] else None)
+                total(dy, (0,) + tuple(range(2, dy.ndim))) if self.needs[2] else None)
 
     # ------------------------------------------------------------------ rung 3: Numba
 
@@ -67,7 +68,7 @@ class ConvTranspose(Fused):
     def backward_numba(self, dy):
         return (grid.correlate(dy, self.weight, None, self.geometry) if self.needs[0] else None,
                 grid.correlate_weight(self.x, dy, self.geometry)[0] if self.needs[1] else None,
-                dy.sum((0,) + tuple(range(2, dy.ndim))) if self.needs[2] else None)
+                total(dy, (0,) + tuple(range(2, dy.ndim))) if self.needs[2] else None)
 
     # ------------------------------------------------------------------ rung 4: CUDA
 

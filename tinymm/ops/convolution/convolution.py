@@ -15,6 +15,7 @@ from ...autograd.integers import integer
 from ...autograd.kinds import Dims
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor
+from ...backend.sums import total
 from . import grid
 from ..checks import floating, one_device, same_dtype
 from .columns import columns, columns_cuda, product, product_transposed, product_weight, scatter_columns, scatter_columns_cuda
@@ -60,7 +61,7 @@ class Convolution(Fused):
     def backward_numpy(self, dy):
         return (product_transposed(dy, self.weight, self.geometry, self.scatter) if self.needs[0] else None,
                 product_weight(dy, self.x, self.geometry, self.pick) if self.needs[1] else None,
-                dy.sum((0,) + tuple(range(2, dy.ndim))) if self.needs[2] else None)
+                total(dy, (0,) + tuple(range(2, dy.ndim))) if self.needs[2] else None)
 
     # ------------------------------------------------------------------ rung 3: Numba, sums of shifted rows
 
@@ -75,7 +76,7 @@ class Convolution(Fused):
         if self.needs[1]:
             dw, db = grid.correlate_weight(dy, self.x, self.geometry)
         elif self.needs[2]:
-            db = dy.sum((0,) + tuple(range(2, dy.ndim)))
+            db = total(dy, (0,) + tuple(range(2, dy.ndim)))
         return dx, dw, db if self.needs[2] else None
 
     # ------------------------------------------------------------------ rung 4: CUDA, as rung 2 with its own kernels

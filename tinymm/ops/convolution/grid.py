@@ -29,6 +29,7 @@ import numpy as np
 from ...backend import simd
 from ...backend.jit import chunks
 from ...backend.simd import ROWS
+from ...backend.sums import total
 from ...backend.threads import get_num_threads
 from .geometry import Geometry
 from .kernels import pack_backward, pack_forward, shifted_sums, weight_sums
@@ -178,13 +179,13 @@ def correlate_weight(dy, x, geometry: Geometry):
     parts = chunks(plan.chunks, flops // FLOPS_PER_ELEMENT)
     height = -(-(o // g.groups) // plan.rows) * plan.rows
     sums = np.zeros((parts, g.groups * height, len(plan.offsets)), x.dtype)
-    totals = np.zeros((parts, o), x.dtype)
+    totals = np.zeros((parts, o))   # float64: it adds piece after piece
     per_group = c * len(plan.source) * plan.pitch + o // g.groups * plan.length
     weight_sums(dy.reshape(dy.shape[:2] + g.maps), x.reshape(x.shape[:2] + g.image), g.groups, plan.line, plan.target,
                 plan.source, plan.offsets, plan.pitch, plan.length, plan.chunks, plan.rows,
                 max(1, CACHE // per_group), sums, totals, work=flops // FLOPS_PER_ELEMENT)
-    dw = sums.sum(0).reshape(g.groups, height, -1)[:, :o // g.groups, :c * len(g.taps)]
-    return np.ascontiguousarray(dw).reshape((o, c) + geometry.kernel), totals.sum(0)
+    dw = total(sums, 0).reshape(g.groups, height, -1)[:, :o // g.groups, :c * len(g.taps)]
+    return np.ascontiguousarray(dw).reshape((o, c) + geometry.kernel), total(totals, 0).astype(x.dtype)
 
 
 def _packed_size(groups: int, outputs: int, plan: Plan) -> int:

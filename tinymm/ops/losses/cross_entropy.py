@@ -26,6 +26,7 @@ from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange, ready
+from ...backend.sums import SPAN, total as sum_of
 from ...backend.vmath import exp, log
 from ..checks import floating, same_dtype
 from .cross_entropy_soft import SoftCrossEntropy, soft_cross_entropy, soft_samples
@@ -72,16 +73,16 @@ class CrossEntropy(Fused):
         self.shape, self.reduction, self.ignored = x.shape, reduction, ignore_index
         self.span = span(x.shape, min(1, x.ndim - 1))
         classes = self.span[1]
-        self.total = float(weight.sum()) if label_smoothing and weight is not None else float(classes)
+        self.total = float(sum_of(weight)) if label_smoothing and weight is not None else float(classes)
         self.sharp, self.spread = 1 - label_smoothing, label_smoothing / max(classes, 1)
         return x.reshape(self.span)
 
     def reduce(self, losses, w_y):
         """The result from the losses of the rows (outer, inner) and the weights of their classes (0 where ignored)."""
-        self.divisor = w_y.sum() if self.reduction == "mean" else None
+        self.divisor = sum_of(w_y) if self.reduction == "mean" else None
         if self.reduction == "none":
             return losses.reshape(self.shape[:1] + self.shape[2:] if len(self.shape) > 1 else ())
-        total = losses.sum()
+        total = sum_of(losses)
         return total if self.divisor is None else divided(total, self.divisor)
 
     def cotangents(self, g):
@@ -100,14 +101,14 @@ class CrossEntropy(Fused):
         with np.errstate(invalid="ignore", divide="ignore"):   # rows of -inf: a NaN is the answer
             centred = x - largest(x, (1,))
             e = np.exp(centred)
-            total = e.sum(axis=1, keepdims=True)
+            total = sum_of(e, 1, keepdims=True)
             self.p, log_total = e / total, np.log(total)
             safe = np.where(y == self.ignored, 0, y)
             self.w_y = np.where(y == self.ignored, 0, 1 if weight is None else weight[safe]).astype(x.dtype)
             losses = self.sharp * self.w_y * (log_total - np.take_along_axis(centred, safe, axis=1))
             if self.spread:
                 moved = centred if weight is None else centred * self.weight
-                losses = losses + self.spread * (self.total * log_total - moved.sum(axis=1, keepdims=True))
+                losses = losses + self.spread * (self.total * log_total - sum_of(moved, 1, keepdims=True))
             losses = np.where(y == self.ignored, 0, losses).astype(x.dtype)
         return self.reduce(losses, self.w_y)
 
@@ -177,10 +178,13 @@ def along_rows(span, rows_kernel, blocks_kernel, kept, *arrays) -> None:
 @kernel(reassociate=True)
 def _weighted(row, best, weight):
     """sum_c w[c] (x_c - best)."""
-    total = row.dtype.type(0)
-    for c in range(row.shape[0]):
-        total += weight[c] * (row[c] - best)
-    return total
+    total = 0.0
+    for start in range(0, row.shape[0], SPAN):
+        part, xs, ws = row.dtype.type(0), row[start:start + SPAN], weight[start:start + SPAN]
+        for c in range(xs.shape[0]):
+            part += ws[c] * (xs[c] - best)
+        total += part
+    return row.dtype.type(total)
 
 
 @kernel(parallel=True)
@@ -226,7 +230,7 @@ def _forward_blocks(x, y, ignored, weight, keep, spread, total_weight, best, inv
     for task in prange(outer * blocks):
         o, start = task // blocks, task % blocks * BLOCK
         columns = min(BLOCK, inner - start)
-        m, total, moved = np.empty(columns, x.dtype), np.empty(columns, x.dtype), np.zeros(columns, x.dtype)
+        m, total, moved = np.empty(columns, x.dtype), np.empty(columns, x.dtype), np.zeros(columns)
         block_max(x, o, start, m)
         block_sum_exp(x, o, start, m, total)
         if spread != zero:
@@ -241,7 +245,7 @@ def _forward_blocks(x, y, ignored, weight, keep, spread, total_weight, best, inv
                 w_y[o, i] = w = weight[y[o, i]] if weight.size else one
                 losses[o, i] = keep * w * (log(total[j]) - (x[o, y[o, i], i] - m[j]))
                 if spread != zero:
-                    losses[o, i] += spread * (total_weight * log(total[j]) - moved[j])
+                    losses[o, i] += spread * (total_weight * log(total[j]) - x.dtype.type(moved[j]))
 
 
 @kernel(parallel=True)

@@ -20,6 +20,7 @@ from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
+from ...backend.sums import SPAN, total
 from ...backend.vmath import exp, log
 from ..checks import same_dtype
 from ..fused import Fused
@@ -46,16 +47,16 @@ class SoftCrossEntropy(Fused):
         self.sharp = 1 - label_smoothing
         with np.errstate(invalid="ignore", divide="ignore"):
             centred = x - largest(x, (1,))
-            self.log_p = centred - np.log(np.exp(centred).sum(axis=1, keepdims=True))
+            self.log_p = centred - np.log(total(np.exp(centred), 1, keepdims=True))
             self.q = self.sharp * target + label_smoothing / x.shape[1]
             self.q, self.weight = (self.q if weight is None else self.q * weight).astype(x.dtype), weight
-            return -(self.log_p * self.q).sum(axis=1)
+            return -total(self.log_p * self.q, 1)
 
     def backward_numpy(self, g):
         g, dx, d_target = g[:, None], None, None
         with np.errstate(invalid="ignore"):   # 0 * inf where a logit is infinite
             if self.needs[0]:
-                dx = g * (np.exp(self.log_p) * self.q.sum(axis=1, keepdims=True) - self.q)
+                dx = g * (np.exp(self.log_p) * total(self.q, 1, keepdims=True) - self.q)
             if self.needs[1]:
                 d_target = -self.sharp * g * (self.log_p if self.weight is None else self.log_p * self.weight)
         return dx, d_target, None
@@ -102,12 +103,17 @@ class SoftCrossEntropy(Fused):
 @kernel(reassociate=True)
 def _sums(row, target, weight, keep, spread, best):
     """sum_c w_c q_c, and sum_c w_c q_c (x_c - best)."""
-    mass, moved = row.dtype.type(0), row.dtype.type(0)
-    for c in range(row.shape[0]):
-        q = weight[c] * (keep * target[c] + spread)
-        mass += q
-        moved += q * (row[c] - best)
-    return mass, moved
+    mass, moved = 0.0, 0.0
+    for start in range(0, row.shape[0], SPAN):
+        part, part_moved = row.dtype.type(0), row.dtype.type(0)
+        xs, ts, ws = row[start:start + SPAN], target[start:start + SPAN], weight[start:start + SPAN]
+        for c in range(xs.shape[0]):
+            q = ws[c] * (keep * ts[c] + spread)
+            part += q
+            part_moved += q * (xs[c] - best)
+        mass += part
+        moved += part_moved
+    return row.dtype.type(mass), row.dtype.type(moved)
 
 
 @kernel(parallel=True)

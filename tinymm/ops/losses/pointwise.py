@@ -16,11 +16,12 @@ from ...autograd.reduction import sum
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import Kernel
+from ...backend.sums import SPAN, total
 from ..fused import Fused
 from .reductions import divided
 from ..softmax import WORK
 
-BLOCK = 4096   # elements that one partial sum covers
+BLOCK = SPAN   # elements that one partial sum covers
 
 
 class PointwiseLoss(Fused):
@@ -61,7 +62,7 @@ class PointwiseLoss(Fused):
     def forward_numpy(self, x, t, reduction, parameters=()):
         self.x, self.t, self.divisor, self.parameters = x, t, None, parameters
         losses = self.values(x, t, *parameters)
-        return losses if reduction == "none" else self.finish(losses.sum(), x, reduction)
+        return losses if reduction == "none" else self.finish(total(losses), x, reduction)
 
     def backward_numpy(self, g):
         return self.slopes(self.cotangent(g), self.x, self.t, self.needs, *self.parameters)
@@ -75,7 +76,7 @@ class PointwiseLoss(Fused):
             return losses
         sums = np.empty((x.size + BLOCK - 1) // BLOCK, x.dtype)
         type(self).k_sums(x.reshape(-1), t.reshape(-1), *p, sums, work=x.size // WORK)
-        return self.finish(sums.sum(), x, reduction)
+        return self.finish(total(sums), x, reduction)
 
     def backward_numba(self, g):
         g = np.asarray(self.cotangent(g)).reshape(-1)
@@ -95,7 +96,7 @@ class PointwiseLoss(Fused):
         losses = xp.empty_like(self.x)
         if x.size:
             type(self).cuda_values((x.size + 255) // 256, 256, (self.x, self.t, *p, losses, np.int64(x.size)), x.dtype)
-        return losses if reduction == "none" else self.finish(losses.sum(), x, reduction)
+        return losses if reduction == "none" else self.finish(total(losses), x, reduction)
 
     def backward_cuda(self, g):
         g = xp_of(g).ascontiguousarray(self.cotangent(g))

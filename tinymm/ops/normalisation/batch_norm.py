@@ -18,6 +18,7 @@ from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
+from ...backend.sums import SPAN, mean as average, total
 from ..checks import floating, per_channel, same_dtype
 from ..fused import Fused
 
@@ -57,8 +58,8 @@ class BatchNorm(Fused):
         shape, over = channel_shape(x.ndim), (0, *range(2, x.ndim))
         self.x, self.weight, self.batch_statistics, self.over = x, weight, mean is None, over
         if mean is None:
-            self.mu = x.mean(over, keepdims=True)
-            variance = ((x - self.mu) ** 2).mean(over, keepdims=True)
+            self.mu = average(x, over, keepdims=True)
+            variance = average((x - self.mu) ** 2, over, keepdims=True)
             if tell is not None:
                 tell(self.mu.reshape(-1), variance.reshape(-1))
         else:
@@ -69,7 +70,7 @@ class BatchNorm(Fused):
 
     def backward_numpy(self, g):
         normed = (self.x - self.mu) * self.rstd
-        sum_g, sum_gn = g.sum(self.over, keepdims=True), (g * normed).sum(self.over, keepdims=True)
+        sum_g, sum_gn = total(g, self.over, keepdims=True), total(g * normed, self.over, keepdims=True)
         dx = None
         if self.needs[0]:
             scale = self.rstd if self.weight is None else self.rstd * self.weight.reshape(channel_shape(g.ndim))
@@ -147,17 +148,19 @@ def _statistics(x, mu, variance):   # x (N, C, S) -> (C,), (C,)
     for c in prange(channels):
         total = 0.0
         for n in range(batch):
-            part = x.dtype.type(0)
-            for i in range(space):
-                part += x[n, c, i]
-            total += part
+            for start in range(0, space, SPAN):
+                part, xs = x.dtype.type(0), x[n, c, start:start + SPAN]
+                for i in range(xs.shape[0]):
+                    part += xs[i]
+                total += part
         m = x.dtype.type(total / (batch * space))
         total = 0.0
         for n in range(batch):   # a second pass: E[x^2] - E[x]^2 would cancel
-            part = x.dtype.type(0)
-            for i in range(space):
-                part += (x[n, c, i] - m) * (x[n, c, i] - m)
-            total += part
+            for start in range(0, space, SPAN):
+                part, xs = x.dtype.type(0), x[n, c, start:start + SPAN]
+                for i in range(xs.shape[0]):
+                    part += (xs[i] - m) * (xs[i] - m)
+                total += part
         mu[c], variance[c] = m, total / (batch * space)
 
 
@@ -178,12 +181,14 @@ def _backward(g, x, w, mu, rstd, per, dx, dw, db):   # per = 1/(N S), or 0 where
         m, r = mu[c], rstd[c]
         total_g, total_gx = 0.0, 0.0
         for n in range(batch):
-            part_g, part_gx = x.dtype.type(0), x.dtype.type(0)
-            for i in range(space):
-                part_g += g[n, c, i]
-                part_gx += g[n, c, i] * (x[n, c, i] - m)
-            total_g += part_g
-            total_gx += part_gx
+            for start in range(0, space, SPAN):
+                part_g, part_gx = x.dtype.type(0), x.dtype.type(0)
+                gs, xs = g[n, c, start:start + SPAN], x[n, c, start:start + SPAN]
+                for i in range(gs.shape[0]):
+                    part_g += gs[i]
+                    part_gx += gs[i] * (xs[i] - m)
+                total_g += part_g
+                total_gx += part_gx
         db[c], dw[c] = total_g, total_gx * r
         mean_g, slope, scale = x.dtype.type(total_g * per), x.dtype.type(total_gx * r * r * per), r * w[c]
         for n in range(batch):
@@ -198,19 +203,18 @@ def _column_statistics(x, mu, variance):
     batch, channels = x.shape[0], x.shape[1]
     for block in prange((channels + 63) // 64):
         first, last = 64 * block, min(64 * block + 64, channels)
-        for c in range(first, last):
-            mu[c], variance[c] = 0, 0
-        per = x.dtype.type(1) / x.dtype.type(batch)
+        total = np.zeros(64)
         for n in range(batch):
             for c in range(first, last):
-                mu[c] += x[n, c, 0]
+                total[c - first] += x[n, c, 0]
         for c in range(first, last):
-            mu[c] *= per
+            mu[c] = total[c - first] / batch
+        total[:] = 0
         for n in range(batch):
             for c in range(first, last):
-                variance[c] += (x[n, c, 0] - mu[c]) * (x[n, c, 0] - mu[c])
+                total[c - first] += (x[n, c, 0] - mu[c]) * (x[n, c, 0] - mu[c])
         for c in range(first, last):
-            variance[c] *= per
+            variance[c] = total[c - first] / batch
 
 
 @kernel(parallel=True)
@@ -226,13 +230,14 @@ def _backward_columns(g, x, w, mu, rstd, per, dx, dw, db):
     batch, channels = x.shape[0], x.shape[1]
     for block in prange((channels + 63) // 64):
         first, last = 64 * block, min(64 * block + 64, channels)
-        for c in range(first, last):
-            dw[c], db[c] = 0, 0
+        total_g, total_gn = np.zeros(64), np.zeros(64)
         for n in range(batch):
             for c in range(first, last):
-                db[c] += g[n, c, 0]
+                total_g[c - first] += g[n, c, 0]
             for c in range(first, last):
-                dw[c] += g[n, c, 0] * ((x[n, c, 0] - mu[c]) * rstd[c])
+                total_gn[c - first] += g[n, c, 0] * ((x[n, c, 0] - mu[c]) * rstd[c])
+        for c in range(first, last):
+            db[c], dw[c] = total_g[c - first], total_gn[c - first]
         for n in range(batch):
             for c in range(first, last):
                 normed = (x[n, c, 0] - mu[c]) * rstd[c]

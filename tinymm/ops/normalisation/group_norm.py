@@ -19,6 +19,7 @@ from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
+from ...backend.sums import SPAN, mean as average, total
 from .batch_norm import batch_norm, channel_shape, update_running
 from ..checks import floating, per_channel, same_dtype
 from ..fused import Fused
@@ -49,8 +50,8 @@ class GroupNorm(Fused):
         self.x, self.weight, self.groups = x, weight, groups
         grouped = x.reshape(x.shape[0], groups, x.size // max(x.shape[0] * groups, 1))
         n = max(grouped.shape[2], 1)
-        self.mu = grouped.sum(2, keepdims=True) / n
-        variance = ((grouped - self.mu) ** 2).sum(2, keepdims=True) / n
+        self.mu = total(grouped, 2, keepdims=True) / n
+        variance = total((grouped - self.mu) ** 2, 2, keepdims=True) / n
         self.rstd = 1 / np.sqrt(variance + eps)
         if tell is not None:
             tell(self.mu[:, :, 0], variance[:, :, 0])
@@ -63,11 +64,11 @@ class GroupNorm(Fused):
         x, over = self.x, (0, *range(2, g.ndim))
         grouped = x.reshape(x.shape[0], self.groups, x.size // max(x.shape[0] * self.groups, 1))
         normed = (grouped - self.mu) * self.rstd
-        d_weight = (g * normed.reshape(x.shape)).sum(over) if self.needs[1] else None
-        d_bias = g.sum(over) if self.needs[2] else None
+        d_weight = total(g * normed.reshape(x.shape), over) if self.needs[1] else None
+        d_bias = total(g, over) if self.needs[2] else None
         gw = (g if self.weight is None else g * self.weight.reshape(channel_shape(g.ndim))).reshape(grouped.shape)
         n = max(grouped.shape[2], 1)
-        dx = self.rstd * (gw - gw.sum(2, keepdims=True) / n - normed * ((gw * normed).sum(2, keepdims=True) / n))
+        dx = self.rstd * (gw - total(gw, 2, keepdims=True) / n - normed * (total(gw * normed, 2, keepdims=True) / n))
         return dx.reshape(x.shape), d_weight, d_bias
 
     # ------------------------------------------------------------------ rung 3: Numba
@@ -94,7 +95,7 @@ class GroupNorm(Fused):
         dw, db = np.zeros((parts, len(self.w)), x.dtype), np.zeros((parts, len(self.w)), x.dtype)
         _backward(g.reshape(self.four), x.reshape(self.four), self.w, self.mu, self.rstd,
                   x.dtype.type(batch * groups / x.size), dx.reshape(self.four), dw, db, work=x.size)
-        return dx, dw.sum(0) if self.needs[1] else None, db.sum(0) if self.needs[2] else None
+        return dx, total(dw, 0) if self.needs[1] else None, total(db, 0) if self.needs[2] else None
 
     # ------------------------------------------------------------------ rung 4: CUDA
 
@@ -122,21 +123,27 @@ class GroupNorm(Fused):
             CUDA_BACKWARD(batch * self.groups, 256, (xp.ascontiguousarray(g), self.x, self.w, self.mu, self.rstd,
                                                      np.int64(self.groups), np.int64(channels // self.groups),
                                                      self.space, dx, dw, db), g.dtype)
-        return dx, dw.sum(0) if self.needs[1] else None, db.sum(0) if self.needs[2] else None
+        return dx, total(dw, 0) if self.needs[1] else None, total(db, 0) if self.needs[2] else None
 
 
 @kernel(parallel=True, reassociate=True)
 def _statistics(x, per, mu, variance):   # x (N G, C/G S); per = 1 / (C/G S)
     rows, width = x.shape
     for n in prange(rows):
-        total = x.dtype.type(0)
-        for i in range(width):
-            total += x[n, i]
-        m = total * per
-        square = x.dtype.type(0)
-        for i in range(width):   # a second pass: E[x^2] - E[x]^2 would cancel
-            square += (x[n, i] - m) * (x[n, i] - m)
-        mu[n], variance[n] = m, square * per
+        total = 0.0
+        for start in range(0, width, SPAN):
+            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
+            for i in range(xs.shape[0]):
+                part += xs[i]
+            total += part
+        m = x.dtype.type(total) * per
+        total = 0.0
+        for start in range(0, width, SPAN):   # a second pass: E[x^2] - E[x]^2 would cancel
+            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
+            for i in range(xs.shape[0]):
+                part += (xs[i] - m) * (xs[i] - m)
+            total += part
+        mu[n], variance[n] = m, x.dtype.type(total) * per
 
 
 @kernel(parallel=True)
@@ -159,18 +166,22 @@ def _backward(g, x, w, mu, rstd, per, dx, dw, db):
         for n in range(batch * p // parts, batch * (p + 1) // parts):
             for k in range(groups):
                 m, r = mu[n, k], rstd[n, k]
-                mean_g, slope = x.dtype.type(0), x.dtype.type(0)
+                total_g, total_gx = 0.0, 0.0
                 for c in range(members):
-                    sum_g, sum_gx = x.dtype.type(0), x.dtype.type(0)
-                    for i in range(space):
-                        sum_g += g[n, k, c, i]
-                        sum_gx += g[n, k, c, i] * (x[n, k, c, i] - m)
+                    sum_g, sum_gx = 0.0, 0.0
+                    for start in range(0, space, SPAN):
+                        part_g, part_gx = x.dtype.type(0), x.dtype.type(0)
+                        gs, xs = g[n, k, c, start:start + SPAN], x[n, k, c, start:start + SPAN]
+                        for i in range(gs.shape[0]):
+                            part_g += gs[i]
+                            part_gx += gs[i] * (xs[i] - m)
+                        sum_g += part_g
+                        sum_gx += part_gx
                     dw[p, k * members + c] += sum_gx * r
                     db[p, k * members + c] += sum_g
-                    mean_g += sum_g * w[k * members + c]
-                    slope += sum_gx * w[k * members + c]
-                mean_g *= per
-                slope *= r * r * per
+                    total_g += sum_g * w[k * members + c]
+                    total_gx += sum_gx * w[k * members + c]
+                mean_g, slope = x.dtype.type(total_g) * per, x.dtype.type(total_gx) * (r * r * per)
                 for c in range(members):
                     gain = w[k * members + c]
                     for i in range(space):
@@ -304,8 +315,8 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
                          f"{input.shape}; each variance would be 0")
 
     def tell(mu, variance):
-        update_running("instance_norm", running_mean, mu.mean(0), momentum)
-        update_running("instance_norm", running_var, variance.mean(0) * (space / max(space - 1, 1)), momentum)
+        update_running("instance_norm", running_mean, average(mu, 0), momentum)
+        update_running("instance_norm", running_var, average(variance, 0) * (space / max(space - 1, 1)), momentum)
 
     input, weight, bias = same_dtype(input, weight, bias)
     keeps = running_mean is not None or running_var is not None

@@ -17,6 +17,7 @@ from ...backend.aligned import aligned_row, aligned_zeros
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
+from ...backend.sums import SPAN, mean as average, total
 from ..checks import floating, same_dtype, trailing_shape
 from ..fused import Fused
 
@@ -42,20 +43,20 @@ class LayerNorm(Fused):
     def forward_numpy(self, x, weight, bias, dims, eps):
         self.over = tuple(range(x.ndim - dims, x.ndim))
         self.batch = tuple(range(x.ndim - dims))
-        centred = x - x.mean(self.over, keepdims=True)
-        self.rstd = 1 / np.sqrt((centred * centred).mean(self.over, keepdims=True) + eps)
+        centred = x - average(x, self.over, keepdims=True)
+        self.rstd = 1 / np.sqrt(average(centred * centred, self.over, keepdims=True) + eps)
         self.normed, self.weight = centred * self.rstd, weight
         y = self.normed if weight is None else self.normed * weight
         return y.copy() if weight is None and bias is None else y if bias is None else y + bias
 
     def backward_numpy(self, g):
-        d_bias = g.sum(self.batch) if self.needs[2] else None
-        d_weight = (g * self.normed).sum(self.batch) if self.needs[1] else None
+        d_bias = total(g, self.batch) if self.needs[2] else None
+        d_weight = total(g * self.normed, self.batch) if self.needs[1] else None
         if self.weight is not None:
             g = g * self.weight
         # mu and sigma move with x: take out of g its mean and its part along the normalised x
-        dx = self.rstd * (g - g.mean(self.over, keepdims=True)
-                          - self.normed * (g * self.normed).mean(self.over, keepdims=True))
+        dx = self.rstd * (g - average(g, self.over, keepdims=True)
+                          - self.normed * average(g * self.normed, self.over, keepdims=True))
         return dx, d_weight, d_bias
 
     # ------------------------------------------------------------------ rung 3: Numba
@@ -78,8 +79,8 @@ class LayerNorm(Fused):
         dw, db = aligned_zeros((parts, width), x.dtype), aligned_zeros((parts, width), x.dtype)
         _backward(g.reshape(rows, width), x.reshape(rows, width), self.w, self.mu, self.rstd, x.dtype.type(1 / width),
                   dx.reshape(rows, width), dw, db, work=x.size)
-        return (dx, dw.sum(0).reshape(self.tail) if self.needs[1] else None,
-                db.sum(0).reshape(self.tail) if self.needs[2] else None)
+        return (dx, total(dw, 0).reshape(self.tail) if self.needs[1] else None,
+                total(db, 0).reshape(self.tail) if self.needs[2] else None)
 
     # ------------------------------------------------------------------ rung 4: CUDA
 
@@ -113,15 +114,21 @@ class LayerNorm(Fused):
 def _forward(x, w, b, per, eps, y, mu, rstd):   # per = 1 / width: dividing by an integer would compute in float64
     rows, width = x.shape
     for n in prange(rows):
-        total = x.dtype.type(0)
-        for i in range(width):
-            total += x[n, i]
-        m = total * per
-        square = x.dtype.type(0)
-        for i in range(width):   # a second pass: E[x^2] - E[x]^2 would cancel
-            centred = x[n, i] - m
-            square += centred * centred
-        r = x.dtype.type(1) / np.sqrt(square * per + eps)
+        total = 0.0
+        for start in range(0, width, SPAN):
+            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
+            for i in range(xs.shape[0]):
+                part += xs[i]
+            total += part
+        m = x.dtype.type(total) * per
+        total = 0.0
+        for start in range(0, width, SPAN):   # a second pass: E[x^2] - E[x]^2 would cancel
+            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
+            for i in range(xs.shape[0]):
+                centred = xs[i] - m
+                part += centred * centred
+            total += part
+        r = x.dtype.type(1) / np.sqrt(x.dtype.type(total) * per + eps)
         mu[n], rstd[n] = m, r
         for i in range(width):
             y[n, i] = (x[n, i] - m) * r * w[i] + b[i]
@@ -134,13 +141,17 @@ def _backward(g, x, w, mu, rstd, per, dx, dw, db):
     for p in prange(parts):
         for n in range(rows * p // parts, rows * (p + 1) // parts):
             m, r = mu[n], rstd[n]
-            mean_g, slope = x.dtype.type(0), x.dtype.type(0)
-            for i in range(width):
-                gw = g[n, i] * w[i]
-                mean_g += gw
-                slope += gw * (x[n, i] - m)
-            mean_g *= per * r
-            slope *= r * r * r * per
+            total_g, total_gx = 0.0, 0.0
+            for start in range(0, width, SPAN):
+                part_g, part_gx = x.dtype.type(0), x.dtype.type(0)
+                gs, xs, ws = g[n, start:start + SPAN], x[n, start:start + SPAN], w[start:start + SPAN]
+                for i in range(gs.shape[0]):
+                    gw = gs[i] * ws[i]
+                    part_g += gw
+                    part_gx += gw * (xs[i] - m)
+                total_g += part_g
+                total_gx += part_gx
+            mean_g, slope = x.dtype.type(total_g) * (per * r), x.dtype.type(total_gx) * (r * r * r * per)
             for i in range(width):   # all three results in one pass while the row is in cache
                 one, centred = g[n, i], x[n, i] - m
                 dx[n, i] = one * r * w[i] - mean_g - centred * slope

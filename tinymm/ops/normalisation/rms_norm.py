@@ -15,6 +15,7 @@ from ...backend.aligned import aligned_row, aligned_zeros
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
+from ...backend.sums import SPAN, mean as average, total
 from ..checks import floating, same_dtype, trailing_shape
 from ..fused import Fused
 
@@ -35,17 +36,17 @@ class RMSNorm(Fused):
 
     def forward_numpy(self, x, weight, dims, eps):
         self.over, self.batch = tuple(range(x.ndim - dims, x.ndim)), tuple(range(x.ndim - dims))
-        self.rms = 1 / np.sqrt((x * x).mean(self.over, keepdims=True) + eps)
+        self.rms = 1 / np.sqrt(average(x * x, self.over, keepdims=True) + eps)
         self.x, self.weight = x, weight
         y = x * self.rms
         return y if weight is None else y * weight
 
     def backward_numpy(self, g):
         normed = self.x * self.rms
-        d_weight = (g * normed).sum(self.batch) if self.needs[1] else None
+        d_weight = total(g * normed, self.batch) if self.needs[1] else None
         gw = g if self.weight is None else g * self.weight
         # the length moves with x: take out of g its part along the normalised x
-        return self.rms * (gw - normed * (gw * normed).mean(self.over, keepdims=True)), d_weight
+        return self.rms * (gw - normed * average(gw * normed, self.over, keepdims=True)), d_weight
 
     # ------------------------------------------------------------------ rung 3: Numba
 
@@ -65,7 +66,7 @@ class RMSNorm(Fused):
         dw = aligned_zeros((parts, width), x.dtype)
         _backward(g.reshape(rows, width), x.reshape(rows, width), self.w, self.rms, x.dtype.type(1 / width),
                   dx.reshape(rows, width), dw, work=x.size)
-        return dx, dw.sum(0).reshape(self.tail) if self.needs[1] else None
+        return dx, total(dw, 0).reshape(self.tail) if self.needs[1] else None
 
     # ------------------------------------------------------------------ rung 4: CUDA
 
@@ -96,10 +97,13 @@ class RMSNorm(Fused):
 def _forward(x, w, per, eps, y, rms):   # per = 1 / width
     rows, width = x.shape
     for n in prange(rows):
-        square = x.dtype.type(0)
-        for i in range(width):
-            square += x[n, i] * x[n, i]
-        r = x.dtype.type(1) / np.sqrt(square * per + eps)
+        square = 0.0
+        for start in range(0, width, SPAN):
+            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
+            for i in range(xs.shape[0]):
+                part += xs[i] * xs[i]
+            square += part
+        r = x.dtype.type(1) / np.sqrt(x.dtype.type(square) * per + eps)
         rms[n] = r
         for i in range(width):
             y[n, i] = x[n, i] * r * w[i]
@@ -112,10 +116,14 @@ def _backward(g, x, w, rms, per, dx, dw):
     for p in prange(parts):
         for n in range(rows * p // parts, rows * (p + 1) // parts):
             r = rms[n]
-            slope = x.dtype.type(0)
-            for i in range(width):
-                slope += g[n, i] * w[i] * x[n, i]
-            slope *= r * r * per
+            total = 0.0
+            for start in range(0, width, SPAN):
+                part = x.dtype.type(0)
+                gs, xs, ws = g[n, start:start + SPAN], x[n, start:start + SPAN], w[start:start + SPAN]
+                for i in range(gs.shape[0]):
+                    part += gs[i] * ws[i] * xs[i]
+                total += part
+            slope = x.dtype.type(total) * (r * r * per)
             for i in range(width):
                 dx[n, i] = r * (g[n, i] * w[i] - x[n, i] * slope)
                 dw[p, i] += g[n, i] * (x[n, i] * r)

@@ -20,6 +20,7 @@ from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
+from ...backend.sums import total
 from ..fused import Fused
 from .window import check_input, sliding
 
@@ -74,7 +75,7 @@ class AveragePool(Fused):
             y = xp_of(x).empty(x.shape[:axis] + (len(windows),) + x.shape[axis + 1:], x.dtype)
             whole = (slice(None),) * axis
             for i, (start, stop, weight) in enumerate(windows):
-                y[(*whole, i)] = x[(*whole, slice(start, stop))].sum(axis) * x.dtype.type(weight)
+                y[(*whole, i)] = total(x[(*whole, slice(start, stop))], axis) * x.dtype.type(weight)
             x = y
         return x
 
@@ -163,14 +164,14 @@ class AveragePool(Fused):
 def _forward(x, y, top, bottom, alpha, left, right, beta):   # x (P, H, W), y (P, OH, OW)
     width = x.shape[2]
     for p in prange(x.shape[0]):
-        column = np.empty(width, x.dtype)   # sums over the rows of a window first: that loop vectorises
+        column = np.empty(width)   # float64 sums over the rows of a window first: that loop vectorises
         for i in range(y.shape[1]):
             column[:] = 0
             for h in range(top[i], bottom[i]):
                 for w in range(width):
                     column[w] += x[p, h, w]
             for j in range(y.shape[2]):
-                total = x.dtype.type(0)
+                total = 0.0
                 for w in range(left[j], right[j]):
                     total += column[w]
                 y[p, i, j] = total * (alpha[i] * beta[j])
@@ -204,9 +205,9 @@ def _forward_tiles(x, y, height, width, weight):   # x (P H, W), y (P OH, OW): r
                 y[r, j] = ((above[2 * j] + below[2 * j]) + (above[2 * j + 1] + below[2 * j + 1])) * weight
             continue
         for j in range(y.shape[1]):
-            total = x.dtype.type(0)
+            total = 0.0
             for w in range(j * width, (j + 1) * width):
-                column = x.dtype.type(0)
+                column = 0.0
                 for h in range(r * height, (r + 1) * height):
                     column += x[h, w]
                 total += column

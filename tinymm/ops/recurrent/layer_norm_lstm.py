@@ -17,6 +17,7 @@ from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
 from ...backend.jit import kernel, prange
+from ...backend.sums import total
 from ...backend.vmath import sigmoid as s_, tanh as tanh_
 from .normalised_recurrence import NormalisedRecurrence, layer_norm_formula, normalise, normalise_back
 from .stack import check_cell, check_hx, check_normalisation, check_sequence
@@ -64,9 +65,9 @@ class CellNormSteps(Recurrence):
         """Add to dc what reaches c' from ``d``, the gradient of a_c hat_c + b_c, which is overwritten."""
         if self.off is not None:
             xp_of(d).copyto(d, 0, where=self.off[t])   # what stands in the columns of ended rows is no gradient
-        self.d_b_c += d.sum(1)
+        self.d_b_c += total(d, 1)
         if self.rstd_c is not None:
-            self.d_a_c += (d * self.hat_c[t]).sum(1)
+            self.d_a_c += total(d * self.hat_c[t], 1)
             normalise_back(self.rung, d, self.hat_c[t], self.rstd_c[t], self.a_c)
         dc += d
 
@@ -124,13 +125,13 @@ class LayerNormLSTMCell(NormalisedRecurrence, CellNormSteps):
 
     def backward_numpy(self, *grads):
         xp, H = xp_of(self.x), self.w_hh.shape[1]
-        self.d_a_c, self.d_b_c = xp.zeros(H, self.x.dtype), xp.zeros(H, self.x.dtype)
+        self.d_a_c, self.d_b_c = xp.zeros(H), xp.zeros(H)   # float64: sums over the steps
         return super().backward_numpy(*grads)
 
     backward_numba = backward_cuda = backward_numpy
 
     def more_gradients(self):
-        d_a_c, d_b_c = self.d_a_c, self.d_b_c
+        d_a_c, d_b_c = self.d_a_c.astype(self.x.dtype), self.d_b_c.astype(self.x.dtype)
         del self.d_a_c, self.d_b_c   # what is returned must not stay here
         return d_a_c if self.needs[9] else None, d_b_c if self.needs[10] else None
 

@@ -17,6 +17,7 @@ import numpy as np
 from ...backend.jit import kernel, prange
 from ...backend.recycle import give_back, take
 from ...backend.simd import ROWS, tile, tile_width
+from ...backend.sums import total
 from ...backend.tiled_product import cut, multiply, panels, parts, product, product_of_transposed
 from ...backend.vmath import sigmoid as s_, tanh as tanh_
 
@@ -74,7 +75,7 @@ class TiledLSTM:
         dh, dc, d_gates = dh.copy(), dc.copy(), take(self.gates.shape, dy.dtype)
         work = T * B * H * 4 * H
         pieces = parts(B, work)
-        d_bias = np.zeros((pieces, 4 * H), dy.dtype)
+        d_bias = np.zeros((pieces, 4 * H))   # float64: it adds step after step
         _backward(panels(self.w_hh), self.gates, self.c, dy, self.flags, self.reverse, self.output_tanh, needs[1],
                   pieces, dh, dc, d_gates, d_bias, work=work)
         d_gates, x = d_gates.reshape(T * B, 4 * H), self.x.reshape(T * B, D)
@@ -84,8 +85,8 @@ class TiledLSTM:
                  dc if needs[2] else None,
                  product_of_transposed(d_gates, panels(x), D) if needs[3] else None,
                  product_of_transposed(d_gates, panels(before), H) if needs[4] else None,
-                 d_bias.sum(0) if needs[5] else None,
-                 d_bias.sum(0) if needs[6] else None)
+                 total(d_bias, 0).astype(dy.dtype) if needs[5] else None,
+                 total(d_bias, 0).astype(dy.dtype) if needs[6] else None)
         give_back(d_gates)
         return found
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...backend.arrays import xp_of
 from ...backend.jit import kernel, prange
+from ...backend.sums import mean as average, total
 from ..normalisation.layer_norm import LayerNorm
 from .sweep import Recurrence
 
@@ -62,7 +63,7 @@ class NormalisedRecurrence(Recurrence):
     def prepare_back(self, d_pre):
         if self.a_ih is None:
             return d_pre
-        self.d_a_ih = (d_pre * self.hat_ih).sum(1) if self.needs[5 + self.n_states] else None
+        self.d_a_ih = total(d_pre * self.hat_ih, 1) if self.needs[5 + self.n_states] else None
         for rows, rstd in zip(self.rows(len(d_pre)), self.rstd_ih):
             normalise_back(self.rung, d_pre[rows], self.hat_ih[rows], rstd, self.a_ih[rows])
         return d_pre
@@ -91,11 +92,11 @@ class NormalisedRecurrence(Recurrence):
             xp_of(d_rec).copyto(d_rec, 0, where=self.off[t])   # what stands in the columns of ended rows is no gradient
         width = d_rec.shape[0] * d_rec.shape[1]
         d = d_rec.reshape(width, -1)
-        self.d_b_hh += d.sum(1)
+        self.d_b_hh += total(d, 1)
         if self.a_hh is None:
             return
         hat = self.hat_hh[t].reshape(width, -1)
-        self.d_a_hh += (d * hat).sum(1)
+        self.d_a_hh += total(d * hat, 1)
         for rows, rstd in zip(self.rows(width), self.rstd_hh[t]):
             normalise_back(self.rung, d[rows], hat[rows], rstd, self.a_hh[rows])
 
@@ -127,10 +128,10 @@ class NormalisedRecurrence(Recurrence):
 
     def backward_numpy(self, *grads):
         xp, width = xp_of(self.x), self.w_hh.shape[0]
-        self.d_a_hh, self.d_b_hh, self.d_a_ih = xp.zeros(width, self.x.dtype), xp.zeros(width, self.x.dtype), None
+        self.d_a_hh, self.d_b_hh, self.d_a_ih = xp.zeros(width), xp.zeros(width), None   # float64: sums over the steps
         *found, _ = super().backward_numpy(*grads)
         needs = self.needs[4 + self.n_states:]
-        d_a_hh, d_b_hh, d_a_ih = self.d_a_hh, self.d_b_hh, self.d_a_ih
+        d_a_hh, d_b_hh, d_a_ih = self.d_a_hh.astype(self.x.dtype), self.d_b_hh.astype(self.x.dtype), self.d_a_ih
         del self.d_a_hh, self.d_b_hh, self.d_a_ih   # what is returned must not stay here
         return (*found, d_b_hh if needs[0] else None, d_a_ih, d_a_hh if needs[2] else None, *self.more_gradients())
 
@@ -146,8 +147,8 @@ def normalise(rung: str, a, eps, rstd) -> None:
     if rung == "numba":
         _normalise(a, eps, -(-a.shape[1] // COLUMNS), rstd, work=a.size)
         return
-    a -= a.mean(0)
-    rstd[...] = 1 / np.sqrt((a * a).mean(0) + eps)
+    a -= average(a, 0)
+    rstd[...] = 1 / np.sqrt(average(a * a, 0) + eps)
     a *= rstd
 
 
@@ -157,7 +158,7 @@ def normalise_back(rung: str, d, hat, rstd, gain) -> None:
         _normalise_back(d, hat, rstd, gain, -(-d.shape[1] // COLUMNS), work=d.size)
         return
     d *= gain[:, None]
-    d -= d.mean(0) + hat * (d * hat).mean(0)
+    d -= average(d, 0) + hat * average(d * hat, 0)
     d *= rstd
 
 

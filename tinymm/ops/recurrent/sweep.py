@@ -22,6 +22,7 @@ from ...autograd.choice import where
 from ...autograd.join import stack
 from ...autograd.tensor import wrap
 from ...backend.arrays import Array, xp_of
+from ...backend.sums import total
 from ..fused import Fused
 
 BLOCK = 2048   # elements that a kernel takes through all its loops before the next ones: they stay in the L1 cache
@@ -167,9 +168,8 @@ class Recurrence(Fused):
                 xp.copyto(d.reshape(width, T, B), 0, where=self.off)
         needs = self.needs
         need_w_ih, need_w_hh, need_b_ih, need_b_hh = needs[1 + self.n_states:5 + self.n_states]
-        ones = xp.ones(T * B, dtype)
-        db_ih = xp.matmul(d_pre, ones) if need_b_ih or (need_b_hh and self.one_gradient) else None
-        db_hh = db_ih if self.one_gradient else xp.matmul(d_recs, ones) if need_b_hh else None
+        db_ih = total(d_pre, 1) if need_b_ih or (need_b_hh and self.one_gradient) else None
+        db_hh = db_ih if self.one_gradient else total(d_recs, 1) if need_b_hh else None
         d_pre = self.prepare_back(d_pre)
         dx = xp.matmul(d_pre.T, self.w_ih).reshape(self.x.shape) if needs[0] else None
         reverse = self.order[0][1] > self.order[0][2]
