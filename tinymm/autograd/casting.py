@@ -17,7 +17,10 @@ class Cast(Primitive):
 
     def forward(self, x, dtype):
         self.dtype = x.dtype
-        return x.astype(dtype)
+        if dtype.char != "e":
+            return x.astype(dtype)
+        with np.errstate(over="ignore"):   # numbers above 65,504 become inf, as in PyTorch
+            return x.astype(dtype)
 
     def backward(self, g):
         return (g.astype(self.dtype) if not isinstance(g, Tensor) else cast(g, self.dtype)),

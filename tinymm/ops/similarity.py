@@ -10,9 +10,11 @@ from ..autograd.reduction import norm, sum
 from ..autograd.registry import Sample, register
 from ..autograd.shape import broadcast_to
 from ..autograd.tensor import Tensor, wrap
+from .half import in_float32
 from .checks import floating, one_device, same_dtype
 
 
+@in_float32
 def normalize(input: Tensor, p: float = 2.0, dim: int | tuple = 1, eps: float = 1e-12) -> Tensor:
     """``input`` over its p-norm along ``dim``, which makes vectors of length 1.
 
@@ -38,6 +40,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int | tuple = 1, eps: float = 
 
 
 @numpy_names
+@in_float32
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along ``dim``: x1 . x2 / (|x1| |x2|).
 
@@ -68,6 +71,7 @@ def _length(x: Tensor, dim, eps: float) -> Tensor:
     return length + wrap(np.where(short, eps - length._data, 0).astype(x.dtype)) if short.any() else length
 
 
+@in_float32
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last axis.
 

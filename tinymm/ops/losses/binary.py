@@ -16,6 +16,7 @@ from ...autograd.tensor import Tensor
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ...backend.vmath import exp, log, sigmoid
+from ..half import in_float32
 from ..checks import floating, one_device, same_dtype
 from .pointwise import BLOCK, PointwiseLoss
 from .reductions import check_reduction, reduced
@@ -140,6 +141,7 @@ class BinaryCrossEntropy(Primitive):
             return dx, g * (np.maximum(np.log1p(-x), -100) - np.maximum(np.log(x), -100))
 
 
+@in_float32
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
                          reduction: str = "mean") -> Tensor:
     """Cross-entropy of probabilities: -(target log input + (1 - target) log(1 - input)), times ``weight``.
@@ -169,6 +171,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@in_float32
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
                                      reduction: str = "mean", pos_weight: Tensor | None = None) -> Tensor:
     """``binary_cross_entropy(sigmoid(input), target)``, without overflow or cancellation.

@@ -12,10 +12,12 @@ from ...autograd.elementwise import exp, log
 from ...autograd.reduction import sum
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
+from ..half import in_float32
 from .regression import pair
 from .reductions import check_reduction, reduced
 
 
+@in_float32
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target (log target - input), element by element.
 

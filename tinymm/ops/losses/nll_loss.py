@@ -12,10 +12,12 @@ from ...autograd.registry import Fixed, Sample, register
 from ...autograd.shape import reshape
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import to_host
+from ..half import in_float32
 from ..checks import floating, one_device, same_dtype
 from .reductions import check_reduction, divided
 
 
+@in_float32
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100,
              reduction: str = "mean") -> Tensor:
     """Negative log-likelihood -w[y] input_y of log-probabilities: ``cross_entropy`` after ``log_softmax``.

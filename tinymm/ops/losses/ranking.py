@@ -15,10 +15,12 @@ from ...autograd.elementwise import minimum, sqrt
 from ...autograd.reduction import sum
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
+from ..half import in_float32
 from .reductions import check_reduction, reduced
 from ..similarity import common, pairwise_distance
 
 
+@in_float32
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *,
                         reduction: str = "mean") -> Tensor:
     """max(0, -target (input1 - input2) + margin): small where input1 is larger (target 1) or smaller (target -1).
@@ -48,6 +50,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
     return reduced(clamp(-target * (input1 - input2) + margin, min=0), reduction)
 
 
+@in_float32
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2.0,
                         eps: float = 1e-6, swap: bool = False, *, reduction: str = "mean") -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), with d = ``pairwise_distance``.
@@ -79,6 +82,7 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
     return reduced(clamp(near - far + margin, min=0), reduction)
 
 
+@in_float32
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *,
                           reduction: str = "mean") -> Tensor:
     """1 - cos where target is 1, max(0, cos - margin) where it is -1.

@@ -20,6 +20,7 @@ from ...autograd.shape import broadcast_to
 from ...autograd.tensor import Tensor
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
+from ..half import in_float32
 from ..checks import floating, one_device, same_dtype
 from .pointwise import BLOCK, PointwiseLoss
 from .reductions import check_reduction, reduced
@@ -191,6 +192,7 @@ def _weighted(loss, parameters, input, target, weight, reduction, shape):
     return sum(losses) / sum(weight) if reduction == "mean" else reduced(losses, reduction)
 
 
+@in_float32
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Squared error (input - target)^2.
 
@@ -215,6 +217,7 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
     return _weighted(MSELoss, MSE, input, target, weight, reduction, shape)
 
 
+@in_float32
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Absolute error |input - target|.
 
@@ -267,6 +270,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     return SmoothL1Loss.apply(input, target, reduction=reduction, parameters=parameters)
 
 
+@in_float32
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
                weight: Tensor | None = None) -> Tensor:
     """Half the squared error up to a distance of ``delta``, a line of slope ``delta`` beyond it.
