@@ -5,7 +5,7 @@ import pytest
 
 from tinymm import Tensor, grad
 from tinymm.backend.jit import use_kernels
-from tinymm.ops.resampling.grid_sample import affine_grid, grid_sample
+from tinymm.ops.resampling.grid_sample import GridSample, affine_grid, grid_sample
 from tinymm.ops.resampling.interpolate import interpolate
 from tinymm.ops.convolution.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from tinymm.ops.resampling.resample import taps
@@ -82,14 +82,42 @@ def test_the_identity_map_reads_the_image_itself(align_corners):
 
 
 @pytest.mark.parametrize("rung", ["numpy", "numba"])
-def test_points_that_are_not_numbers_read_zero_and_leave_the_image_alone(rung):
+def test_points_that_are_not_numbers_are_not_hidden_and_leave_the_image_alone(rung):
     image = Tensor(np.ones((1, 1, 3, 3)), requires_grad=True)
     grid = Tensor(np.array([[[[np.nan, 0.0], [np.inf, 0.0], [0.0, 0.0], [1e30, 0.0]]]]))
     with use_kernels(rung):
         out = grid_sample(image, grid, align_corners=False)
         (g,) = grad(out.sum(), image)
-    np.testing.assert_array_equal(out.detach().numpy().reshape(-1), [0, 0, 1, 0])
+    np.testing.assert_array_equal(out.detach().numpy().reshape(-1), [np.nan, np.nan, 1, 0])
     assert g.numpy().sum() == 1 and g.numpy()[0, 0, 1, 1] == 1
+
+
+FAR = [3e9, -3e9, 1e38, -1e38, np.inf, -np.inf, np.nan, 0.3, -1.2]
+
+
+@pytest.mark.parametrize("rung", ["numpy", "numba", "definition"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_points_far_outside_read_what_pytorch_reads(rung, mode, padding_mode, align_corners):
+    torch = pytest.importorskip("torch")
+    image = RNG.normal(size=(1, 2, 4, 5)).astype(np.float32)
+    points = np.array([[[(x, y) for x in FAR] for y in FAR]], np.float32)
+    x, grid = Tensor(image, requires_grad=True), Tensor(points, requires_grad=True)
+    with use_kernels("numpy" if rung == "definition" else rung):
+        sample = GridSample.definition if rung == "definition" else grid_sample
+        got = sample(x, grid, mode, padding_mode, align_corners)
+        want = torch.nn.functional.grid_sample(torch.tensor(image), torch.tensor(points), mode, padding_mode, align_corners)
+        np.testing.assert_allclose(got.detach().numpy(), want.numpy(), atol=2e-5)
+        finite = points[:, :4, :4]     # PyTorch's own backward writes outside its memory for points that are not
+        x2, grid2 = Tensor(image, requires_grad=True), Tensor(finite, requires_grad=True)
+        sample(x2, grid2, mode, padding_mode, align_corners).sum().backward()
+        a, b = torch.tensor(image, requires_grad=True), torch.tensor(finite, requires_grad=True)
+        torch.nn.functional.grid_sample(a, b, mode, padding_mode, align_corners).sum().backward()
+        np.testing.assert_allclose(x2.grad.numpy(), a.grad.numpy(), atol=2e-5)
+        np.testing.assert_allclose(grid2.grad.numpy(), b.grad.numpy(), atol=2e-5)
+        (dx,) = grad(got.sum(), x)      # bicubic spreads NaN, the others write only to pixels
+        assert dx.shape == image.shape and (mode == "bicubic" or padding_mode == "zeros" or np.isfinite(dx.numpy()).all())
 
 
 def test_overlapping_points_add_their_gradients():

@@ -3,7 +3,9 @@
     out[n, c, p] = sum_i sum_j  wy_i wx_j  input[n, c, y_i, x_j]
 
 where a point reads k = 1 (nearest), 2 (bilinear) or 4 (bicubic) taps an axis, with weights that are polynomials of its
-distance to them. A tap outside the image has weight zero, or is moved inside by the padding mode.
+distance to them. A tap outside the image counts as zero and is not read, or is moved inside by the padding mode. Points that
+are NaN or infinite do as in PyTorch: with the padding "zeros", and in bicubic, they give NaN (nearest: zero); "border" and
+"reflection" move an infinite point inside like any other, and take the first pixel where nothing says which one it is.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.choice import where
 from ...autograd.indexing import getitem
 from ...autograd.linalg import matmul
 from ...autograd.integers import integers, listed
+from ...autograd.pointwise import raw
 from ...autograd.registry import Fixed, Sample, register
 from ...autograd.shape import permute, reshape, transpose
 from ...autograd.tensor import Tensor, wrap
@@ -38,12 +42,13 @@ class GridSample(Fused):
     def definition(x, grid, mode, padding_mode, align_corners):
         height, width = x.shape[2:]
         n = wrap(xp_of(x._data).arange(x.shape[0])[:, None, None])
-        ix, wx = _tensor_taps(grid[..., 0], width, mode, padding_mode, align_corners)
-        iy, wy = _tensor_taps(grid[..., 1], height, mode, padding_mode, align_corners)
+        ix, in_x, wx = _tensor_taps(grid[..., 0], width, mode, padding_mode, align_corners)
+        iy, in_y, wy = _tensor_taps(grid[..., 1], height, mode, padding_mode, align_corners)
         out: Any = 0
         for i in range(TAPS[mode]):
             for j in range(TAPS[mode]):
                 values = getitem(x, (n, slice(None), wrap(iy[..., i]), wrap(ix[..., j])))      # (N, Ho, Wo, C)
+                values = where(wrap(in_y[..., i] & in_x[..., j]).unsqueeze(-1), values, 0.0)
                 out = values * (wy[i] * wx[j]).unsqueeze(-1) + out
         return permute(out, 0, 3, 1, 2)
 
@@ -53,25 +58,26 @@ class GridSample(Fused):
         self.x, self.grid_shape, self.k = x, grid.shape, TAPS[mode]
         n, points = grid.shape[0], grid.shape[1] * grid.shape[2]
         flat = grid.reshape(n, points, 2)
-        self.ix, self.wx, self.sx = axis_taps(flat[..., 0], x.shape[3], mode, padding_mode, align_corners)
-        self.iy, self.wy, self.sy = axis_taps(flat[..., 1], x.shape[2], mode, padding_mode, align_corners)
+        self.ix, self.in_x, self.wx, self.sx = axis_taps(flat[..., 0], x.shape[3], mode, padding_mode, align_corners)
+        self.iy, self.in_y, self.wy, self.sy = axis_taps(flat[..., 1], x.shape[2], mode, padding_mode, align_corners)
         self.out_shape = (n, x.shape[1]) + grid.shape[1:3]
 
     def _taps(self):
-        """For each pair of taps its number (i, j) and where in x (N, C, H W) it reads."""
+        """For each pair of taps its number (i, j), where in x (N, C, H W) it reads, and whether it lies inside."""
         n, c, _, width = self.x.shape
         xp = xp_of(self.x)
         for i in range(self.k):
             for j in range(self.k):
                 at = self.iy[..., i] * width + self.ix[..., j]                                 # (N, P)
-                yield i, j, (xp.arange(n)[:, None, None], xp.arange(c)[:, None], at[:, None])
+                yield (i, j, (xp.arange(n)[:, None, None], xp.arange(c)[:, None], at[:, None]),
+                       (self.in_y[..., i] & self.in_x[..., j])[:, None])
 
     def forward_numpy(self, x, grid, mode, padding_mode, align_corners):
         self._prepare(x, grid, mode, padding_mode, align_corners)
         out: Any = 0
         flat = planes(x)
-        for i, j, at in self._taps():
-            out = out + flat[at] * (self.wy[..., i] * self.wx[..., j])[:, None]
+        for i, j, at, inside in self._taps():
+            out = out + np.where(inside, flat[at], x.dtype.type(0)) * (self.wy[..., i] * self.wx[..., j])[:, None]
         return out.reshape(self.out_shape)
 
     def backward_numpy(self, g):
@@ -79,11 +85,12 @@ class GridSample(Fused):
         flat, g = planes(x), planes(g)
         dx = xp.zeros(flat.shape, x.dtype) if self.needs[0] else None
         gx, gy = 0, 0
-        for i, j, at in self._taps():
+        zero = x.dtype.type(0)
+        for i, j, at, inside in self._taps():
             if dx is not None:
-                xp.add.at(dx, at, g * (self.wy[..., i] * self.wx[..., j])[:, None])
+                xp.add.at(dx, at, np.where(inside, g * (self.wy[..., i] * self.wx[..., j])[:, None], zero))
             if self.needs[1]:
-                share = (flat[at] * g).sum(1)                                                  # (N, P)
+                share = np.where(inside, flat[at] * g, zero).sum(1)                            # (N, P)
                 gx = gx + share * self.wy[..., i] * self.sx[..., j]
                 gy = gy + share * self.sy[..., i] * self.wx[..., j]
         return (None if dx is None else dx.reshape(x.shape),
@@ -93,6 +100,7 @@ class GridSample(Fused):
 
     def forward_numba(self, x, grid, mode, padding_mode, align_corners):
         self._prepare(x, grid, mode, padding_mode, align_corners)
+        self.ix, self.iy = np.where(self.in_x, self.ix, -1), np.where(self.in_y, self.iy, -1)   # -1: outside, not to be read
         out = np.empty(self.out_shape, x.dtype)
         _read(x, self.iy, self.ix, self.wy, self.wx, planes(out), work=out.size * self.k**2)
         return out
@@ -115,38 +123,40 @@ def planes(x):
     return x.reshape(x.shape[:2] + (x.shape[2] * x.shape[3],))
 
 
+@np.errstate(invalid="ignore", over="ignore")   # infinite points
 def axis_taps(g, n: int, mode: str, padding_mode: str, align_corners: bool):
     """What points with the coordinates ``g`` in [-1, 1] read of an axis of length n.
 
     Returns:
-        The taps' indices, their weights and d weight / d g, each of shape (*g.shape, k).
+        The taps' indices, whether they lie inside, their weights and d weight / d g, each of shape (*g.shape, k).
     """
     base, t, slope = _base(g, n, mode, padding_mode, align_corners)
     index, inside = _indices(base, n, mode, padding_mode, align_corners)
     weights, slopes = _weights(t, mode)
-    return (index, np.stack(weights, -1) * inside, np.stack(slopes, -1) * inside * slope[..., None])
+    return index, inside, np.stack(weights, -1), np.stack(slopes, -1) * slope[..., None]
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def _tensor_taps(g: Tensor, n: int, mode: str, padding_mode: str, align_corners: bool):
-    """The same indices and a list of k weights, as Tensors with a graph to ``g``."""
+    """The same indices, the same flags, and a list of k weights as Tensors with a graph to ``g``."""
     base, t, slope = _base(g._data, n, mode, padding_mode, align_corners)
     index, inside = _indices(base, n, mode, padding_mode, align_corners)
+    g = where(wrap(slope != 0), g, 0.0)                     # an infinite one would make NaN of slope 0
     t = g * wrap(slope) + wrap(t - g._data * slope)         # t is linear in g between its kinks
-    weights, _ = _weights(t, mode)
-    return index, [w * wrap(inside[..., i]) for i, w in enumerate(weights)]
+    return index, inside, _weights(t, mode)[0]
 
 
 def _base(g, n: int, mode: str, padding_mode: str, align_corners: bool):
     """The pixel at or before each point, the distance t from it, and dt/dg."""
-    position = (g + 1) * ((n - 1) / 2) if align_corners else ((g + 1) * n - 1) / 2
+    position = (g + 1) * ((n - 1) / 2) if align_corners else (g + 1) * (n / 2) - 0.5   # no product that could overflow
     slope = np.full_like(g, (n - 1) / 2 if align_corners else n / 2)
     if mode != "bicubic":                                   # bicubic pads its taps, not its position
         position, sign = padded(position, n, padding_mode, align_corners)
         slope = slope * sign
-    lost = ~np.isfinite(position) | (np.abs(position) > 2**30)
-    position = np.where(lost, -100, position).astype(g.dtype)        # outside, and safe to convert to an integer
-    base = np.rint(position) if mode == "nearest" else np.floor(position)
-    return base, position - base, slope.astype(g.dtype)
+    if mode == "nearest":
+        return np.rint(position), np.zeros_like(position), slope * 0
+    base = np.floor(position)
+    return base, (position - base).astype(g.dtype), slope.astype(g.dtype)
 
 
 def padded(position, n: int, padding_mode: str, align_corners: bool):
@@ -155,35 +165,33 @@ def padded(position, n: int, padding_mode: str, align_corners: bool):
     if padding_mode == "zeros":
         return position, sign
     if padding_mode == "reflection":
-        low, high = (0.0, n - 1.0) if align_corners else (-0.5, n - 0.5)      # the mirrors
-        span = high - low
+        low, span = (0.0, n - 1.0) if align_corners else (-0.5, float(n))     # the first mirror, and how far off the second is
         if span == 0:
-            return position * 0, sign * 0
+            return np.zeros_like(position), sign * 0
         distance = np.abs(position - low)
-        sign = np.where(position < low, -sign, sign)
-        flips, extra = np.floor(distance / span), np.fmod(distance, span)
-        odd = flips % 2 == 1
-        position, sign = np.where(odd, high - extra, low + extra), np.where(odd, -sign, sign)
+        extra = distance - np.trunc(distance / (2 * span)) * (2 * span)       # since the last time that the images repeat
+        back = extra > 2 * span - extra
+        sign = np.where((position < low) ^ back, -sign, sign)
+        position = np.where(back, 2 * span - extra, extra) + low
     inside = (position > 0) & (position < n - 1)
-    return np.minimum(np.maximum(position, 0), n - 1), sign * inside
+    return np.fmin(np.fmax(position, 0), n - 1), sign * inside              # NaN to the first pixel
 
 
 def _indices(base, n: int, mode: str, padding_mode: str, align_corners: bool):
-    """Indices of the taps (..., k), and 1 where a tap lies inside the axis, else 0."""
+    """Indices of the taps (..., k), safe to read at, and whether a tap lies inside the axis."""
     first = -1 if mode == "bicubic" else 0
     taps = np.stack([base + d for d in range(first, first + TAPS[mode])], -1)
     if mode == "bicubic":
         taps, _ = padded(taps, n, padding_mode, align_corners)
-    inside = ((taps >= 0) & (taps <= n - 1)).astype(base.dtype)
-    return np.minimum(np.maximum(taps, 0), n - 1).astype(np.int64), inside
+    return np.fmin(np.fmax(taps, 0), n - 1).astype(np.int64), (taps >= 0) & (taps <= n - 1)
 
 
 def _weights(t, mode: str):
     """The weights of the taps as polynomials of t, and their derivatives; on arrays and on Tensors."""
-    one = t * 0 + 1
     if mode == "nearest":
-        return [one], [t * 0]
+        return [t * 0 + 1], [t * 0]
     if mode == "bilinear":
+        one = np.ones_like(raw(t))                                         # at NaN, too
         return [1 - t, t + 0], [-one, one]
     a, s = CUBIC, 1 - t
     near = lambda x: ((a + 2) * x - (a + 3)) * x * x + 1                   # a tap at distance x <= 1
@@ -203,7 +211,9 @@ def _read(x, iy, ix, wy, wx, out):
             total = x.dtype.type(0)
             for i in range(taps):
                 for j in range(taps):
-                    total += wy[n, p, i] * wx[n, p, j] * x[n, c, iy[n, p, i], ix[n, p, j]]
+                    row, column = iy[n, p, i], ix[n, p, j]
+                    value = x[n, c, row, column] if row >= 0 and column >= 0 else x.dtype.type(0)
+                    total += wy[n, p, i] * wx[n, p, j] * value
             out[n, c, p] = total
 
 
@@ -216,7 +226,8 @@ def _write(g, iy, ix, wy, wx, dx):
         for p in range(points):
             for i in range(taps):
                 for j in range(taps):
-                    dx[n, c, iy[n, p, i], ix[n, p, j]] += g[n, c, p] * wy[n, p, i] * wx[n, p, j]
+                    if iy[n, p, i] >= 0 and ix[n, p, j] >= 0:
+                        dx[n, c, iy[n, p, i], ix[n, p, j]] += g[n, c, p] * wy[n, p, i] * wx[n, p, j]
 
 
 @kernel(parallel=True)
@@ -229,8 +240,9 @@ def _slopes(g, x, iy, ix, wy, wx, sy, sx, dgrid):
         for i in range(taps):
             for j in range(taps):
                 share = x.dtype.type(0)
-                for c in range(channels):
-                    share += g[n, c, p] * x[n, c, iy[n, p, i], ix[n, p, j]]
+                if iy[n, p, i] >= 0 and ix[n, p, j] >= 0:
+                    for c in range(channels):
+                        share += g[n, c, p] * x[n, c, iy[n, p, i], ix[n, p, j]]
                 along_x += share * wy[n, p, i] * sx[n, p, j]
                 along_y += share * sy[n, p, i] * wx[n, p, j]
         dgrid[n, p, 0] = along_x
