@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -40,7 +41,7 @@ def axes(name: str, dim, ndim: int) -> tuple[int, ...]:
 
 def numpy_names(function: F) -> F:
     """Let a function be called with NumPy's ``axis`` and ``keepdims`` for ``dim`` and ``keepdim``, as PyTorch does."""
-    code = function.__code__
+    code = inspect.unwrap(function).__code__
     named = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
     pairs = [(ours, theirs) for ours, theirs in NUMPY.items() if ours in named]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from ..backend.admission import held
 from ..backend.arrays import device_of, to_device
 from .function import Primitive
 from .kinds import DType
@@ -28,7 +27,7 @@ class Cast(Primitive):
 
 def cast(input: Tensor, dtype) -> Tensor:
     """``input`` in another dtype; the gradient comes back in the old one."""
-    return input if input.dtype == dtype else Cast.apply(input, dtype=np.dtype(dtype))
+    return input if input.dtype == dtype else Cast.apply(input, dtype=held(dtype, "to"))
 
 
 class Transfer(Primitive):
@@ -77,8 +76,8 @@ def to(self: Tensor, *args: DType | Tensor | bool, device: str | None = None, dt
     out = self
     if device is not None and out.device != device and not (device == "cuda" and out.device.startswith("cuda")):
         out = transfer(out, device)
-    if dtype is not None and out.dtype != np.dtype(dtype):
-        out = cast(out, np.dtype(dtype))
+    if dtype is not None:
+        out = cast(out, held(dtype, "to"))
     return Cast.apply(out, dtype=out.dtype) if copy and out is self else out
 
 

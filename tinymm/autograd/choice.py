@@ -11,8 +11,8 @@ from ..backend.arrays import is_array, xp_of
 from .casting import cast
 from .function import Primitive
 from .kinds import Operand
-from .pointwise import promote, raw, unbroadcast
-from .tensor import Tensor, bool_, get_default_dtype, int64, wrap
+from .pointwise import promote, raw, shape_error, unbroadcast
+from .tensor import Tensor, bool_, get_default_dtype, int64, operand, wrap
 
 
 class Where(Primitive):
@@ -240,8 +240,11 @@ def isclose(input: Tensor, other: Operand, rtol: float = 1e-5, atol: float = 1e-
     Raises:
         ValueError: shapes that do not broadcast.
     """
-    a, b = (v._data if isinstance(v, Tensor) else v for v in (input, other))
-    return wrap((xp_of(a) if is_array(a) else xp_of(b)).isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
+    a, b = operand("isclose", input), operand("isclose", other)
+    try:
+        return wrap((xp_of(a) if is_array(a) else xp_of(b)).isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
+    except ValueError as error:
+        shape_error("isclose", a, b, error)
 
 
 def allclose(input: Tensor, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:

@@ -9,25 +9,20 @@ import numpy as np
 from ..backend.arrays import Array, as_array
 from .docstrings import of_comparison, publish
 from .kinds import Binary, Operand
-from .pointwise import operand_error, raw, shape_error
-from .tensor import Tensor, wrap
+from .pointwise import shape_error
+from .tensor import Tensor, operand, wrap
 
 
 def compare(name: str, function: Callable, formula: str, result: str = "Boolean Tensor", refuses: str = "text") -> Binary:
     """Make a comparison: booleans, without a gradient. (What ``help`` says: docstrings.py.)"""
     def op(input: Operand, other: Operand) -> Tensor:
-        a = input._data if isinstance(input, Tensor) else input
-        b = other._data if isinstance(other, Tensor) else other
-        if isinstance(a, np.generic) and not isinstance(input, Tensor):
-            a = a.item()
-        if isinstance(b, np.generic) and not isinstance(other, Tensor):
-            b = b.item()
+        a, b = operand(name, input), operand(name, other)
         try:
             return wrap(as_array(function(a, b)))
         except ValueError as error:
             shape_error(name, as_array(a), as_array(b), error)
         except TypeError:
-            operand_error(name, other)
+            raise TypeError(f"{name}: cannot compute with {_dtype(a)} and {_dtype(b)}; convert them, x != 0 or x.long()") from None
 
     return publish(op, name, of_comparison(formula, op.__code__.co_varnames[:2], result, refuses), op,
                    wrapped=False)
@@ -60,7 +55,7 @@ def logical_not(input: Operand) -> Tensor:
     Returns:
         Boolean Tensor of the shape of x.
     """
-    return wrap(np.logical_not(raw(input)))
+    return wrap(np.logical_not(operand("logical_not", input)))
 
 
 def bitwise_not(input: Operand) -> Tensor:
@@ -77,7 +72,7 @@ def bitwise_not(input: Operand) -> Tensor:
     Raises:
         TypeError: floating-point input.
     """
-    array: Array = raw(input)
+    array: Array = as_array(operand("bitwise_not", input))
     if array.dtype.kind == "f":
         raise TypeError(f"bitwise_not: ~ works on booleans and integers, not {array.dtype}; compare, x == 0")
     return wrap(as_array(np.invert(array)))
@@ -94,7 +89,7 @@ def isnan(input: Operand) -> Tensor:
     Returns:
         Boolean Tensor of the shape of ``input``.
     """
-    return wrap(np.isnan(raw(input)))
+    return wrap(np.isnan(operand("isnan", input)))
 
 
 def isinf(input: Operand) -> Tensor:
@@ -108,7 +103,7 @@ def isinf(input: Operand) -> Tensor:
     Returns:
         Boolean Tensor of the shape of ``input``.
     """
-    return wrap(np.isinf(raw(input)))
+    return wrap(np.isinf(operand("isinf", input)))
 
 
 def isfinite(input: Operand) -> Tensor:
@@ -122,4 +117,8 @@ def isfinite(input: Operand) -> Tensor:
     Returns:
         Boolean Tensor of the shape of ``input``.
     """
-    return wrap(np.isfinite(raw(input)))
+    return wrap(np.isfinite(operand("isfinite", input)))
+
+
+def _dtype(value) -> str:
+    return str(getattr(value, "dtype", None) or type(value).__name__)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.admission import admitted, held
 from ..backend.arrays import Array, is_array, to_device, xp_of
 from .integers import LARGEST, integer, sizes
 from .kinds import DType, Number, Shape
@@ -24,8 +25,13 @@ __all__ = ["tensor", "as_tensor", "from_numpy", "zeros", "ones", "full", "empty"
 def finish(array: Array, dtype: DType, device: str | None, requires_grad: bool) -> Tensor:
     """An array in the dtype, on the device and with the flag that a creation function was asked for."""
     if dtype is not None:
-        array = array.astype(np.dtype(dtype), copy=False)
+        array = array.astype(held(dtype), copy=False)
     return Tensor(array if device in (None, "cpu") else to_device(array, device), requires_grad)
+
+
+def _filled(operation: str, make: Any, size: tuple, dtype: DType, *value: Any, named: Any = None) -> Array:
+    """``make(size, *value, dtype)`` of NumPy's, with the arguments checked."""
+    return make(sizes(operation, size, least=0, named=named), *value, get_default_dtype() if dtype is None else held(dtype, operation))
 
 
 # ---------------------------------------------------------------------- from data
@@ -47,14 +53,15 @@ def tensor(data: Any, *, dtype: DType = None, device: str | None = None, require
 
     Raises:
         ValueError: lists of different lengths where one length is needed.
-        TypeError: something that is not a number, or requires_grad for integers.
+        TypeError: what no Tensor holds (complex numbers, objects, text, masked entries), or requires_grad for integers.
     """
     if isinstance(data, Tensor):
         data = data._data
     if is_array(data):
+        data = admitted(data).copy()
         if device is None:
-            return Tensor(data.astype(dtype or data.dtype), requires_grad)   # astype copies
-        return finish(data.copy(), dtype, device, requires_grad)
+            return Tensor(data if dtype is None else data.astype(held(dtype), copy=False), requires_grad)
+        return finish(data, dtype, device, requires_grad)
     return finish(array_from(data, dtype), None, device, requires_grad)
 
 
@@ -76,7 +83,7 @@ def as_tensor(data: Any, dtype: DType = None, device: str | None = None) -> Tens
     """
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
-    return finish(data, dtype, device, False) if is_array(data) else tensor(data, dtype=dtype, device=device)
+    return finish(admitted(data), dtype, device, False) if is_array(data) else tensor(data, dtype=dtype, device=device)
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
@@ -91,11 +98,14 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         Tensor of the shape and dtype of ``ndarray``.
 
     Raises:
-        TypeError: anything else.
+        TypeError: anything else, a dtype that no Tensor has, a masked array, or another byte order than the machine's.
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(ndarray).__name__}; use tinymm.tensor")
-    return Tensor(ndarray)
+    if not ndarray.dtype.isnative:
+        raise TypeError(f"from_numpy: an array of {ndarray.dtype}, not in the machine's byte order, cannot be shared; use "
+                        "tinymm.tensor, which copies")
+    return Tensor(admitted(ndarray, "from_numpy"))
 
 
 # ---------------------------------------------------------------------- one number everywhere
@@ -119,7 +129,7 @@ def zeros(*size_: Shape, size: Shape | None = None, dtype: DType = None, device:
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.zeros(sizes("zeros", size_, least=0, named=size), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(_filled("zeros", np.zeros, size_, dtype, named=size), None, device, requires_grad)
 
 
 def ones(*size_: Shape, size: Shape | None = None, dtype: DType = None, device: str | None = None,
@@ -138,7 +148,7 @@ def ones(*size_: Shape, size: Shape | None = None, dtype: DType = None, device: 
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.ones(sizes("ones", size_, least=0, named=size), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(_filled("ones", np.ones, size_, dtype, named=size), None, device, requires_grad)
 
 
 def empty(*size_: Shape, size: Shape | None = None, dtype: DType = None, device: str | None = None,
@@ -157,7 +167,7 @@ def empty(*size_: Shape, size: Shape | None = None, dtype: DType = None, device:
         ValueError: a negative length.
         TypeError: requires_grad for integers.
     """
-    return finish(np.empty(sizes("empty", size_, least=0, named=size), dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(_filled("empty", np.empty, size_, dtype, named=size), None, device, requires_grad)
 
 
 def full(size: Shape, fill_value: Number, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
@@ -179,13 +189,13 @@ def full(size: Shape, fill_value: Number, *, dtype: DType = None, device: str | 
         TypeError: requires_grad for integers.
     """
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    dtype = dtype or array_from(value).dtype
-    return finish(np.full(sizes("full", (size,), least=0), value, dtype), None, device, requires_grad)
+    filling = array_from(value, dtype, "full")   # refuses what no Tensor holds
+    return finish(_filled("full", np.full, (size,), filling.dtype, filling), None, device, requires_grad)
 
 
 def _like(input: Tensor, fill, dtype, device: str | None, requires_grad: bool) -> Tensor:
     """A tensor of the shape, dtype and device of another, with one number (None: any) everywhere."""
-    dtype = np.dtype(dtype or input.dtype)
+    dtype = input.dtype if dtype is None else held(dtype)
     xp = xp_of(input._data)
     array = xp.empty(input.shape, dtype) if fill is None else xp.full(input.shape, fill, dtype)
     return Tensor(array if device in (None, input.device) else to_device(array, device), requires_grad)
@@ -343,4 +353,4 @@ def eye(n: int, m: int | None = None, *, dtype: DType = None, device: str | None
         ValueError: a negative length.
     """
     n, m = integer("eye", "n", n, 0), None if m is None else integer("eye", "m", m, 0)
-    return finish(np.eye(n, m, dtype=dtype or get_default_dtype()), None, device, requires_grad)
+    return finish(np.eye(n, m, dtype=get_default_dtype() if dtype is None else held(dtype, "eye")), None, device, requires_grad)

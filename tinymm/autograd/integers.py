@@ -5,6 +5,7 @@ A float is refused, not truncated, and so is a bool, which Python would take for
 
 from __future__ import annotations
 
+import math
 import operator
 
 LARGEST = 1 << 48   # of sizes and counts: far above what an axis can have, far below what overflows in a sum or wraps around
@@ -57,10 +58,17 @@ def integers(operation: str, argument: str, values: tuple, least: int | None = N
 
 
 def sizes(operation: str, args: tuple, argument: str = "size", least: int | None = None, named=None) -> tuple[int, ...]:
-    """``*args`` of a function that takes integers one by one or as one sequence; or ``named``, which was given by name."""
+    """``*args`` of a function that takes integers one by one or as one sequence; or ``named``, which was given by name.
+
+    Raises:
+        TypeError, ValueError: as ``integer``; ValueError for lengths (``least`` 0) whose product no memory can hold.
+    """
     if named is not None:
         args = (once(operation, args, argument, named),)
-    return integers(operation, argument, listed(args[0]) if len(args) == 1 else args, least)
+    found = integers(operation, argument, listed(args[0]) if len(args) == 1 else args, least)
+    if least == 0 and math.prod(found) >= 1 << 59:
+        raise ValueError(f"{operation}: {argument}={found} is {math.prod(found)} elements, more than any memory holds")
+    return found
 
 
 def once(operation: str, args: tuple, argument: str, named):

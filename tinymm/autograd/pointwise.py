@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..backend.admission import admitted, number
 from ..backend.arrays import Array, as_array, is_array
 from ..backend.sums import total
 from . import docstrings
@@ -79,7 +80,7 @@ def promote(x: Array, y: Array) -> tuple[Array, Array]:
 def scalar(value: Any) -> Any:
     """A weak Python number from a number or a NumPy scalar; None if ``value`` is neither."""
     if isinstance(value, np.generic):   # before float: np.float64 is one, and would not be weak
-        return value.item()
+        value = number(value)
     return value if isinstance(value, (bool, int, float)) else None
 
 
@@ -297,7 +298,7 @@ def _like(value: Any) -> tuple:
 
 def tensor_argument(name: str, value: Any) -> Tensor:
     if is_array(value):
-        return Tensor(value)
+        return Tensor(admitted(value, name))
     if scalar(value) is not None:
         return Tensor(value)
     operand_error(name, value)
@@ -305,4 +306,4 @@ def tensor_argument(name: str, value: Any) -> Tensor:
 
 def raw(value: Any) -> Any:
     """The array of a Tensor; anything else as it is."""
-    return value._data if isinstance(value, Tensor) else value
+    return value._data if isinstance(value, Tensor) else admitted(value) if is_array(value) else value

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.arrays import device_of, is_array, xp_of
+from ..backend.arrays import as_array, device_of, xp_of
 from .axes import axis, numpy_names
 from .casting import cast
 from .elementwise import add
@@ -16,7 +16,7 @@ from .indexing import check_range, filled, getitem, getitem_in_range, in_range, 
 from .integers import integer
 from .kinds import Indices, Operand
 from .shape import broadcast_tensors, broadcast_to, reshape
-from .tensor import Tensor, wrap
+from .tensor import Tensor, operand, wrap
 
 
 def pick(name: str, input: Tensor, dim: int, index, negative: bool = False) -> tuple[int, Tensor]:
@@ -222,7 +222,7 @@ def _place(name: str, input: Tensor, index: Any, shape: tuple | None, values: An
     """``input`` with values assigned, or added, at an index that picks something of ``shape`` (None to find out)."""
     layout, arrays = prepare(index, device_of(input._data))
     if not isinstance(values, Tensor):
-        values = wrap(xp_of(input._data).asarray(values, dtype=input.dtype))
+        values = wrap(xp_of(input._data).asarray(operand(name, values), dtype=input.dtype))
     values = cast(values, input.dtype)
     try:
         if shape is None:
@@ -447,7 +447,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         IndexError: a class outside [0, C).
         ValueError: nothing to infer C from.
     """
-    index = tensor._data if isinstance(tensor, Tensor) else tensor if is_array(tensor) else np.asarray(tensor)
+    index = as_array(operand("one_hot", tensor))
     if index.dtype.kind not in "iu":
         raise TypeError(f"one_hot: classes must be integers, not {index.dtype}; use .long()")
     num_classes = integer("one_hot", "num_classes", num_classes, -1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from ..backend.admission import HELD, admitted, held, number, refuse
 from ..backend.arrays import Array, as_array, device_of, is_array, to_host
 from .state import state
 
@@ -74,7 +75,8 @@ class Tensor(TensorMethods):
     """A multi-dimensional array that remembers how it was computed.
 
     Args:
-        data: nested lists, numbers, a NumPy or CuPy array (not copied), or another Tensor (shared, detached).
+        data: nested lists, numbers, a NumPy or CuPy array (not copied, unless its byte order is not the machine's), or
+            another Tensor (shared, detached).
         requires_grad: record operations on it, so that ``backward`` fills ``grad``.
 
     Attributes:
@@ -83,7 +85,7 @@ class Tensor(TensorMethods):
         grad_fn: the graph node that made it; None for leaves.
 
     Raises:
-        TypeError: requires_grad on integers or booleans.
+        TypeError: requires_grad on integers or booleans; values that no Tensor holds (complex, objects, text, masked).
     """
 
     __slots__ = ("_data", "_node", "_version", "__dict__", "__weakref__")   # a lean object: a small graph is all overhead
@@ -99,8 +101,8 @@ class Tensor(TensorMethods):
         if isinstance(data, Tensor):
             self._version = data._shared_version()
             data = data._data
-        elif not is_array(data):
-            data = array_from(data)
+        else:
+            data = admitted(data) if is_array(data) else array_from(data)
         self._data = data
         self._node = None
         if requires_grad:
@@ -375,7 +377,7 @@ class Tensor(TensorMethods):
 
     @data.setter
     def data(self, value: Any) -> None:
-        value = value._data if isinstance(value, Tensor) else as_array(value)
+        value = as_array(operand("data", value))
         if value.shape != self.shape:
             raise ValueError(f"data: a tensor of shape {self.shape} cannot take values of shape {value.shape}")
         if self._node is not None and value.dtype.kind != "f":
@@ -470,15 +472,22 @@ class Tensor(TensorMethods):
                                "use where(mask, a, b), x.index_put(indices, values) or x.scatter_add(dim, index, src)")
         self._check_in_place("__setitem__", "where(mask, a, b), x.index_put(indices, values) or "
                              "x.scatter_add(dim, index, src)")
-        self._data[raw_index(index)] = value._data if isinstance(value, Tensor) else value
+        values = operand("__setitem__", value)
+        try:
+            self._data[raw_index(index)] = values
+        except (IndexError, ValueError, TypeError, OverflowError) as error:
+            raise _in_place_error("__setitem__", self._data, values, error) from None
         self._bump("__setitem__")
 
     def _in_place(self, operation: str, ufunc: np.ufunc, other: Operand, alpha: float | None = None) -> "Tensor":
         self._check_in_place(operation, f"x = x.{operation.strip('_')}(...)")
-        change: Any = other._data if isinstance(other, Tensor) else other
+        change = operand(operation, other)
         if alpha is not None and alpha != 1:
             change = change * alpha
-        ufunc(self._data, change, out=self._data, casting="same_kind")
+        try:
+            ufunc(self._data, change, out=self._data, casting="same_kind")
+        except (ValueError, TypeError, OverflowError) as error:
+            raise _in_place_error(operation, self._data, change, error) from None
         self._bump(operation)
         return self
 
@@ -582,7 +591,11 @@ class Tensor(TensorMethods):
             RuntimeError: the tensor is part of a graph.
         """
         self._check_in_place("fill_", "full_like(x, value)")
-        self._data.fill(value.item() if isinstance(value, Tensor) else value)
+        filling = value.item() if isinstance(value, Tensor) else operand("fill_", value)
+        try:
+            self._data.fill(filling)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise _in_place_error("fill_", self._data, filling, error) from None
         self._bump("fill_")
         return self
 
@@ -603,7 +616,11 @@ class Tensor(TensorMethods):
             ValueError: a shape that does not broadcast.
         """
         self._check_in_place("copy_", "src.clone()")
-        self._data[...] = src._data if isinstance(src, Tensor) else src
+        values = operand("copy_", src)
+        try:
+            self._data[...] = values
+        except (ValueError, OverflowError) as error:
+            raise _in_place_error("copy_", self._data, values, error) from None
         self._bump("copy_")
         return self
 
@@ -658,21 +675,52 @@ def wrap(array: Array, node: Any = None) -> Tensor:
     return t
 
 
-def array_from(data: Any, dtype: DType = None) -> np.ndarray:
+def array_from(data: Any, dtype: DType = None, operation: str = "tensor") -> np.ndarray:
     """A fresh array from Python data: floats become the default dtype; a dtype of NumPy's or a Tensor's stays."""
     first = _first(data)
     strong = isinstance(first, (np.generic, Tensor)) or is_array(first)
     try:
-        array = np.array(_without_tensors(data), dtype=dtype)
+        data, kind = _without_tensors(data), type(data).__name__
+        array = np.array(data)
+        if array.dtype.char not in HELD:   # before the dtype asked for: NumPy makes numbers of strings, and NaN of None
+            refuse(operation, array.dtype, kind)
+        array = array if dtype is None else np.array(data, dtype=held(dtype, operation))
     except ValueError as error:
-        raise ValueError(f"tensor: the nested lists are ragged or not numbers ({error})") from None
+        raise ValueError(f"{operation}: the nested lists are ragged or not numbers ({error})") from None
     except OverflowError as error:
-        raise ValueError(f"tensor: an integer does not fit {np.dtype(dtype or int64)} ({error})") from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"tensor: cannot hold {array.dtype} values of {type(data).__name__}; give numbers")
+        raise ValueError(f"{operation}: an integer does not fit {np.dtype(dtype or int64)} ({error})") from None
     if dtype is None and array.dtype == float64:
         array = array.astype(first.dtype if strong and first.dtype.kind == "f" else _default_dtype)
-    return array
+    return admitted(array)
+
+
+def operand(operation: str, value: Any) -> Any:
+    """What an operation computes with beside a Tensor: an array, or a Python number, which is weak.
+
+    Raises:
+        TypeError: something that no Tensor holds; the message names the operation.
+    """
+    if isinstance(value, Tensor):
+        return value._data
+    if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+        return value
+    if is_array(value):
+        return admitted(value, operation)
+    found = number(value)
+    return found if isinstance(found, (bool, int, float)) else array_from(value, operation=operation)
+
+
+def _in_place_error(operation: str, array: Array, values: Any, error: Exception) -> Exception:
+    """What to raise where NumPy could not write ``values`` into ``array``."""
+    if not array.flags.writeable:
+        return RuntimeError(f"{operation}: the memory of this tensor of shape {array.shape} cannot be written to: it is read-only, "
+                            "or several elements share it, as expand makes them; use .clone() first")
+    if isinstance(error, TypeError):
+        return TypeError(f"{operation}: a tensor of {array.dtype} cannot take {getattr(values, 'dtype', type(values).__name__)} "
+                         f"values in place ({error}); convert one of them, .float() or .long()")
+    kind = ValueError if isinstance(error, OverflowError) else type(error)
+    return kind(f"{operation}: {error} (the tensor has shape {array.shape} and dtype {array.dtype}, the values shape "
+                f"{np.shape(values)})")
 
 
 def _first(data: Any) -> Any:

@@ -62,8 +62,8 @@ def _array_class(value: Any) -> type | None:
 
 
 def as_array(value: Any) -> Array:
-    """``value`` as an array of a registered kind: NumPy scalars become 0-d arrays."""
-    return value if is_array(value) else np.asarray(value)
+    """``value`` as an array of a registered kind: NumPy scalars become 0-d arrays, subclasses of arrays plain ones."""
+    return value if is_array(value) and not isinstance(value, np.ndarray) else np.asarray(value)
 
 
 def writeable(array: Array) -> bool:

@@ -155,8 +155,8 @@ def kernel(function: Callable | None = None, *, parallel: bool = False, reassoci
 
 
 def ready(array: np.ndarray) -> np.ndarray:
-    """The array as kernels want it: C-contiguous and writeable (Numba compiles once more for read-only ones)."""
-    if array.flags.c_contiguous and array.flags.writeable:
+    """The array as kernels want it: C-contiguous, aligned and writeable (Numba compiles once more for other ones)."""
+    if array.flags.carray:
         return array
     return np.array(array, order="C", copy=True)
 

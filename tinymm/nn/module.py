@@ -538,7 +538,10 @@ def _values(what: str, value, own: Tensor) -> Tensor:
     if not isinstance(value, Tensor):
         if not hasattr(value, "shape"):
             raise TypeError(f"{what} is a {type(value).__name__}; a state holds Tensors or arrays")
-        value = as_tensor(value)
+        try:
+            value = as_tensor(value)
+        except TypeError as error:
+            raise TypeError(f"{what}: {error}") from None
     if own.dtype.kind != "f" and value.dtype.kind == "f":
         raise TypeError(f"{what} is {own.dtype} here but {value.dtype} in the state")
     return value
