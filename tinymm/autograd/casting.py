@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..backend.admission import held
 from ..backend.arrays import device_of, to_device
 from .function import Primitive

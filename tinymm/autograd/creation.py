@@ -31,7 +31,8 @@ def finish(array: Array, dtype: DType, device: str | None, requires_grad: bool) 
 
 def _filled(operation: str, make: Any, size: tuple, dtype: DType, *value: Any, named: Any = None) -> Array:
     """``make(size, *value, dtype)`` of NumPy's, with the arguments checked."""
-    return make(sizes(operation, size, least=0, named=named), *value, get_default_dtype() if dtype is None else held(dtype, operation))
+    size = sizes(operation, size, least=0, named=named)
+    return make(size, *value, get_default_dtype() if dtype is None else held(dtype, operation))
 
 
 # ---------------------------------------------------------------------- from data
