@@ -43,6 +43,15 @@ def _swapped(operation):
     return swapped
 
 
+def _but_none(operation):
+    """``x == None`` asks whether x is there, which Python answers, as in PyTorch."""
+    def compare(self: Tensor, other: Operand) -> Tensor:
+        return NotImplemented if other is None else operation(self, other)
+
+    compare.__doc__ = f"``{operation.__name__}``; None is equal to no Tensor."
+    return compare
+
+
 def _in_place_or_new(operation, in_place):
     """``x += y`` changes x where no graph is concerned, and otherwise makes a new tensor."""
     def combine(self: Tensor, other: Operand) -> Tensor:
@@ -80,7 +89,8 @@ OPERATORS = {
     "__abs__": op.abs,                                          # abs(x)
     "__invert__": op.bitwise_not,                               # ~mask
     "__getitem__": op.getitem, "__iter__": _slices,             # x[index], for row in x
-    "__eq__": op.eq, "__ne__": op.ne, "__lt__": op.lt, "__le__": op.le, "__gt__": op.gt, "__ge__": op.ge,
+    "__eq__": _but_none(op.eq), "__ne__": _but_none(op.ne),     # x == y
+    "__lt__": op.lt, "__le__": op.le, "__gt__": op.gt, "__ge__": op.ge,
     "__and__": op.bitwise_and, "__or__": op.bitwise_or, "__xor__": op.bitwise_xor,
     "__iadd__": _in_place_or_new(op.add_, Tensor.add_),         # x += y
     "__isub__": _in_place_or_new(op.sub_, Tensor.sub_),         # x -= y
