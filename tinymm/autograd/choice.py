@@ -11,7 +11,7 @@ from ..backend.arrays import is_array, xp_of
 from .casting import cast
 from .function import Primitive
 from .kinds import Operand
-from .pointwise import promote, raw, shape_error, unbroadcast
+from .pointwise import fitted, promote, raw, shape_error, unbroadcast
 from .tensor import Tensor, bool_, get_default_dtype, int64, operand, wrap
 
 
@@ -87,7 +87,7 @@ def _weak_partner(tensor: Tensor, number: Any) -> tuple[Tensor, Tensor]:
         tensor = cast(tensor, get_default_dtype())
     elif tensor.dtype.kind == "b" and not isinstance(number, bool):
         tensor = cast(tensor, np.dtype("int64"))
-    return tensor, wrap(xp_of(tensor._data).asarray(number, dtype=tensor.dtype))
+    return tensor, wrap(xp_of(tensor._data).asarray(fitted(number, tensor._data), dtype=tensor.dtype))
 
 
 class Clamp(Primitive):
@@ -136,7 +136,7 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
             input = cast(input, promote(input._data, v._data)[0].dtype)
         elif v is not None:
             input = cast(input, _dtype_with(input.dtype, v))
-    bounds = [cast(v, input.dtype) if isinstance(v, Tensor) else v for v in bounds]
+    bounds = [cast(v, input.dtype) if isinstance(v, Tensor) else fitted(v, input._data) for v in bounds]
     try:
         return Clamp.apply(input, *bounds)
     except ValueError as error:
@@ -163,7 +163,7 @@ class MaskedFill(Primitive):
 
     def forward(self, x, mask, value):
         self.shape, self.value_dtype = x.shape, getattr(value, "dtype", None)
-        value = value.astype(x.dtype) if is_array(value) else x.dtype.type(value)
+        value = value.astype(x.dtype) if is_array(value) else x.dtype.type(fitted(value, x))
         return np.where(mask, value, x)
 
     def backward(self, g, mask):

@@ -16,6 +16,7 @@ from ..backend.admission import admitted, held
 from ..backend.arrays import Array, is_array, to_device, xp_of
 from .integers import LARGEST, integer, sizes
 from .kinds import DType, Number, Shape
+from .pointwise import fitted
 from .tensor import Tensor, array_from, get_default_dtype
 
 __all__ = ["tensor", "as_tensor", "from_numpy", "zeros", "ones", "full", "empty", "zeros_like", "ones_like",
@@ -190,8 +191,10 @@ def full(size: Shape, fill_value: Number, *, dtype: DType = None, device: str | 
         TypeError: requires_grad for integers.
     """
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    filling = array_from(value, dtype, "full")   # refuses what no Tensor holds
-    return finish(_filled("full", np.full, (size,), filling.dtype, filling), None, device, requires_grad)
+    filling = array_from(value, None, "full")   # refuses what no Tensor holds
+    array = _filled("full", np.empty, (size,), filling.dtype if dtype is None else dtype)
+    array[...] = fitted(value, array)
+    return finish(array, None, device, requires_grad)
 
 
 def _like(input: Tensor, fill, dtype, device: str | None, requires_grad: bool) -> Tensor:

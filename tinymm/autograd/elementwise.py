@@ -196,6 +196,51 @@ def _pow_by_exponent(g, a: Any, b: Any, y):
     return g * y * (math.log(a) if a > 0 else math.nan)
 
 
+def _power(a, b):
+    """a ** b. Of integers, a negative exponent is refused as one number, and truncates in an array, as in PyTorch."""
+    if type(a) is _ndarray and a.dtype.kind == "f":
+        return a ** b
+    _not_both_bool("pow", a, b)
+    if _kind(a) == "b":
+        a = a.astype(np.int64) if _kind(b) != "f" and is_array(a) else int(a)
+    if isinstance(b, int) and b < 0 and _kind(a) != "f":
+        raise ValueError("integers to negative integer powers are not allowed; use .float()")
+    if _kind(a) == "f" or _kind(b) != "i" or not is_array(b) or not (b < 0).any():
+        return a ** b
+    up = a ** np.where(b < 0, 0, b)
+    down = np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b % 2), 0))
+    return np.where(b < 0, down, up).astype(up.dtype)
+
+
+def _kind(value) -> str:
+    """The kind of dtype of an array or a Python number: "b", "i", "u" or "f"."""
+    return value.dtype.kind if is_array(value) else type(value).__name__[0]
+
+
+def _not_both_bool(name: str, a, b) -> None:
+    """Raise TypeError for two booleans, which have no such operation in PyTorch either."""
+    if _kind(a) == _kind(b) == "b":
+        raise TypeError(f"{name}: two booleans; use .long() on one of them, or a logical operation")
+
+
+def _whole_quotient(name: str, function):
+    """A division whose result is a whole number; integers are not divided by 0."""
+    def divide(a, b):
+        if type(a) is _ndarray and a.dtype.kind == "f":
+            return function(a, b)
+        if _kind(a) != "f" and _kind(b) != "f":
+            _not_both_bool(name, a, b)
+            if not (b.all() if is_array(b) else b):
+                raise ZeroDivisionError(f"{name}: integers are divided by 0; mask the zeros, or use .float() for inf and nan")
+        return function(a, b)
+    return divide
+
+
+def _of_booleans(function, instead):
+    """A function that NumPy lacks, or has in int8, for booleans, and ``instead`` for those."""
+    return lambda x: function(x) if x.dtype.kind != "b" else instead(x)
+
+
 def _whole(function):
     """A rounding function, which leaves integers as they are."""
     return lambda x: function(x) if x.dtype.kind == "f" else x.copy()
@@ -205,26 +250,30 @@ def _trunc_quotient(a, b):
     return np.trunc(a / b).astype(np.result_type(a, b))
 
 
-floor_divide = binary("floor_divide", np.floor_divide, lambda g, a, b, y: g * 0, lambda g, a, b, y: g * 0, "|",
+floor_divide = binary("floor_divide", _whole_quotient("floor_divide", np.floor_divide), lambda g, a, b, y: g * 0,
+                      lambda g, a, b, y: g * 0, "|",
                       "Quotient rounded down: floor(a / b)", ("0 * g", "0 * g"))
-_trunc_divide = binary("div", _trunc_quotient, lambda g, a, b, y: g * 0, lambda g, a, b, y: g * 0, "|",
+_trunc_divide = binary("div", _whole_quotient("div", _trunc_quotient), lambda g, a, b, y: g * 0, lambda g, a, b, y: g * 0, "|",
                        "Quotient rounded towards 0: trunc(a / b)", ("0 * g", "0 * g"))
-remainder = binary("remainder", np.remainder, lambda g, a, b, y: g, lambda g, a, b, y: -g * np.floor(a / b), "|ab",
+remainder = binary("remainder", _whole_quotient("remainder", np.remainder), lambda g, a, b, y: g,
+                   lambda g, a, b, y: -g * np.floor(a / b), "|ab",
                    "Remainder of a division, with the sign of b: a - b * floor(a / b)", ("g", "-g * floor(a / b)"))
-power = binary("pow", lambda a, b: a ** b, lambda g, a, b, y: _pow_by_base(g, a, b, y), _pow_by_exponent, "ab|aby",
+power = binary("pow", _power, lambda g, a, b, y: _pow_by_base(g, a, b, y), _pow_by_exponent, "ab|aby",
                "Power: a ** b", ("g * b * a ** (b - 1)", "g * y * log(a)"),
                edges="a = 0, b = 0: y = 1, dy/da = 0, dy/db = 0; a = 0, b = 2: y = 0, dy/da = 0, dy/db = 0; "
                      "a = -2, b = 2: y = 4, dy/da = -4, dy/db = nan; a = -2, b = 0.5: y = nan")
 abs = unary("abs", np.abs, lambda g, x, y: g * np.sign(x), "x", "Magnitude: abs(x)", "g * sign(x)",
             edges="x = 0: y = 0, dy/dx = 0", integers=True)
-sign = unary("sign", np.sign, lambda g, x, y: g * 0, "", "Sign, -1, 0 or 1: sign(x)", "0 * g", integers=True)
+sign = unary("sign", _of_booleans(np.sign, np.copy), lambda g, x, y: g * 0, "", "Sign, -1, 0 or 1: sign(x)", "0 * g",
+             integers=True)
 floor = unary("floor", _whole(np.floor), lambda g, x, y: g * 0, "", "Largest integer <= x: floor(x)", "0 * g",
               integers=True)
 ceil = unary("ceil", _whole(np.ceil), lambda g, x, y: g * 0, "", "Smallest integer >= x: ceil(x)", "0 * g", integers=True)
 round_ = unary("round", _whole(np.round), lambda g, x, y: g * 0, "", "Nearest integer: round(x)", "0 * g",
                edges="x = 0.5: y = 0; x = 1.5: y = 2", integers=True)
 trunc = unary("trunc", _whole(np.trunc), lambda g, x, y: g * 0, "", "Integer part: trunc(x)", "0 * g", integers=True)
-square = unary("square", np.square, lambda g, x, y: 2 * g * x, "x", "Square: x ** 2", "2 * g * x", integers=True)
+square = unary("square", _of_booleans(np.square, lambda x: x.astype(np.int64)), lambda g, x, y: 2 * g * x, "x",
+               "Square: x ** 2", "2 * g * x", integers=True)
 sqrt = unary("sqrt", np.sqrt, lambda g, x, y: g / (2 * y), "y", "Square root: sqrt(x)", "g / (2 * y)",
              edges="x = 0: y = 0, dy/dx = inf; x = -1: y = nan")
 rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, x, y: -0.5 * g * y * y * y, "y",
@@ -266,7 +315,7 @@ sigmoid = unary("sigmoid", large.sigmoid, lambda g, x, y:
 
 def _share(g, a, b):
     """g / (1 + e^(b-a)), the share of a in logaddexp(a, b); 1/2 where both are inf, 0 where both are -inf."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         d = a - b
     stuck = (a == b) & np.isnan(d)   # inf - inf
     d = np.where(stuck, 0, d)

@@ -84,6 +84,14 @@ def scalar(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float)) else None
 
 
+def fitted(value: Any, beside: Any) -> Any:
+    """A Python integer as a number of the integer dtype of the array beside it, wrapped around as in PyTorch; else itself."""
+    if type(value) is not int or beside.dtype.kind not in "iu":
+        return value
+    bits = np.iinfo(beside.dtype).bits
+    return beside.dtype.type(np.uint64(value % 2**bits).astype(beside.dtype))
+
+
 def operand_error(name: str, value) -> NoReturn:
     raise TypeError(f"{name}: cannot compute with a {type(value).__name__}; give a Tensor or a number "
                     "(tinymm.tensor(x) makes a Tensor of lists and arrays)")
@@ -265,6 +273,8 @@ def binary(name: str, function: Callable, derivative_a: Callable, derivative_b: 
             array = function(x, y)
         except ValueError as error:
             shape_error(name, x, y, error)
+        except OverflowError:   # a Python integer that the dtype cannot hold
+            array = function(fitted(x, y), fitted(y, x))
         out = _new(Tensor)
         out._data = array if type(array) is _ndarray else as_array(array)
         out._version = None

@@ -31,6 +31,7 @@ from ...backend.jit import chunks
 from ...backend.simd import ROWS
 from ...backend.sums import total
 from ...backend.threads import get_num_threads
+from .columns import without_padding
 from .geometry import Geometry
 from .kernels import pack_backward, pack_forward, shifted_sums, weight_sums
 
@@ -185,7 +186,8 @@ def correlate_weight(dy, x, geometry: Geometry):
                 plan.source, plan.offsets, plan.pitch, plan.length, plan.chunks, plan.rows,
                 max(1, CACHE // per_group), sums, totals, work=flops // FLOPS_PER_ELEMENT)
     dw = total(sums, 0).reshape(g.groups, height, -1)[:, :o // g.groups, :c * len(g.taps)]
-    return np.ascontiguousarray(dw).reshape((o, c) + geometry.kernel), total(totals, 0).astype(x.dtype)
+    dw = np.ascontiguousarray(dw).reshape((o, c) + geometry.kernel)
+    return without_padding(dw, dy, x, geometry), total(totals, 0).astype(x.dtype)
 
 
 def _packed_size(groups: int, outputs: int, plan: Plan) -> int:
