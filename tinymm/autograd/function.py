@@ -358,7 +358,7 @@ def _array_of_forward(name: str, value: Any, arguments: list) -> Array:
 
 
 def _array_of_backward(name: str, i: int, grad: Any, arg: Any) -> Array | None:
-    """What a foreign backward returned for one argument: None, or an array of the argument's dtype."""
+    """What a foreign backward returned for one argument: None, or an array of floating-point numbers."""
     grad = grad._data if isinstance(grad, Tensor) else grad
     if grad is None or not isinstance(arg, Tensor):
         return None
@@ -366,7 +366,7 @@ def _array_of_backward(name: str, i: int, grad: Any, arg: Any) -> Array | None:
         raise TypeError(f"{name}.backward returned {type(grad).__name__} as gradient {i}; return an array of shape "
                         f"{arg.shape}, or None")
     grad = as_array(grad)
-    return grad if grad.dtype == arg.dtype or arg.dtype.kind != "f" else grad.astype(arg.dtype)
+    return grad if grad.dtype.kind == "f" or arg.dtype.kind != "f" else grad.astype(arg.dtype)
 
 
 def _broadcast_hint(got: tuple, want: tuple) -> str:
