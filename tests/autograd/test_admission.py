@@ -161,6 +161,8 @@ def test_sizes_that_no_memory_holds(size):
             make(*size)
     with pytest.raises(ValueError, match="^full: .*(larger than any axis|more than any memory)"):
         tm.full(size, 1.0)
+    with pytest.raises(ValueError, match="^one_hot: size=.* more than any memory holds"):
+        tm.one_hot(tm.tensor([0, 1]), 2**62)
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "relu", "sum"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinymm import Tensor, no_grad
+from tinymm import Tensor, from_numpy, no_grad
 from tinymm.backend.jit import force_parallel, use_kernels
 from tinymm.ops.embedding import embedding
 from tinymm.ops.linear import linear
@@ -118,3 +118,17 @@ def test_linear_skips_gradients_nobody_wants(mode):
         y = linear(Tensor(np.ones((2, 3))), Tensor(np.ones((4, 3))), Tensor(np.ones(4), requires_grad=True))
         dx, dw, db = y.grad_fn.backward(np.ones((2, 4)))
     assert dx is None and dw is None and db.tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("pick", [lambda w, i: embedding(i, w), lambda w, i: w[i], lambda w, i: w.index_select(0, i),
+                                  lambda w, i: w.gather(0, i[:, None])])
+@pytest.mark.parametrize("mode", ["numpy", "numba"])
+@pytest.mark.parametrize("value", [10**6, -10**6])
+def test_indices_that_change_after_the_forward_write_nowhere(pick, mode, value):
+    index = np.array([1, 2, 0])
+    with use_kernels(mode):
+        weight = Tensor(np.zeros((3, 2)), requires_grad=True)
+        loss = pick(weight, from_numpy(index)).sum()
+        index[1] = value
+        with pytest.raises((IndexError, ValueError), match="backward: the indices now reach" if mode == "numba" else None):
+            loss.backward()

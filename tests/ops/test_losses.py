@@ -262,3 +262,28 @@ def test_shapes_of_comparisons_are_checked():
         F.margin_ranking_loss(a, a, Tensor(np.ones(3)))
     with pytest.raises(TypeError, match="target is a int"):
         F.margin_ranking_loss(a, a, 1)
+
+
+@pytest.mark.parametrize("mode", ["numpy", "numba"])
+@pytest.mark.parametrize("strided", [False, True])
+def test_targets_that_change_after_the_forward_change_nothing(mode, strided):
+    classes = np.array([1, 2, 0])
+    with use_kernels(mode):
+        x = logits_of(np.zeros((3, 4)), strided)
+        loss = F.cross_entropy(x, Tensor(classes[None] if strided else classes), reduction="sum")
+        classes[:] = 10**9
+        loss.backward()
+        got = x.grad.numpy()[0].T if strided else x.grad.numpy()
+        np.testing.assert_allclose(got, 0.25 - np.eye(4)[[1, 2, 0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+def test_class_weights_and_ignored_classes_that_are_none(loss):
+    x, y = Tensor(np.zeros((2, 3))), Tensor(np.array([0, 1]))
+    with pytest.raises(TypeError, match=f"{loss.__name__}: weight is a ndarray, not a Tensor"):
+        loss(x, y, np.ones(3))
+    with pytest.raises(TypeError, match=f"{loss.__name__}: weight must be floating point, not int64"):
+        loss(x, y, Tensor(np.ones(3, np.int64)))
+    for ignored in (2**63, -2**63 - 1, 10**30):
+        with pytest.raises(ValueError, match=f"{loss.__name__}: ignore_index={ignored} does not fit 64 bits"):
+            loss(x, y, ignore_index=ignored)

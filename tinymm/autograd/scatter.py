@@ -13,7 +13,7 @@ from .casting import cast
 from .elementwise import add
 from .function import Primitive
 from .indexing import check_range, filled, getitem, getitem_in_range, in_range, prepare, put
-from .integers import integer
+from .integers import integer, sizes
 from .kinds import Indices, Operand
 from .shape import broadcast_tensors, broadcast_to, reshape
 from .tensor import Tensor, operand, wrap
@@ -451,7 +451,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if index.dtype.kind not in "iu":
         raise TypeError(f"one_hot: classes must be integers, not {index.dtype}; use .long()")
     num_classes = integer("one_hot", "num_classes", num_classes, -1)
-    if num_classes == -1:
+    if num_classes != -1:
+        sizes("one_hot", (*index.shape, num_classes), least=0)   # that memory holds them
+    else:
         if index.size == 0:
             raise ValueError("one_hot: no element to infer num_classes from; give num_classes")
         num_classes = int(index.max()) + 1

@@ -22,12 +22,19 @@ def add_rows(out, index, rows, on: str | None = None) -> None:
         index: (N,) integers in [0, V).
         rows: (N, D) floating-point array.
         on: the rung to compute on; None for the one that ``rows`` takes.
+
+    Raises:
+        IndexError: an index out of range, as one that was changed in place after the forward checked it may be.
     """
     on = on or rung(rows)
     if rows.size == 0:
         return
     if on == "numba":
-        _add_in_blocks(out, ready(index), ready(rows))
+        index = ready(index)
+        if index.min() < 0 or index.max() >= len(out):   # a kernel would write outside its memory
+            raise IndexError(f"backward: the indices now reach from {index.min()} to {index.max()}, but there are {len(out)} "
+                             "rows; their array was changed after the forward pass: give the forward a copy of it")
+        _add_in_blocks(out, index, ready(rows))
     elif on == "cuda":
         _add_rows_cuda(out, index, rows)
     elif not isinstance(rows, np.ndarray):

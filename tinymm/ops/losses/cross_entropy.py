@@ -96,7 +96,8 @@ class CrossEntropy(Fused):
     # ------------------------------------------------------------------ rung 2: NumPy
 
     def forward_numpy(self, x, target, weight, **options):
-        x, y = self.prepare(x, weight, **options), target.reshape(self.span[0], 1, self.span[2])
+        x = self.prepare(x, weight, **options)
+        y = target.astype(np.int64).reshape(self.span[0], 1, self.span[2])   # a copy, as below
         self.y, self.weight = y, None if weight is None else weight[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):   # rows of -inf: a NaN is the answer
             centred = x - largest(x, (1,))
@@ -130,7 +131,8 @@ class CrossEntropy(Fused):
         if weight is None:
             weight = np.ones(classes, x.dtype) if self.spread else np.empty(0, x.dtype)   # empty: all are 1
         best, inverse, losses, w_y = np.empty((4, outer, inner), x.dtype)
-        self.kept = (x, ready(target.astype(np.int64, copy=False).reshape(outer, inner)), self.ignored, weight,
+        y = target.astype(np.int64).reshape(outer, inner)   # a copy: the caller's may change before the backward
+        self.kept = (x, ready(y), self.ignored, weight,
                      kind(self.sharp), kind(self.spread), kind(self.total), best, inverse)
         along_rows(self.span, _forward_rows, _forward_blocks, self.kept, losses, w_y)
         return self.reduce(losses, w_y)
@@ -150,7 +152,7 @@ class CrossEntropy(Fused):
         kind = x.dtype.type
         weight = xp.ones(classes, x.dtype) if weight is None else xp.ascontiguousarray(weight)
         best, inverse, losses, w_y = (xp.empty((outer, inner), x.dtype) for _ in range(4))
-        self.kept = (x, xp.ascontiguousarray(target.astype(np.int64, copy=False)), np.int64(self.ignored), weight,
+        self.kept = (x, xp.ascontiguousarray(target.astype(np.int64)), np.int64(self.ignored), weight,
                      kind(self.sharp), kind(self.spread), kind(self.total), best, inverse)
         launch_rows(CUDA_FORWARD, self.span, (*self.kept, losses, w_y), x.dtype)
         return self.reduce(losses, w_y)

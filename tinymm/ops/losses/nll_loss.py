@@ -61,6 +61,8 @@ def class_axis(name: str, input: Tensor, target, weight) -> int:
         raise TypeError(f"{name}: target is a {type(target).__name__}, not a Tensor; wrap it in tinymm.tensor(...)")
     if input.ndim == 0:
         raise ValueError(f"{name}: input must be (C,), (N, C) or (N, C, d1, ...), not 0-d")
+    if weight is not None:
+        floating(name, "weight", weight)
     one_device(name, input=input, target=target, weight=weight)
     dim = min(1, input.ndim - 1)
     if weight is not None and weight.shape != (input.shape[dim],):
@@ -77,6 +79,8 @@ def check_classes(name: str, input: Tensor, target: Tensor, ignore_index: int, d
     if target.shape != expected:
         raise ValueError(f"{name}: target has shape {target.shape} but input of shape {input.shape} wants {expected}, "
                          f"one class for each case (the classes are axis {dim})")
+    if not -(1 << 63) <= ignore_index < 1 << 63:
+        raise ValueError(f"{name}: ignore_index={ignore_index} does not fit 64 bits; choose a number that is no class, like -100")
     classes, t = input.shape[dim], target._data
     if t.size == 0 or (t.min() >= 0 and t.max() < classes):
         return
