@@ -7,7 +7,7 @@ import pytest
 
 from tinymm import Tensor, grad
 from tinymm.backend.jit import force_parallel, use_kernels
-from tinymm.ops.pooling.roi_align import roi_align
+from tinymm.ops.pooling.roi_align import bin_weights, roi_align
 from tinymm.ops.pooling.roi_pool import roi_pool
 
 RNG = np.random.default_rng(0)
@@ -138,3 +138,53 @@ def test_errors_name_the_operation_and_the_shapes(operation):
         operation(x, Tensor(np.array([[0.0, np.nan, 0, 1, 1]])), 2)
     with pytest.raises(TypeError, match="floating point"):
         operation(Tensor(np.zeros((2, 3, 4, 4), int)), box, 2)
+
+
+@pytest.mark.parametrize("function", [roi_align, roi_pool])
+def test_boxes_that_name_no_place_are_refused(function):
+    x, name = Tensor(np.zeros((2, 1, 8, 9))), function.__name__
+    for box in ([0, -1e30, -1e30, 1e30, 1e30], [0, 0, 0, 1e12, 2], [0, 1e300, 0, 1e300, 1]):
+        with pytest.raises(ValueError, match=rf"{name}: a box reaches to .* pixels from the feature map"):
+            function(x, Tensor(np.array([box])), 2)
+    for image in (2, -1, np.nan, np.inf, 1e30, -1e300):
+        with pytest.raises(IndexError, match=rf"{name}: boxes name .*N=2"):
+            function(x, Tensor(np.array([[image, 1, 1, 2, 2]])), 2)
+    for scale in (0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match=rf"{name}: spatial_scale={scale} must be positive"):
+            function(x, Tensor(np.array([[0.0, 1, 1, 2, 2]])), 2, scale)
+    with pytest.raises(TypeError, match=rf"{name}: boxes\[1\] is a ndarray, not a Tensor"):
+        function(x, [Tensor(np.ones((1, 4))), np.ones((1, 4))], 2)
+
+
+@pytest.mark.parametrize("start, length", [(0.0, 1e9), (-3e8, 1e9), (1e9, 5.0), (-1e9, 1e9 + 3), (0.25, 1e-12)])
+def test_long_boxes_read_only_the_samples_inside(start, length):
+    x = Tensor(RNG.normal(size=(1, 2, 5, 6)), requires_grad=True)
+    for function in (roi_align, roi_pool):
+        out = function(x, Tensor(np.array([[0, start, start, start + length, start + length]])), 3)
+        (g,) = grad(out.sum(), x)
+        assert out.shape == (1, 2, 3, 3) and np.isfinite(out.detach().numpy()).all() and np.isfinite(g.numpy()).all()
+
+
+@pytest.mark.parametrize("start", [-500.0, -61.3, 0.0, 3.7, 40.0])
+@pytest.mark.parametrize("length", [100.0, 777.7, 0.5])
+def test_weights_of_long_boxes_are_those_of_all_samples(start, length):
+    n, bins, lengths = 6, 3, np.array([length, 900.0])
+    got = bin_weights(np.array([start, -20.0]), lengths, bins, -1, n)
+    for k, (first, whole) in enumerate(zip((start, -20.0), lengths)):
+        ratio, want = math.ceil(whole / bins), np.zeros((bins, n))
+        for b in range(bins):
+            for s in range(ratio):
+                at = first + whole / bins * (b + (s + 0.5) / ratio)
+                if -1 <= at <= n:
+                    at = min(max(at, 0), n - 1)
+                    low = int(at)
+                    want[b, low] += (1 - (at - low)) / ratio
+                    want[b, min(low + 1, n - 1)] += (at - low) / ratio
+        np.testing.assert_allclose(got[k], want, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["numpy", "numba"])
+def test_images_without_channels(mode):
+    with use_kernels(mode):
+        for function in (roi_align, roi_pool):
+            assert function(Tensor(np.zeros((1, 0, 4, 4))), Tensor(np.array([[0.0, 0, 0, 3, 3]])), 2).shape == (1, 0, 2, 2)

@@ -209,8 +209,12 @@ def bin_weights(start: np.ndarray, length: np.ndarray, bins: int, sampling_ratio
     """
     ratio = np.full(len(start), sampling_ratio) if sampling_ratio > 0 else np.ceil(length / bins).astype(np.int64)
     ratio = np.maximum(ratio, 0)
-    step = np.arange(max(int(ratio.max(initial=0)), 1))
     bin_length = (length / bins)[:, None, None]
+    step = np.arange(max(int(ratio.max(initial=0)), 1))
+    if sampling_ratio <= 0 and len(step) > 2 * n + 6:      # long boxes: only the samples from -1 to n, which are >= 1/2 apart
+        before = (-1 - start[:, None, None]) / np.where(bin_length > 0, bin_length, 1) - np.arange(bins)[:, None]
+        last = np.maximum(ratio - 1, 0)[:, None, None]
+        step = np.clip(before * (last + 1) - 2, 0, last).astype(np.int64) + np.arange(2 * n + 6)   # (K, bins, samples)
     within = (step + 0.5) / np.maximum(ratio, 1)[:, None, None]
     at = start[:, None, None] + bin_length * (np.arange(bins)[:, None] + within)           # (K, bins, samples)
     counts = (step < ratio[:, None, None]) & (at >= -1) & (at <= n)        # far outside reads zero
@@ -247,8 +251,8 @@ def roi_align(input: Tensor, boxes, output_size, spatial_scale: float = 1.0, sam
         IndexError: a box of an image that is not there.
     """
     sampling_ratio = integer("roi_align", "sampling_ratio", sampling_ratio)
-    image, corners, bins = checked("roi_align", input, boxes, output_size)
-    corners = corners * spatial_scale - (0.5 if aligned else 0.0)
+    image, corners, bins = checked("roi_align", input, boxes, output_size, spatial_scale)
+    corners = corners - (0.5 if aligned else 0.0)
     start, length = corners[:, :2], corners[:, 2:] - corners[:, :2]                        # columns x, y
     if not aligned:
         length = np.maximum(length, 1.0)

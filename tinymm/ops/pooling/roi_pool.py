@@ -59,7 +59,7 @@ class RoIPool(Fused):
     def forward_numpy(self, x, image, rows, columns):
         out, self.chosen = self._prepare(x, image, rows, columns)      # chosen: which pixel of the plane, -1 for none
         width = x.shape[3]
-        for k, n in enumerate(image):
+        for k, n in enumerate(image if x.shape[1] else []):
             for i, (top, bottom) in enumerate(rows[k].tolist()):
                 for j, (left, right) in enumerate(columns[k].tolist()):
                     if bottom <= top or right <= left:
@@ -220,8 +220,8 @@ def roi_pool(input: Tensor, boxes, output_size, spatial_scale: float = 1.0) -> T
         ValueError: shapes that do not fit.
         IndexError: a box of an image that is not there.
     """
-    image, corners, bins = checked("roi_pool", input, boxes, output_size)
-    x1, y1, x2, y2 = half_away(corners * spatial_scale).T
+    image, corners, bins = checked("roi_pool", input, boxes, output_size, spatial_scale)
+    x1, y1, x2, y2 = half_away(corners).T
     return RoIPool.apply(input, image=image, rows=bin_pixels(y1, y2, bins[0], input.shape[2]),
                          columns=bin_pixels(x1, x2, bins[1], input.shape[3]))
 
