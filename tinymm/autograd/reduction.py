@@ -11,6 +11,7 @@ import numbers
 import numpy as np
 
 from ..backend import sums
+from ..backend.admission import held
 from ..backend.arrays import as_array, xp_of
 from .axes import axes, numpy_names
 from .casting import cast
@@ -58,7 +59,7 @@ def floats_only(name: str, input: Tensor, dtype: DType = None) -> Tensor:
         TypeError: the result is not floating point.
     """
     if dtype is not None:
-        input = cast(input, np.dtype(dtype))
+        input = cast(input, held(dtype, name))
     if input.dtype.kind != "f":
         raise TypeError(f"{name}: needs a floating-point tensor, not {input.dtype}; use .float()")
     return input
@@ -118,7 +119,7 @@ def sum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype:
         IndexError: ``dim`` out of range.
         ValueError: an axis named twice.
     """
-    input = exact(input) if dtype is None else cast(input, np.dtype(dtype))
+    input = exact(input) if dtype is None else cast(input, held(dtype, "sum"))
     return Sum.apply(input, over=reduced("sum", dim, input.ndim), keepdim=keepdim)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backend.admission import held
 from ..backend.arrays import as_array, xp_of
 from ..backend.sums import running
 from .axes import axis, numpy_names
@@ -66,7 +67,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
     Raises:
         IndexError: ``dim`` out of range.
     """
-    input = exact(input) if dtype is None else cast(input, np.dtype(dtype))
+    input = exact(input) if dtype is None else cast(input, held(dtype, "prod"))
     if dim is None:
         return Prod.apply(input.reshape(-1)).reshape((1,) * input.ndim if keepdim else ())
     if input.ndim == 0:
@@ -91,7 +92,7 @@ class CumSum(Primitive):
 
 
 def _along(name, operation, input, dim, dtype):
-    input = exact(input) if dtype is None else cast(input, np.dtype(dtype))
+    input = exact(input) if dtype is None else cast(input, held(dtype, name))
     d = axis(name, dim, input.ndim)
     return operation(input.reshape(1), 0).reshape(()) if input.ndim == 0 else operation(input, d)
 

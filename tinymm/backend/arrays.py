@@ -103,6 +103,8 @@ def to_device(array: Array, device: str) -> Array:
     """
     if device == "cpu":
         return to_host(array)
+    if not isinstance(device, str):
+        raise ValueError(f"to: unknown device {device!r}; devices are 'cpu', 'cuda' and 'cuda:N'")
     name, _, index = device.partition(":")
     for array_type, known in _DEVICES.items():
         if known == device and hasattr(_MODULES[array_type], "asarray"):

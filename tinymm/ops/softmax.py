@@ -19,6 +19,7 @@ from ..autograd.kinds import DType
 from ..autograd.reduction import sum
 from ..autograd.registry import Sample, register
 from ..autograd.tensor import Tensor, wrap
+from ..backend.admission import held
 from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange
@@ -260,7 +261,7 @@ template <typename T> __global__ void softmax_backward(const T* g, const T* y, T
 def softmax_arguments(name: str, input: Tensor, dim: int, dtype) -> tuple[Tensor, int]:
     """The checked input, in ``dtype`` if one is given, and the axis >= 0."""
     if dtype is not None and isinstance(input, Tensor):
-        input = cast(input, np.dtype(dtype))
+        input = cast(input, held(dtype, name))
     input = floating(name, "input", input)
     return input, axis(name, dim, input.ndim)
 
