@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -123,17 +123,21 @@ LAYERS: dict[str, tuple] = {
     "Linear": ((4, 3), (5, 4)), "Bilinear": ((4, 5, 3), (2, 4), (2, 5)), "Flatten": ((1, -1), (2, 3, 4)),
     "Unflatten": ((1, (2, 2)), (3, 4)), "Conv1d": ((4, 6, 3, 1, 1), (2, 4, 9)), "Conv2d": ((4, 6, 3, 2, 1, 1, 2), (2, 4, 6, 5)),
     "Conv3d": ((2, 3, 2), (1, 2, 3, 4, 4)), "ConvTranspose2d": ((4, 6, 3, 2, 1, 1), (2, 4, 5, 4)),
-    "MaxPool2d": ((3, 2, 1), (2, 4, 6, 5)), "AvgPool2d": ((2, 2, 1), (2, 4, 6, 5)), "AdaptiveAvgPool2d": (((3, 2),), (2, 4, 6, 5)),
+    "MaxPool2d": ((3, 2, 1), (2, 4, 6, 5)), "AvgPool2d": ((2, 2, 1), (2, 4, 6, 5)),
+    "AdaptiveAvgPool2d": (((3, 2),), (2, 4, 6, 5)),
     "Fold": (((6, 5), 3, 1, 1), (2, 36, 30)), "Unfold": ((3, 1, 1), (2, 4, 6, 5)), "PixelShuffle": ((2,), (2, 4, 3, 2)),
-    "LayerNorm": (((6, 5),), (2, 4, 6, 5)), "RMSNorm": ((4,), (3, 4)), "BatchNorm1d": ((4,), (6, 4)), "BatchNorm2d": ((4,), (2, 4, 6, 5)),
+    "LayerNorm": (((6, 5),), (2, 4, 6, 5)), "RMSNorm": ((4,), (3, 4)), "BatchNorm1d": ((4,), (6, 4)),
+    "BatchNorm2d": ((4,), (2, 4, 6, 5)),
     "GroupNorm": ((2, 4), (2, 4, 6)), "InstanceNorm2d": ((4,), (2, 4, 6, 5)), "LocalResponseNorm": ((3,), (2, 4, 6, 5)),
-    "LSTM": ((4, 3, 2), (5, 3, 4)), "GRU": ((4, 3, 2), (5, 3, 4)), "RNN": ((4, 3), (5, 3, 4)), "LSTMCell": ((4, 3), (2, 4)),
-    "GRUCell": ((4, 3), (2, 4)), "RNNCell": ((4, 3), (2, 4)), "LayerNormLSTM": ((4, 3), (5, 3, 4)), "LayerNormGRU": ((4, 3), (5, 3, 4)),
+    "LSTM": ((4, 3), (5, 3, 4)), "GRU": ((4, 3), (5, 3, 4)), "RNN": ((4, 3), (5, 3, 4)), "LSTMCell": ((4, 3), (2, 4)),
+    "GRUCell": ((4, 3), (2, 4)), "RNNCell": ((4, 3), (2, 4)),
+    "LayerNormLSTM": ((4, 3), (5, 3, 4)), "LayerNormGRU": ((4, 3), (5, 3, 4)),
     "LayerNormLSTMCell": ((4, 3), (2, 4)), "LayerNormGRUCell": ((4, 3), (2, 4)),
     "MultiheadAttention": ((4, 2), (5, 3, 4), (6, 3, 4), (6, 3, 4)), "TransformerEncoderLayer": ((4, 2, 8, 0.0), (5, 3, 4)),
     "TransformerDecoderLayer": ((4, 2, 8, 0.0), (5, 3, 4), (6, 3, 4)), "Softmax": ((1,), (2, 4)),
     "CosineSimilarity": ((1,), (3, 4), (3, 4)), "PairwiseDistance": ((2.0,), (3, 4), (3, 4)),
 }
+FIXED = {"LSTM": {"num_layers": 2}, "GRU": {"num_layers": 2}}   # 2**31 of them would be made one by one
 STATES = {"LSTM": ((2, 3, 3), (2, 3, 3)), "GRU": (2, 3, 3), "RNN": (1, 3, 3), "LSTMCell": ((2, 3), (2, 3)), "GRUCell": (2, 3),
           "RNNCell": (2, 3), "LayerNormLSTMCell": ((2, 3), (2, 3)), "LayerNormGRUCell": (2, 3)}
 
@@ -148,7 +152,7 @@ def _layers():
             import tinymm
 
             tinymm.manual_seed(0)
-            return getattr(nn, name)(*options)(*inputs, **named)
+            return getattr(nn, name)(*options, **FIXED.get(name, {}))(*inputs, **named)
         return call
 
     for name, (options, *shapes) in LAYERS.items():
@@ -162,10 +166,13 @@ def _layers():
             yield Call(f"nn.{name} with lengths", layer(name), (options, *inputs), {"lengths": [5, 2, 4]})
     yield Call("nn.Embedding", layer("Embedding"), ((7, 3, 2), draw.integers(0, 7, 2, 5)), {})
     yield Call("nn.MultiheadAttention with masks", layer("MultiheadAttention"),
-               ((4, 2), *[draw.normal(5, 3, 4)] * 3), {"key_padding_mask": draw.mask(3, 5, p=0.2), "attn_mask": draw.mask(5, 5, p=0.2)})
-    yield Call("nn.CrossEntropyLoss", layer("CrossEntropyLoss"), ((draw.uniform(5), -1), draw.normal(4, 5), draw.integers(0, 5, 4)), {})
+               ((4, 2), *[draw.normal(5, 3, 4)] * 3),
+               {"key_padding_mask": draw.mask(3, 5, p=0.2), "attn_mask": draw.mask(5, 5, p=0.2)})
+    yield Call("nn.CrossEntropyLoss", layer("CrossEntropyLoss"),
+               ((draw.uniform(5), -1), draw.normal(4, 5), draw.integers(0, 5, 4)), {})
     yield Call("nn.NLLLoss", layer("NLLLoss"), ((draw.uniform(5),), draw.normal(4, 5), draw.integers(0, 5, 4)), {})
-    yield Call("nn.BCEWithLogitsLoss", layer("BCEWithLogitsLoss"), ((draw.uniform(5),), draw.normal(4, 5), draw.uniform(4, 5)), {})
+    yield Call("nn.BCEWithLogitsLoss", layer("BCEWithLogitsLoss"),
+               ((draw.uniform(5),), draw.normal(4, 5), draw.uniform(4, 5)), {})
 
 
 def _outputs():

@@ -65,9 +65,16 @@ def manual_seed(seed: int) -> None:
 
 
 def stream(name: str | Stream | None, default: str = "sampling") -> Stream:
-    """The stream of that name (made at its first use), or ``name`` itself when it is a Stream."""
+    """The stream of that name (made at its first use), or ``name`` itself when it is a Stream.
+
+    Raises:
+        TypeError: neither; a seed, say.
+    """
     if isinstance(name, Stream):
         return name
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"generator: {name!r} is a {type(name).__name__}, not a Stream or the name of one; make one with "
+                        "Stream(name, seed)")
     name = name or default
     if name not in _streams:
         _streams[name] = Stream(name, _seed)

@@ -8,6 +8,7 @@ from .. import functional as F
 from ..autograd import Tensor
 from ..autograd.integers import whole
 from ..backend.arrays import xp_of
+from ..ops.checks import as_tensor
 from . import init
 from .linear import empty
 from .module import Module
@@ -43,6 +44,7 @@ class _LayerNormRecurrent(Module):
         return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.gain_ih, self.gain_hh
 
     def _zeros(self, input: Tensor) -> Tensor:
+        input = as_tensor(type(self).__name__, "input", input)
         return Tensor(xp_of(input._data).zeros((input.shape[-2], self.hidden_size), input.dtype))
 
     def extra_repr(self) -> str:

@@ -11,6 +11,7 @@ from .. import functional as F
 from ..autograd import Tensor, get_default_dtype
 from ..autograd.integers import integer, whole
 from ..backend.arrays import to_device
+from ..ops.checks import as_tensor
 from . import init
 from .module import Module
 from .parameter import Parameter
@@ -40,7 +41,7 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.flatten(self.start_dim, self.end_dim)
+        return as_tensor("Flatten", "input", input).flatten(self.start_dim, self.end_dim)
 
 
 class Unflatten(Module):
@@ -51,7 +52,7 @@ class Unflatten(Module):
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.unflatten(self.dim, self.unflattened_size)
+        return as_tensor("Unflatten", "input", input).unflatten(self.dim, self.unflattened_size)
 
 
 class Linear(Module):
@@ -107,7 +108,7 @@ class Bilinear(Module):
             init.uniform_(p, -bound, bound)
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
-        return F.bilinear(input1, input2, self.weight, self.bias)
+        return F.bilinear(as_tensor("Bilinear", "input1", input1), as_tensor("Bilinear", "input2", input2), self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}"

@@ -9,6 +9,7 @@ from ..autograd import Tensor, no_grad
 from ..autograd.creation import ones, zeros
 from ..autograd.integers import integer, integers, listed
 from ..autograd.tensor import int64
+from ..ops.checks import as_tensor
 from . import init
 from .linear import empty
 from .module import Module
@@ -103,7 +104,7 @@ class _BatchNorm(_ChannelNorm):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in self.dims:
+        if as_tensor(type(self).__name__, "input", input).ndim not in self.dims:
             raise ValueError(f"{type(self).__name__}: input has {input.ndim} axes, shape {input.shape}; it takes "
                              f"{' or '.join(map(str, self.dims))}")
         factor = 0.0 if self.momentum is None else self.momentum
@@ -168,7 +169,7 @@ class _InstanceNorm(_ChannelNorm):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in self.dims:
+        if as_tensor(type(self).__name__, "input", input).ndim not in self.dims:
             raise ValueError(f"{type(self).__name__}: input has {input.ndim} axes, shape {input.shape}; it takes {self.dims[0]}")
         use_input = self.training or not self.track_running_stats
         return F.instance_norm(input, self.running_mean, self.running_var, self.weight, self.bias, use_input,

@@ -11,6 +11,7 @@ from .. import functional as F
 from ..autograd import Tensor
 from ..autograd.integers import integer, whole
 from ..backend.arrays import xp_of
+from ..ops.checks import as_tensor
 from . import init
 from .linear import empty
 from .module import Module
@@ -69,7 +70,7 @@ class _Recurrent(Module):
                 raise ValueError(f"{type(self).__name__}: a PackedSequence has its lengths in it; leave out lengths=")
             packed = input
             input, lengths = F.pad_packed_sequence(packed, self.batch_first)
-        alone = input.ndim == 2   # (T, D): one sequence without a batch axis
+        alone = as_tensor(type(self).__name__, "input", input).ndim == 2   # (T, D): one sequence without a batch axis
         batch_axis = 0 if self.batch_first else 1
         if alone:
             input = input.unsqueeze(batch_axis)
@@ -203,6 +204,7 @@ class _Cell(Module):
         """``hx``, or zeros (B, H) for each state."""
         if hx is not None:
             return hx
+        input = as_tensor(type(self).__name__, "input", input)
         zeros = Tensor(xp_of(input._data).zeros((*input.shape[-2:-1], self.hidden_size), input.dtype))
         return (zeros, zeros) if self.states == 2 else zeros
 

@@ -28,7 +28,7 @@ from ..backend.arrays import xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange
 from ..backend.vmath import exp, log, normal_cdf, sigmoid as sigmoid_in_kernel, tanh as tanh_in_kernel
-from .checks import floating
+from .checks import floating, real
 from .fused import Fused
 
 SQRT_HALF = math.sqrt(0.5)
@@ -362,7 +362,8 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     Raises:
         TypeError: integer input.
     """
-    return Softplus.apply(floating("softplus", "input", input), beta=float(beta), threshold=float(threshold))
+    return Softplus.apply(floating("softplus", "input", input), beta=real("softplus", "beta", beta),
+                          threshold=real("softplus", "threshold", threshold))
 
 
 def _shapes(draw, **options):

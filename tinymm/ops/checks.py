@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,30 @@ def floating(operation: str, argument: str, value) -> Tensor:
     return value
 
 
+def real(operation: str, argument: str, value) -> float:
+    """``value`` as a float: a Python or NumPy number, or what holds one.
+
+    Raises:
+        TypeError: something else; the message names the operation and the argument.
+    """
+    if type(value) is float:
+        return value
+    try:
+        if isinstance(value, str):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{operation}: {argument}={value!r} must be a real number, not {type(value).__name__}; give a number like "
+                        "0.5") from None
+
+
+def optional(operation: str, **tensors) -> None:
+    """Raise TypeError unless each of the arguments is None or a Tensor of floating-point numbers."""
+    for name, value in tensors.items():
+        if value is not None:
+            floating(operation, name, value)
+
+
 def same_dtype(*tensors: Unpack[Ts]) -> tuple[Unpack[Ts]]:
     """The tensors in the widest floating-point dtype among them; None stays None."""
     given: Any = tensors
@@ -48,9 +73,16 @@ def same_dtype(*tensors: Unpack[Ts]) -> tuple[Unpack[Ts]]:
     return given
 
 
+def possible(operation: str, what: str, lengths: tuple[int, ...]) -> None:
+    """Raise ValueError if no array can have these lengths; those that memory alone forbids are left to NumPy."""
+    if math.prod(lengths) >= 2**59:   # elements of 8 bytes, counted in int64, with room for the other axes of small ones
+        raise ValueError(f"{operation}: {what} would have the lengths {lengths}, more than an array can have; look at the "
+                         "arguments that they follow from")
+
+
 def one_device(operation: str, **tensors) -> None:
-    """Raise RuntimeError unless all tensors (None left out) lie on one device; the message names them."""
-    devices = {name: t.device for name, t in tensors.items() if t is not None}
+    """Raise RuntimeError unless all arguments (None left out) are Tensors on one device; the message names them."""
+    devices = {name: as_tensor(operation, name, t).device for name, t in tensors.items() if t is not None}
     if len(set(devices.values())) > 1:
         listed = ", ".join(f"{name} on {device}" for name, device in devices.items())
         raise RuntimeError(f"{operation}: {listed}; move them together with .to(device)")
@@ -58,6 +90,7 @@ def one_device(operation: str, **tensors) -> None:
 
 def per_channel(operation: str, input: Tensor, **vectors) -> None:
     """Raise ValueError unless every vector (None left out) has one element for each channel, axis 1 of ``input``."""
+    optional(operation, **vectors)
     for name, value in vectors.items():
         if value is not None and value.shape != (input.shape[1],):
             raise ValueError(f"{operation}: input of shape {input.shape} has {input.shape[1]} channels (axis 1) but "
@@ -67,6 +100,7 @@ def per_channel(operation: str, input: Tensor, **vectors) -> None:
 def trailing_shape(operation: str, input: Tensor, normalized_shape, **parameters) -> tuple[int, ...]:
     """``normalized_shape`` as a tuple; raise ValueError unless ``input`` ends in it and each parameter (None left out)
     has it."""
+    optional(operation, **parameters)
     shape = integers(operation, "normalized_shape", listed(normalized_shape))
     if not shape or input.shape[-len(shape):] != shape:
         raise ValueError(f"{operation}: input has shape {input.shape}, which does not end in normalized_shape={shape}")

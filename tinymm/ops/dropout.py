@@ -17,7 +17,7 @@ from ..backend.arrays import device_of, to_device, xp_of
 from ..backend.cuda import CudaKernel
 from ..backend.jit import kernel, prange
 from ..backend.random import stream
-from .checks import floating
+from .checks import floating, real
 from .fused import Fused
 
 THREADS = 256
@@ -116,7 +116,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         ValueError: p outside of [0, 1], or inplace=True, which would spoil gradients.
         TypeError: integer input.
     """
-    if not 0 <= p <= 1:
+    if not 0 <= real("dropout", "p", p) <= 1:
         raise ValueError(f"dropout: p={p} is not a probability; choose 0 to 1")
     not_in_place("dropout", inplace)
     floating("dropout", "input", input)

@@ -18,7 +18,7 @@ from ..autograd.tensor import Tensor
 from ..backend.arrays import xp_of
 from ..backend.jit import chunks, kernel, prange
 from ..backend.sums import total
-from .checks import floating, one_device, same_dtype
+from .checks import floating, one_device, optional, same_dtype
 from .fused import Fused
 
 
@@ -126,6 +126,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         ValueError: shapes that do not fit; the message names the axes.
     """
     floating("linear", "input", input), floating("linear", "weight", weight)
+    optional("linear", bias=bias)
     if weight.ndim not in (1, 2):
         raise ValueError(f"linear: weight has shape {weight.shape}; it must be (out_features, in_features)")
     if input.ndim == 0 or input.shape[-1] != weight.shape[-1]:

@@ -25,7 +25,7 @@ from ...backend.arrays import xp_of
 from ...backend.sums import total as sum_of
 from .cuda import backward_on_gpu, fits_on_gpu, forward_on_gpu
 from .kernels import attention_backward, attention_forward
-from ..checks import floating, one_device, same_dtype
+from ..checks import floating, one_device, real, same_dtype
 from ..dropout import draw_kept, scale_of
 from ..fused import Fused
 
@@ -287,7 +287,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, 
         raise ValueError(f"{op}: query {q.shape} has {q.shape[-1]} features but key {k.shape} has {k.shape[-1]}")
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"{op}: key {k.shape} has length {k.shape[-2]} but value {v.shape} has {v.shape[-2]}")
-    if not 0 <= dropout_p <= 1:
+    if not 0 <= real(op, "dropout_p", dropout_p) <= 1:
         raise ValueError(f"{op}: dropout_p={dropout_p} is not a probability")
     try:
         batch = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
@@ -301,7 +301,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, 
         q, k, v, attn_mask = same_dtype(q, k, v, attn_mask)
     else:
         q, k, v = same_dtype(q, k, v)
-    scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else float(scale)
+    scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else real(op, "scale", scale)
     return Attention.apply(q, k, v, attn_mask, is_causal=bool(is_causal), scale=scale, dropout_p=dropout_p,
                            generator=generator)
 

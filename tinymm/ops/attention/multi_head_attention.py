@@ -22,7 +22,7 @@ from ...autograd.shape import permute, reshape, squeeze, unsqueeze
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
 from .attention import attend, attention_weights
-from ..checks import floating
+from ..checks import floating, one_device, optional
 from ..dropout import dropout
 from ..linear import linear
 
@@ -76,6 +76,9 @@ def multi_head_attention_forward(
         if t.ndim not in (2, 3) or t.ndim != query.ndim:
             raise ValueError(f"{op}: {name} has shape {t.shape}; give all three as (length, N, features), or all three "
                              "without the batch axis N")
+    optional(op, in_proj_weight=in_proj_weight, in_proj_bias=in_proj_bias, bias_k=bias_k, bias_v=bias_v,
+             q_proj_weight=q_proj_weight, k_proj_weight=k_proj_weight, v_proj_weight=v_proj_weight)
+    one_device(op, query=query, attn_mask=attn_mask, key_padding_mask=key_padding_mask)
     batched = query.ndim == 3
     if not batched:
         same = key is query, value is key

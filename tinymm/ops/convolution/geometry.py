@@ -11,6 +11,7 @@ import itertools
 import math
 
 from ...autograd.integers import per_axis
+from ..checks import possible
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +100,7 @@ def conv_geometry(name: str, image: tuple, kernel: tuple, stride, padding, dilat
         spread = tuple(r + 1 for r in reach)
         raise ValueError(f"{name}: the kernel reaches over {spread} (size {kernel}, dilation {dilation}) but the "
                          f"padded input has only {padded}; use more padding or a smaller kernel")
+    possible(name, "the padded input", tuple(b + n + a for b, n, a in zip(before, image, after)))
     return Geometry(image, maps, kernel, stride, before, after, dilation, groups)
 
 
@@ -120,6 +122,7 @@ def transpose_geometry(name: str, maps: tuple, kernel: tuple, stride, padding, o
     if any(n < 1 for n in image):
         raise ValueError(f"{name}: the output would have the size {image}; input {maps} with kernel {kernel}, "
                          f"stride {stride} leaves nothing after padding {padding}")
+    possible(name, "the padded output", tuple(n + 2 * p for n, p in zip(image, padding)))
     return Geometry(image, maps, kernel, stride, padding, padding, dilation, groups)
 
 

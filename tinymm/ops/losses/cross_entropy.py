@@ -28,7 +28,7 @@ from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange, ready
 from ...backend.sums import SPAN, total as sum_of
 from ...backend.vmath import exp, log
-from ..checks import floating, same_dtype
+from ..checks import floating, real, same_dtype
 from .cross_entropy_soft import SoftCrossEntropy, soft_cross_entropy, soft_samples
 from ..fused import Fused
 from ..log_softmax import block_sum_exp, sum_exp
@@ -357,6 +357,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
     dim = class_axis("cross_entropy", input, target, weight)
     check_reduction("cross_entropy", reduction)
     ignore_index = integer("cross_entropy", "ignore_index", ignore_index)
+    label_smoothing = real("cross_entropy", "label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing} is not between 0 and 1")
     if target.dtype.kind == "f":

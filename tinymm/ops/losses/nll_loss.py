@@ -13,7 +13,7 @@ from ...autograd.shape import reshape
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import to_host
 from ..half import in_float32
-from ..checks import floating, one_device, same_dtype
+from ..checks import floating, one_device, optional, same_dtype
 from .reductions import check_reduction, divided
 
 
@@ -57,8 +57,7 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *, ign
 
 def class_axis(name: str, input: Tensor, target, weight) -> int:
     """The axis of the classes, after checking that the shapes fit."""
-    if not isinstance(target, Tensor):
-        raise TypeError(f"{name}: target is a {type(target).__name__}, not a Tensor; wrap it in tinymm.tensor(...)")
+    optional(name, weight=weight)
     if input.ndim == 0:
         raise ValueError(f"{name}: input must be (C,), (N, C) or (N, C, d1, ...), not 0-d")
     if weight is not None:

@@ -16,6 +16,7 @@ from ...autograd.reduction import sum
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
 from ..half import in_float32
+from ..checks import as_tensor, real
 from .reductions import check_reduction, reduced
 from ..similarity import common, pairwise_distance
 
@@ -42,7 +43,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
         TypeError: integer input.
     """
     check_reduction("margin_ranking_loss", reduction)
-    target = _signs("margin_ranking_loss", target, input1)
+    target = _signs("margin_ranking_loss", target, input1, input2)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ValueError(f"margin_ranking_loss: input1 {input1.shape}, input2 {input2.shape} and target {target.shape} "
                          "must have the same number of axes")
@@ -73,7 +74,7 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
         TypeError: integer input.
     """
     check_reduction("triplet_margin_loss", reduction)
-    if margin <= 0:
+    if real("triplet_margin_loss", "margin", margin) <= 0:
         raise ValueError(f"triplet_margin_loss: margin={margin} must be positive")
     anchor, positive, negative = common("triplet_margin_loss", anchor=anchor, positive=positive, negative=negative)
     near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
@@ -104,7 +105,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
         TypeError: integer input.
     """
     check_reduction("cosine_embedding_loss", reduction)
-    target = _signs("cosine_embedding_loss", target, input1)
+    target = _signs("cosine_embedding_loss", target, input1, input2)
     if target.ndim > 1 or not input1.ndim == input2.ndim == target.ndim + 1:
         raise ValueError(f"cosine_embedding_loss: input1 {input1.shape}, input2 {input2.shape} and target "
                          f"{target.shape} must be (N, D), (N, D) and (N,), or (D,), (D,) and ()")
@@ -116,13 +117,11 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     return reduced(loss, reduction)
 
 
-def _signs(name: str, target, like) -> Tensor:
+def _signs(name: str, target, input1, input2) -> Tensor:
     """The target, in the dtype of the inputs."""
-    for argument, value in (("input1", like), ("target", target)):
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name}: {argument} is a {type(value).__name__}, not a Tensor; wrap it in "
-                            "tinymm.tensor(...)")
-    return target.to(like.dtype) if target.dtype.kind != "f" else target
+    for argument, value in (("input1", input1), ("input2", input2), ("target", target)):
+        as_tensor(name, argument, value)
+    return target.to(input1.dtype) if target.dtype.kind != "f" else target
 
 
 def _margin_samples(draw):

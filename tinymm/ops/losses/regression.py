@@ -21,7 +21,7 @@ from ...autograd.tensor import Tensor
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ..half import in_float32
-from ..checks import floating, one_device, same_dtype
+from ..checks import floating, one_device, real, same_dtype
 from .pointwise import BLOCK, PointwiseLoss
 from .reductions import check_reduction, reduced
 
@@ -178,7 +178,7 @@ def pair(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _fitting(name: str, weight: Tensor, shape: tuple) -> Tensor:
     """The weight, which must have the shape of the input."""
-    if weight.shape != shape:
+    if floating(name, "weight", weight).shape != shape:
         raise ValueError(f"{name}: weight has shape {weight.shape} but input has {shape}; they must be equal")
     return weight
 
@@ -263,6 +263,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
         TypeError: an argument that is not a Tensor.
     """
     check_reduction("smooth_l1_loss", reduction)
+    beta = real("smooth_l1_loss", "beta", beta)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta={beta} must not be negative")
     input, target = pair("smooth_l1_loss", input, target)
@@ -294,6 +295,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
         TypeError: an argument that is not a Tensor.
     """
     check_reduction("huber_loss", reduction)
+    delta = real("huber_loss", "delta", delta)
     if delta <= 0:
         raise ValueError(f"huber_loss: delta={delta} must be positive")
     shape = input.shape if isinstance(input, Tensor) else ()

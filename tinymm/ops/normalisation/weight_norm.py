@@ -75,7 +75,7 @@ def spectral_norm(weight: Tensor, u: Tensor, v: Tensor, training: bool = True, n
         ValueError: shapes that do not fit.
         TypeError: an integer weight.
     """
-    weight = floating("spectral_norm", "weight", weight)
+    weight, u, v = (floating("spectral_norm", name, t) for name, t in (("weight", weight), ("u", u), ("v", v)))
     if weight.ndim < 2:
         raise ValueError(f"spectral_norm: weight has shape {weight.shape}; it needs at least two axes to be a matrix")
     dim = axis("spectral_norm", dim, weight.ndim)

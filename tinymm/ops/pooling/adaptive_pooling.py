@@ -13,12 +13,14 @@ from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
 from .avg_pool import AveragePool, Spans
+from ..checks import possible
 from .window import check_input
 
 
 def adapted(operation: str, input: Tensor, dims: int, output_size) -> tuple[Spans, ...]:
     """The windows along each of the last ``dims`` axes; an output size of None keeps an axis as it is."""
     sizes = per_axis(operation, "output_size", output_size, dims, 1, or_none=True)
+    possible(operation, "the output", tuple([o for o in sizes if o is not None]))
     spans = []
     for n, o in zip(input.shape[input.ndim - dims:], sizes):
         i = np.arange(n if o is None else o)

@@ -7,7 +7,7 @@ import numpy as np
 from ...autograd.integers import per_axis
 from ...autograd.tensor import Tensor
 from ...backend.arrays import to_host
-from ..checks import as_tensor, floating
+from ..checks import as_tensor, floating, possible, real
 
 
 FARTHEST = 2.0**31   # pixels; what lies beyond is no box but a mistake, and would not fit the integers below
@@ -33,6 +33,7 @@ def checked(operation: str, input: Tensor, boxes, output_size,
     if input.ndim != 4 or 0 in input.shape[2:]:
         raise ValueError(f"{operation}: input has shape {input.shape}; it must be (N, C, H, W) with at least one pixel")
     bins = per_axis(operation, "output_size", output_size, 2, 1)
+    possible(operation, "the output", bins)
     if isinstance(boxes, (list, tuple)):
         boxes = [as_tensor(operation, f"boxes[{i}]", b) for i, b in enumerate(boxes)]
         if len(boxes) != input.shape[0] or any(b.ndim != 2 or b.shape[1] != 4 for b in boxes):
@@ -55,6 +56,7 @@ def checked(operation: str, input: Tensor, boxes, output_size,
                          f"N={input.shape[0]}")
     if not np.isfinite(corners).all():
         raise ValueError(f"{operation}: boxes hold a NaN or an infinity")
+    spatial_scale = real(operation, "spatial_scale", spatial_scale)
     if not 0 < spatial_scale < FARTHEST:
         raise ValueError(f"{operation}: spatial_scale={spatial_scale} must be positive; it is the width of the feature map over "
                          "that of the image")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...autograd.integers import per_axis
 from ...autograd.tensor import Tensor
-from ..checks import floating
+from ..checks import floating, possible
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +58,7 @@ def sliding(operation: str, input: Tensor, dims: int, kernel_size, stride, paddi
     if min(pad) < 0 or any(2 * p > k for p, k in zip(pad, kernel)):
         raise ValueError(f"{operation}: padding={pad} must be between 0 and half of kernel_size={kernel}; otherwise a "
                          "window could lie in the padding alone")
+    possible(operation, "the padded input", tuple(n + 2 * p for n, p in zip(size, pad)))
     out = []
     for n, k, s, p, d in zip(size, kernel, step, pad, dilate):
         reach = d * (k - 1) + 1

@@ -117,7 +117,12 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     Raises:
         ValueError: total_length is less than the longest row's.
     """
-    sizes = to_host(sequence.batch_sizes._data)
+    sizes = to_host(as_tensor("pad_packed_sequence", "sequence.batch_sizes", sequence.batch_sizes)._data)
+    data = as_tensor("pad_packed_sequence", "sequence.data", sequence.data)
+    if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or (np.diff(sizes) > 0).any() or (sizes < 1).any() \
+            or data.shape[:1] != (sizes.sum(),):
+        raise ValueError(f"pad_packed_sequence: sequence.data has shape {data.shape}, but sequence.batch_sizes are {sizes}; they "
+                         "must be positive integers that do not rise, whose sum is the length of data")
     T, B = len(sizes), int(sizes[0]) if len(sizes) else 0
     total_length = T if total_length is None else integer("pad_packed_sequence", "total_length", total_length)
     if total_length < T:
@@ -130,7 +135,7 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
         running, where_from = running[:, back], where_from[:, back]
     extra = total_length - T
     lengths = running.sum(0).astype(np.int64)
-    padded = _fill(sequence.data, np.pad(where_from, ((0, extra), (0, 0))), np.pad(running, ((0, extra), (0, 0))),
+    padded = _fill(data, np.pad(where_from, ((0, extra), (0, 0))), np.pad(running, ((0, extra), (0, 0))),
                    padding_value)
     return (padded.transpose(0, 1) if batch_first else padded), wrap(lengths)
 
@@ -215,5 +220,8 @@ def unpad_sequence(padded_sequences: Tensor, lengths, batch_first: bool = False)
         ValueError: not one length for each row, or one out of range.
         TypeError: lengths that are not integers.
     """
+    if as_tensor("unpad_sequence", "padded_sequences", padded_sequences).ndim < 2:
+        raise ValueError(f"unpad_sequence: padded_sequences has shape {padded_sequences.shape}; it must have a time and a batch "
+                         "axis")
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     return [rows[i, :n] for i, n in enumerate(check_lengths("unpad_sequence", lengths, rows.shape[0], rows.shape[1]))]

@@ -10,7 +10,7 @@ from ...autograd.integers import integer
 from ...autograd.join import cat
 from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
-from ..checks import floating, one_device, same_dtype
+from ..checks import floating, one_device, real, same_dtype
 from .ragged import check_lengths
 
 
@@ -46,7 +46,7 @@ def stacked(name: str, operation, gates: int, input, states: tuple, params, has_
             raise ValueError(f"{name}: {letter}0 has shape {state.shape} but must be (num_layers * directions, B, H) = "
                              f"{want}" + ("; the batch is axis 1 of the state even with batch_first=True"
                                           if batch_first and state.ndim == 3 and state.shape[0] == B else ""))
-    if not 0 <= dropout <= 1:
+    if not 0 <= real(name, "dropout", dropout) <= 1:
         raise ValueError(f"{name}: dropout={dropout} is not a probability; choose 0 to 1")
     lengths = None if lengths is None else check_lengths(name, lengths, B, T)
     reset = check_reset(name, reset, (B, T) if batch_first else (T, B))

@@ -21,7 +21,7 @@ from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
-from ..checks import as_tensor
+from ..checks import as_tensor, possible, real
 from ..fused import Fused
 from .resample import taps
 
@@ -245,6 +245,7 @@ def interpolate(input: Tensor, size=None, scale_factor=None, mode: str = "neares
     if align_corners is not None and mode not in AXES_OF:
         raise ValueError(f"interpolate: align_corners is for the linear and cubic modes, not for mode={mode!r}")
     sizes, scales = _sizes(spatial, size, scale_factor, recompute_scale_factor)
+    possible("interpolate", "the output", sizes)
     if 0 in spatial or min(sizes) < 1:
         raise ValueError(f"interpolate: cannot make spatial axes {sizes} of {spatial}; all lengths must be at least 1")
     matrices = tuple(taps(AXIS_MODE.get(mode, mode), old, new, bool(align_corners), s)
@@ -270,8 +271,11 @@ def _sizes(spatial: tuple, size, scale_factor, recompute: bool | None):
     many = tuple(scale_factor) if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(spatial)
     if len(many) != len(spatial):
         raise ValueError(f"interpolate: {len(many)} factors {many} for {len(spatial)} spatial axes {spatial}")
+    many = tuple(real("interpolate", "scale_factor", f) for f in many)
+    if not all(map(math.isfinite, many)):
+        raise ValueError(f"interpolate: scale_factor={scale_factor} must be finite")
     sizes = tuple(math.floor(n * f) for n, f in zip(spatial, many))
-    return sizes, (None,) * len(spatial) if recompute else tuple(float(f) for f in many)
+    return sizes, (None,) * len(spatial) if recompute else many
 
 
 def _samples(draw):

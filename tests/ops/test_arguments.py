@@ -1,0 +1,100 @@
+"""What is no Tensor where a Tensor is asked for is refused by every operation and layer, with its name and the argument's."""
+
+import numpy as np
+import pytest
+
+import tinymm
+from tests.fuzzing import calls, judges
+from tests.fuzzing.mutations import options_of
+from tinymm import Tensor, functional as F
+from tinymm.autograd.registry import Fixed
+from tinymm.catalog import load
+
+OPTIONAL = ("weight", "bias", "running_mean", "running_var", "pos_weight", "attn_mask", "key_padding_mask", "in_proj_bias",
+            "q_proj_weight", "b_ih", "b_hh")
+
+
+def of_ops(call):
+    operation = load().get(call.name.partition("/")[0])
+    return call.name.startswith("nn.") or operation is not None and operation.function.__module__.startswith("tinymm.ops")
+
+
+def one_of_each():
+    """The first call of each operation and layer."""
+    found = {}
+    for call in filter(of_ops, calls.all_calls()):
+        found.setdefault(call.name.partition("/")[0], call)
+    return [pytest.param(call, id=name) for name, call in found.items()]
+
+
+@pytest.mark.parametrize("call", one_of_each())
+def test_what_is_no_tensor_is_refused(call):
+    places = [i for i, a in enumerate(call.args) if isinstance(a, (np.ndarray, Fixed))]
+    places += [k for k, a in call.kwargs.items() if isinstance(a, (np.ndarray, Fixed))]
+    places += [name for name in options_of(call.function) if name in OPTIONAL and name not in call.kwargs]
+    for place in places:
+        for odd in ("text", 1.5):
+            args, kwargs = list(call.args), dict(call.kwargs)
+            (args if isinstance(place, int) else kwargs)[place] = odd
+            error = judges.ours(call, args, kwargs).error
+            if error is not None:   # a few take numbers, too
+                assert judges.clear(error) == "", f"{call.name} with {place}={odd!r}: {type(error).__name__}: {error}"
+
+
+def test_an_optional_tensor_is_named():
+    x = tinymm.ones(3, 4)
+    for call, message in ((lambda: F.linear(x, x, bias=0), "linear: bias is a int, not a Tensor"),
+                          (lambda: F.mse_loss(x, x, weight=2), "mse_loss: weight is a int, not a Tensor"),
+                          (lambda: F.layer_norm(x, 4, None, "b"), "layer_norm: bias is a str, not a Tensor"),
+                          (lambda: F.batch_norm(x, None, None, [1.0] * 4, training=True), "batch_norm: weight is a list"),
+                          (lambda: tinymm.nn.GRU(4, 3)(1.5), "GRU: input is a float, not a Tensor"),
+                          (lambda: F.dropout(x, 0.5, generator=3), "generator: 3 is a int, not a Stream")):
+        with pytest.raises(TypeError, match=message):
+            call()
+    with pytest.raises(TypeError, match="batch_norm: running_var must be floating point, not int64"):
+        F.batch_norm(x, tinymm.zeros(4), tinymm.ones(4).long())
+
+
+@pytest.mark.parametrize("call", [
+    lambda n: F.conv1d(tinymm.ones(1, 2, 9), tinymm.ones(3, 2, 3), padding=n),
+    lambda n: F.conv_transpose1d(tinymm.ones(1, 2, 9), tinymm.ones(2, 3, 3), dilation=n),
+    lambda n: F.avg_pool1d(tinymm.ones(1, 2, 9), n, padding=n // 2),
+    lambda n: F.roi_pool(tinymm.ones(1, 2, 9, 9), tinymm.zeros(1, 5), n),
+    lambda n: F.unfold(tinymm.ones(1, 2, 9, 9), 3, padding=n),
+])
+@pytest.mark.parametrize("n", [2**62, 2**63])
+def test_lengths_that_no_array_has_are_refused(call, n):
+    with pytest.raises(ValueError, match=r"^\w+: the (padded input|padded output|output) would have the lengths"):
+        call(n)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda x, odd: F.rms_norm(x, 4, eps=odd), "rms_norm: eps"),
+    (lambda x, odd: F.layer_norm(x, 4, eps=odd), "layer_norm: eps"),
+    (lambda x, odd: F.batch_norm(x, None, None, training=True, eps=odd), "batch_norm: eps"),
+    (lambda x, odd: F.group_norm(x, 2, eps=odd), "group_norm: eps"),
+    (lambda x, odd: F.softplus(x, odd), "softplus: beta"),
+    (lambda x, odd: F.dropout(x, odd), "dropout: p"),
+    (lambda x, odd: F.huber_loss(x, x, delta=odd), "huber_loss: delta"),
+    (lambda x, odd: F.smooth_l1_loss(x, x, beta=odd), "smooth_l1_loss: beta"),
+    (lambda x, odd: F.triplet_margin_loss(x, x, x, odd), "triplet_margin_loss: margin"),
+    (lambda x, odd: F.cross_entropy(x, x.argmax(1), label_smoothing=odd), "cross_entropy: label_smoothing"),
+    (lambda x, odd: F.scaled_dot_product_attention(x, x, x, scale=odd), "scaled_dot_product_attention: scale"),
+    (lambda x, odd: F.scaled_dot_product_attention(x, x, x, dropout_p=odd), "scaled_dot_product_attention: dropout_p"),
+    (lambda x, odd: F.interpolate(x[None], scale_factor=(odd,)), "interpolate: scale_factor"),
+    (lambda x, odd: F.roi_pool(x[None, None], tinymm.zeros(1, 5), 1, odd), "roi_pool: spatial_scale"),
+    (lambda x, odd: F.roi_align(x[None, None], tinymm.zeros(1, 5), 1, odd), "roi_align: spatial_scale"),
+])
+@pytest.mark.parametrize("odd", ["mean", [], {}, 1j])
+def test_what_is_no_number_is_refused(call, message, odd):
+    with pytest.raises(TypeError, match=rf"^{message}=.* must be a real number, not {type(odd).__name__}"):
+        call(tinymm.ones(3, 4), odd)
+
+
+def test_a_packed_sequence_must_fit_its_sizes():
+    data = Tensor(np.zeros((5, 2)))
+    for sizes in ([3, 1], [2, 3], [5, 0], [[3, 2]]):
+        with pytest.raises(ValueError, match="pad_packed_sequence: sequence.data has shape"):
+            F.pad_packed_sequence(F.PackedSequence(data, Tensor(np.array(sizes))))
+    with pytest.raises(TypeError, match="sequence.batch_sizes is a list"):
+        F.pad_packed_sequence(F.PackedSequence(data, [3, 2]))
