@@ -91,6 +91,14 @@ def test_what_is_no_number_is_refused(call, message, odd):
         call(tinymm.ones(3, 4), odd)
 
 
+def test_a_stride_beyond_the_image_is_that_of_a_single_window():
+    x, w = Tensor(np.arange(18.0).reshape(1, 2, 9)), tinymm.ones(3, 2, 3).double()
+    for stride in (100, 2**62, 2**63):
+        np.testing.assert_array_equal(F.conv1d(x, w, stride=stride).numpy(), F.conv1d(x, w).numpy()[:, :, :1])
+        one = F.conv_transpose1d(x[:, :, :1], w.transpose(0, 1), stride=stride)
+        np.testing.assert_array_equal(one.numpy(), F.conv_transpose1d(x[:, :, :1], w.transpose(0, 1)).numpy())
+
+
 def test_a_packed_sequence_must_fit_its_sizes():
     data = Tensor(np.zeros((5, 2)))
     for sizes in ([3, 1], [2, 3], [5, 0], [[3, 2]]):

@@ -100,8 +100,14 @@ def conv_geometry(name: str, image: tuple, kernel: tuple, stride, padding, dilat
         spread = tuple(r + 1 for r in reach)
         raise ValueError(f"{name}: the kernel reaches over {spread} (size {kernel}, dilation {dilation}) but the "
                          f"padded input has only {padded}; use more padding or a smaller kernel")
+    stride = _needed(stride, maps)
     possible(name, "the padded input", tuple(b + n + a for b, n, a in zip(before, image, after)))
     return Geometry(image, maps, kernel, stride, before, after, dilation, groups)
+
+
+def _needed(stride: tuple, maps: tuple) -> tuple[int, ...]:
+    """1 for the axes of a single window, where the stride says nothing and may be huge."""
+    return tuple(s if m > 1 else 1 for s, m in zip(stride, maps))
 
 
 def transpose_geometry(name: str, maps: tuple, kernel: tuple, stride, padding, output_padding, dilation,
@@ -122,6 +128,7 @@ def transpose_geometry(name: str, maps: tuple, kernel: tuple, stride, padding, o
     if any(n < 1 for n in image):
         raise ValueError(f"{name}: the output would have the size {image}; input {maps} with kernel {kernel}, "
                          f"stride {stride} leaves nothing after padding {padding}")
+    stride = _needed(stride, maps)
     possible(name, "the padded output", tuple(n + 2 * p for n, p in zip(image, padding)))
     return Geometry(image, maps, kernel, stride, padding, padding, dilation, groups)
 
