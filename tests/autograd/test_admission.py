@@ -209,6 +209,6 @@ def test_integers_that_no_array_holds(value):
     x = tm.ones(3, 3)
     for name, call in (("triu", lambda: x.triu(value)), ("diagonal", lambda: x.diagonal(value)), ("arange", lambda: tm.eye(value)),
                        ("one_hot", lambda: tm.one_hot(tm.tensor([0]), value))):
-        with pytest.raises((ValueError, IndexError), 
+        with pytest.raises((ValueError, IndexError),
                            match=r"^(triu|diagonal|eye|one_hot): .*(64 bits|larger than any axis|must be)"):
             call()

@@ -287,3 +287,17 @@ def test_class_weights_and_ignored_classes_that_are_none(loss):
     for ignored in (2**63, -2**63 - 1, 10**30):
         with pytest.raises(ValueError, match=f"{loss.__name__}: ignore_index={ignored} does not fit 64 bits"):
             loss(x, y, ignore_index=ignored)
+
+
+# ---------------------------------------------------------------------- smooth_l1_loss
+
+@MODES
+@pytest.mark.parametrize(("dtype", "beta"), [(np.float32, 1e-300), (np.float32, 1e-39), (np.float64, 1e-309), (np.float16, 1e-300)])
+def test_smooth_l1_loss_with_a_beta_whose_inverse_overflows_is_l1_loss(mode, dtype, beta):
+    x = Tensor(np.array([0.5, -2.0, 1.0, 3.0], dtype), requires_grad=True)
+    target = Tensor(np.array([1.0, -3.0, 1.0, 0.0], dtype))
+    with use_kernels(mode):
+        loss = F.smooth_l1_loss(x, target, beta=beta, reduction="sum")
+        loss.backward()
+    assert loss.item() == 4.5
+    np.testing.assert_array_equal(x.grad.numpy(), [-1, 1, 0, 1])

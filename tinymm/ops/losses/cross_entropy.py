@@ -357,8 +357,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
     dim = class_axis("cross_entropy", input, target, weight)
     check_reduction("cross_entropy", reduction)
     ignore_index = integer("cross_entropy", "ignore_index", ignore_index)
-    label_smoothing = real("cross_entropy", "label_smoothing", label_smoothing)
-    if not 0 <= label_smoothing <= 1:
+    if not 0 <= real("cross_entropy", "label_smoothing", label_smoothing) <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing} is not between 0 and 1")
     if target.dtype.kind == "f":
         if target.shape != input.shape:

@@ -263,10 +263,11 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
         TypeError: an argument that is not a Tensor.
     """
     check_reduction("smooth_l1_loss", reduction)
-    beta = real("smooth_l1_loss", "beta", beta)
-    if beta < 0:
+    if real("smooth_l1_loss", "beta", beta) < 0:
         raise ValueError(f"smooth_l1_loss: beta={beta} must not be negative")
     input, target = pair("smooth_l1_loss", input, target)
+    if beta < 1e-30 and beta * np.finfo(input.dtype).max < 1:   # 1 / beta would overflow, and no d is between 0 and beta
+        beta = 0.0
     parameters = (beta, 0.5 / beta, 1.0, 0.5 * beta) if beta else L1
     return SmoothL1Loss.apply(input, target, reduction=reduction, parameters=parameters)
 
@@ -295,8 +296,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
         TypeError: an argument that is not a Tensor.
     """
     check_reduction("huber_loss", reduction)
-    delta = real("huber_loss", "delta", delta)
-    if delta <= 0:
+    if real("huber_loss", "delta", delta) <= 0:
         raise ValueError(f"huber_loss: delta={delta} must be positive")
     shape = input.shape if isinstance(input, Tensor) else ()
     input, target = pair("huber_loss", input, target)
