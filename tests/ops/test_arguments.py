@@ -91,6 +91,13 @@ def test_what_is_no_number_is_refused(call, message, odd):
         call(tinymm.ones(3, 4), odd)
 
 
+@pytest.mark.parametrize("layer", ["LayerNormLSTM", "LayerNormGRU", "LayerNormLSTMCell", "LayerNormGRUCell"])
+def test_an_input_without_a_batch_axis_is_refused(layer):
+    for x in (tinymm.ones(4), tinymm.tensor(1.0)):
+        with pytest.raises(ValueError, match=rf"^{layer}: input has shape"):
+            getattr(tinymm.nn, layer)(4, 3)(x)
+
+
 def test_a_stride_beyond_the_image_is_that_of_a_single_window():
     x, w = Tensor(np.arange(18.0).reshape(1, 2, 9)), tinymm.ones(3, 2, 3).double()
     for stride in (100, 2**62, 2**63):

@@ -44,7 +44,8 @@ class _LayerNormRecurrent(Module):
         return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.gain_ih, self.gain_hh
 
     def _zeros(self, input: Tensor) -> Tensor:
-        input = as_tensor(type(self).__name__, "input", input)
+        if as_tensor(type(self).__name__, "input", input).ndim < 2:
+            raise ValueError(f"{type(self).__name__}: input has shape {input.shape}; it must be (..., B, D), with a batch axis")
         return Tensor(xp_of(input._data).zeros((input.shape[-2], self.hidden_size), input.dtype))
 
     def extra_repr(self) -> str:
