@@ -55,6 +55,13 @@ def test_an_optional_tensor_is_named():
         F.batch_norm(x, tinymm.zeros(4), tinymm.ones(4).long())
 
 
+@pytest.mark.parametrize("loss", [F.mse_loss, F.l1_loss, F.huber_loss, F.binary_cross_entropy, F.binary_cross_entropy_with_logits])
+def test_a_mask_may_weigh_a_loss(loss):
+    x, target, mask = Tensor(np.linspace(0.1, 0.9, 6)), Tensor(np.full(6, 0.5)), Tensor(np.arange(6) % 2 == 0)
+    want = loss(x, target, weight=mask.double(), reduction="none").numpy()
+    np.testing.assert_array_equal(loss(x, target, weight=mask, reduction="none").numpy(), want)
+
+
 @pytest.mark.parametrize("call", [
     lambda n: F.conv1d(tinymm.ones(1, 2, 9), tinymm.ones(3, 2, 3), padding=n),
     lambda n: F.conv_transpose1d(tinymm.ones(1, 2, 9), tinymm.ones(2, 3, 3), dilation=n),

@@ -17,7 +17,7 @@ from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ...backend.vmath import exp, log, sigmoid
 from ..half import in_float32
-from ..checks import floating, one_device, optional, same_dtype
+from ..checks import floating, one_device, same_dtype
 from .pointwise import BLOCK, PointwiseLoss
 from .reductions import check_reduction, reduced
 
@@ -208,7 +208,6 @@ def _arguments(name: str, input: Tensor, target: Tensor, reduction: str, **weigh
     """The Tensors, checked and in one dtype."""
     check_reduction(name, reduction)
     input, target = floating(name, "input", input), floating(name, "target", target)
-    optional(name, **weights)
     one_device(name, input=input, target=target, **weights)
     if input.shape != target.shape:
         raise ValueError(f"{name}: target has shape {target.shape} but input has {input.shape}; they must be equal")

@@ -21,7 +21,7 @@ from ...autograd.tensor import Tensor
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ..half import in_float32
-from ..checks import floating, one_device, real, same_dtype
+from ..checks import as_tensor, floating, one_device, real, same_dtype
 from .pointwise import BLOCK, PointwiseLoss
 from .reductions import check_reduction, reduced
 
@@ -178,7 +178,7 @@ def pair(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _fitting(name: str, weight: Tensor, shape: tuple) -> Tensor:
     """The weight, which must have the shape of the input."""
-    if floating(name, "weight", weight).shape != shape:
+    if as_tensor(name, "weight", weight).shape != shape:
         raise ValueError(f"{name}: weight has shape {weight.shape} but input has {shape}; they must be equal")
     return weight
 
