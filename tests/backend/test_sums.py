@@ -36,6 +36,7 @@ def test_every_choice_of_axes_and_layout(shape):
                 check(np.ascontiguousarray(np.swapaxes(x, 0, -1)).swapaxes(0, -1)[::-1], axes, keepdims)
     check(x, None)
     check(x, -1)
+    check(x, -len(shape))
     check(x, 0)
 
 

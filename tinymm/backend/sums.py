@@ -45,15 +45,16 @@ def total(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = Fa
     if x.dtype.char == "e":
         with np.errstate(over="ignore"):
             return as_array(total(x.astype(np.float32), axis, keepdims)).astype(np.float16)
-    shape, last = x.shape, x.ndim - 1
+    shape, size, n = x.shape, x.size, 1
     over = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    if x.size <= BLOCK or x.ndim < 2 or math.prod([shape[i] for i in over]) <= BLOCK:
+    for i in over:
+        n *= shape[i]
+    if n <= BLOCK or x.ndim == 1 or n == size and x.flags.c_contiguous:
         return np.add.reduce(x, axis=axis, keepdims=keepdims)
-    if x.flags.c_contiguous:
-        if axis is None or axis == -1 or axis == last:
+    if x.ndim == 2 and x.flags.c_contiguous:
+        if over[0] in (1, -1):
             return np.add.reduce(x, axis=axis, keepdims=keepdims)
-        if last == 1 and axis == 0:
-            return _rows(x[None]) if keepdims else _rows(x[None])[0]
+        return _rows(x[None]) if keepdims else _rows(x[None])[0]
     over, strides = {i % x.ndim for i in over}, x.strides
     order = sorted((i for i, n in enumerate(shape) if n != 1), key=lambda i: -abs(strides[i]))
     if _depth(shape, order, over) <= BLOCK:
@@ -141,7 +142,7 @@ def _rows(x: np.ndarray) -> np.ndarray:
         blocks = -(-n // (BLOCK * beside))
         length = n // (blocks * beside)                    # at most BLOCK
         whole = blocks * length * beside
-        parts = np.add.reduce(x[:, :whole].reshape(outer, blocks, length, beside * width), axis=2)
+        parts = np.einsum("oblw->obw", x[:, :whole].reshape(outer, blocks, length, beside * width))   # quicker than np.sum
         parts = parts.reshape(outer, blocks * beside, width)
         x = np.concatenate([parts, x[:, whole:]], axis=1) if whole < n else parts
         n = x.shape[1]
