@@ -149,7 +149,7 @@ def test_boxes_that_name_no_place_are_refused(function):
     for image in (2, -1, np.nan, np.inf, 1e30, -1e300):
         with pytest.raises(IndexError, match=rf"{name}: boxes name .*N=2"):
             function(x, Tensor(np.array([[image, 1, 1, 2, 2]])), 2)
-    for scale in (0, -1.0, np.nan, np.inf):
+    for scale in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match=rf"{name}: spatial_scale={scale} must be positive"):
             function(x, Tensor(np.array([[0.0, 1, 1, 2, 2]])), 2, scale)
     with pytest.raises(TypeError, match=rf"{name}: boxes\[1\] is a ndarray, not a Tensor"):

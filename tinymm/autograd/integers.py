@@ -45,7 +45,7 @@ def listed(value) -> tuple:
     """A sequence as a tuple, a scalar as the only element of one."""
     if isinstance(value, (tuple, list)):
         return tuple(value)
-    return tuple(value) if hasattr(value, "__iter__") and getattr(value, "ndim", 1) else (value,)
+    return tuple(value) if hasattr(value, "__iter__") and getattr(value, "ndim", True) else (value,)
 
 
 def integers(operation: str, argument: str, values: tuple, least: int | None = None) -> tuple[int, ...]:

@@ -108,7 +108,8 @@ def _identity(function: types.FunctionType) -> tuple[int, str, str]:
     from numba.core.serialize import dumps
 
     held = dumps(tuple(cell.cell_contents for cell in function.__closure__ or ()))
-    return (function.__code__.co_firstlineno, *(hashlib.sha256(part).hexdigest() for part in (function.__code__.co_code, held)))
+    code = function.__code__
+    return code.co_firstlineno, hashlib.sha256(code.co_code).hexdigest(), hashlib.sha256(held).hexdigest()
 
 
 def _pack(key: str, compiled) -> bytes:

@@ -28,6 +28,8 @@ SPAN = 512      # numbers that a kernel adds in vector lanes, 4 or more of them,
 WIDTH = 1024    # numbers that one addition of rows takes at least, where there are as many
 SHORT = 32      # a last axis below this is left for last
 
+_add: Any = np.add.reduce
+
 
 def total(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """The sum of an array, or of a Tensor, over some axes, within the bound above.
@@ -46,19 +48,19 @@ def total(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = Fa
         with np.errstate(over="ignore"):
             return as_array(total(x.astype(np.float32), axis, keepdims)).astype(np.float16)
     shape, size, n = x.shape, x.size, 1
-    over = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    over: Any = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
     for i in over:
         n *= shape[i]
     if n <= BLOCK or x.ndim == 1 or n == size and x.flags.c_contiguous:
-        return np.add.reduce(x, axis=axis, keepdims=keepdims)
+        return _add(x, axis=axis, keepdims=keepdims)
     if x.ndim == 2 and x.flags.c_contiguous:
         if over[0] in (1, -1):
-            return np.add.reduce(x, axis=axis, keepdims=keepdims)
+            return _add(x, axis=axis, keepdims=keepdims)
         return _rows(x[None]) if keepdims else _rows(x[None])[0]
     over, strides = {i % x.ndim for i in over}, x.strides
     order = sorted((i for i, n in enumerate(shape) if n != 1), key=lambda i: -abs(strides[i]))
     if _depth(shape, order, over) <= BLOCK:
-        return np.add.reduce(x, axis=axis, keepdims=keepdims)
+        return _add(x, axis=axis, keepdims=keepdims)
     kept = [i for i in order if i not in over]
     short = [i for i, n in enumerate(shape) if n == 1]
     y = _in_blocks(x.transpose(order + short).reshape([shape[i] for i in order]), [i in over for i in order])
@@ -124,7 +126,7 @@ def _in_blocks(x: np.ndarray, over: list[bool]) -> np.ndarray:
     kept = [n for n, marked in zip(x.shape, over) if not marked]
     x = x.reshape(shape)
     if runs[-1][1] and runs[-1][0] >= SHORT:
-        x = np.add.reduce(x, axis=-1)
+        x = _add(x, axis=-1)
         runs.pop()
     for i in reversed(range(len(runs))):
         if runs[i][1]:
@@ -136,7 +138,7 @@ def _rows(x: np.ndarray) -> np.ndarray:
     """(outer, n, width) -> (outer, width): blocks of rows, then the sums of the blocks."""
     outer, n, width = x.shape
     if width == 1:
-        return np.add.reduce(x.reshape(outer, n), axis=1)[:, None]
+        return _add(x.reshape(outer, n), axis=1)[:, None]
     while n > BLOCK:
         beside = max(1, min(WIDTH // width, n // BLOCK))   # rows that one addition takes
         blocks = -(-n // (BLOCK * beside))
@@ -146,4 +148,4 @@ def _rows(x: np.ndarray) -> np.ndarray:
         parts = parts.reshape(outer, blocks * beside, width)
         x = np.concatenate([parts, x[:, whole:]], axis=1) if whole < n else parts
         n = x.shape[1]
-    return np.add.reduce(x, axis=1)
+    return _add(x, axis=1)

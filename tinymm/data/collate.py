@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..autograd import Tensor
 
-KINDS = {"arrays and numbers": (Tensor, np.ndarray, np.number, np.bool_, bool, int, float), "dicts": dict,
+KINDS: dict[str, Any] = {"arrays and numbers": (Tensor, np.ndarray, np.number, np.bool_, bool, int, float), "dicts": dict,
          "tuples": (tuple, list)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 from functools import partial
 
 from .. import functional as F
@@ -67,19 +68,20 @@ class _Conv(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         function = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[self.axes]
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._border(), self.padding_mode), 0
         return function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def _border(self) -> list[int]:
         """The widths before and after each axis, the last axis first, as ``functional.pad`` wants them."""
-        if self.padding == "valid":
+        padding: Any = self.padding
+        if padding == "valid":
             return [0, 0] * self.axes
-        if self.padding == "same":   # an odd width has one more after than before
+        if padding == "same":   # an odd width has one more after than before
             totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
             return [width for n in reversed(totals) for width in (n // 2, n - n // 2)]
-        return [width for width in reversed(self.padding) for _ in range(2)]
+        return [width for width in reversed(padding) for _ in range(2)]
 
     def extra_repr(self) -> str:
         parts = [str(self.in_channels), str(self.out_channels), f"kernel_size={self.kernel_size}", f"stride={self.stride}"]

@@ -33,6 +33,7 @@ def checked(operation: str, input: Tensor, boxes, output_size,
     if input.ndim != 4 or 0 in input.shape[2:]:
         raise ValueError(f"{operation}: input has shape {input.shape}; it must be (N, C, H, W) with at least one pixel")
     bins = per_axis(operation, "output_size", output_size, 2, 1)
+    image: np.ndarray
     possible(operation, "the output", bins)
     if isinstance(boxes, (list, tuple)):
         boxes = [as_tensor(operation, f"boxes[{i}]", b) for i, b in enumerate(boxes)]
