@@ -1,6 +1,5 @@
 """The three doors - terminal, pytest, notebook - give one verdict; and the student file is what the generator makes."""
 
-import argparse
 import json
 import os
 import re
@@ -10,7 +9,8 @@ import sys
 import pytest
 
 from tests.homework.sources import EXERCISES, FOLDER, FUNCTIONS, NAME, SOLUTION, STUDENT, changed, handed_in, module, namespace
-from tinymm.homework import check, cli, pytest_cases
+from tinymm.cli import main
+from tinymm.homework import check, pytest_cases
 from tinymm.homework.exercise import find
 
 MIXED = changed(("du = (t * de", "du = -(t * de"), (".astype(alpha.dtype)", ".astype(alpha)"),
@@ -19,9 +19,7 @@ VERDICTS = ["ok", "wrong", "error", "not checked", "to do", "not checked", "ok"]
 
 
 def terminal(*arguments) -> int:
-    parser = argparse.ArgumentParser()
-    cli.add_arguments(parser)
-    return cli.run(parser.parse_args([str(a) for a in arguments]))
+    return main(["check", *map(str, arguments)])
 
 
 def as_notebook(source: str) -> dict:
