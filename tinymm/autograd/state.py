@@ -8,6 +8,7 @@ import threading
 import types
 from collections.abc import Callable
 from threading import get_ident
+from typing import Any
 
 
 RECORD, ANOMALY, CHECKSUM = 1, 2, 4
@@ -38,7 +39,7 @@ class _Switch:
     value: bool
     _before: dict[int, list[int]]   # thread -> what the flag was before each ``with``
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         switch = super().__new__(cls)
         switch._before = {}
         if cls.__init__ is object.__init__ and args:   # @no_grad, without parentheses
