@@ -83,7 +83,7 @@ def _guarded(argv: list[str], on_ctrl_c=None) -> int:
     """The exit code of a command; what it raised, in one line."""
     name = argv[0] if argv and argv[0] in COMMANDS else "tinymm"
     try:
-        stopped = None
+        stopped, code = None, REFUSED
         try:
             code = _run(argv, on_ctrl_c)
         except SystemExit as stop:   # --help, or wrong arguments

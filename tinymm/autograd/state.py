@@ -40,7 +40,7 @@ class _Switch:
     _before: dict[int, list[int]]   # thread -> what the flag was before each ``with``
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        switch = super().__new__(cls)
+        switch: Any = super().__new__(cls)
         switch._before = {}
         if cls.__init__ is object.__init__ and args:   # @no_grad, without parentheses
             if kwargs or len(args) > 1 or not callable(args[0]):

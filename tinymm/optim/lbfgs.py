@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..autograd import Tensor, enable_grad
@@ -128,6 +130,7 @@ class LBFGS(Optimizer):
         memory["func_evals"] += 1
         if np.abs(g).max() <= group["tolerance_grad"]:
             return first
+        d, t, before = g, lr, g   # until the first iteration says
         if "d" in memory:
             d, t, before = memory["d"]._data, memory["t"], memory["prev_flat_grad"]._data
             if not d.shape == before.shape == g.shape:
@@ -176,7 +179,7 @@ class LBFGS(Optimizer):
         values = {name: value for name, value in values.items() if name not in ignored and value is not None}
         if set(values) not in ({*counts}, {*counts, *begun}):
             raise ValueError(f"{where}: its state has {sorted(map(str, values))}, but LBFGS keeps {sorted({*counts, *begun})}")
-        found = {name: count(where, name, values[name]) for name in counts}
+        found: dict[str, Any] = {name: count(where, name, values[name]) for name in counts}
         if "d" not in values:
             return found
         like = (sum(q.numel() for q in self._params),), np.result_type(*(q.dtype for q in self._params)), p.device
