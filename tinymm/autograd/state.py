@@ -43,9 +43,10 @@ class _Switch:
         switch: Any = super().__new__(cls)
         switch._before = {}
         if cls.__init__ is object.__init__ and args:   # @no_grad, without parentheses
-            if kwargs or len(args) > 1 or not callable(args[0]):
+            function, *more = args
+            if kwargs or more or not callable(function):
                 raise TypeError(f"{cls.__name__}: takes no arguments; write `with {cls.__name__}():`")
-            return switch(args[0])
+            return switch(function)
         return switch
 
     def __enter__(self):
