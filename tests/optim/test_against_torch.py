@@ -234,46 +234,37 @@ def test_extreme_gradients(rule, options, start, kernels):
     np.testing.assert_allclose(x.detach().numpy(), y.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("start", [1e30, np.inf, np.nan, -1e25])
-@pytest.mark.parametrize("line_search_fn", [None, "strong_wolfe"])
-def test_lbfgs_of_losses_that_overflow(line_search_fn, start):
+def lbfgs_in_both(loss, start, steps, **options):
+    """Where L-BFGS ends, and how often it asked for the loss: [ours, PyTorch's]."""
     found = []
-    for make in (ours, theirs):
-        x = make(np.array([start, 0.5], np.float32))
-        optimiser = (optim if make is ours else torch.optim).LBFGS([x], max_iter=5, line_search_fn=line_search_fn)
-        calls = []
+    for make, library in ((ours, optim), (theirs, torch.optim)):
+        x, calls = make(start), []
+        optimiser = library.LBFGS([x], **options)
 
         def closure():
             optimiser.zero_grad()
-            loss = (x * x).sum()
-            loss.backward()
+            value = loss(x)
+            value.backward()
             calls.append(1)
-            return loss
+            return value
 
-        for _ in range(2):
+        for _ in range(steps):
             optimiser.step(closure)
         found.append([*x.detach().numpy(), len(calls)])
+    return found
+
+
+@pytest.mark.parametrize("start", [1e30, np.inf, np.nan, -1e25])
+@pytest.mark.parametrize("line_search_fn", [None, "strong_wolfe"])
+def test_lbfgs_of_losses_that_overflow(line_search_fn, start):
+    found = lbfgs_in_both(lambda x: (x * x).sum(), np.array([start, 0.5], np.float32), 2, max_iter=5,
+                          line_search_fn=line_search_fn)
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
 
 
 def test_lbfgs_line_searches_have_the_evaluations_that_are_left():
-    found = []
-    for make in (ours, theirs):
-        x = make(np.array([-1.2, 1.0]))
-        optimiser = (optim if make is ours else torch.optim).LBFGS([x], lr=1e-6, max_iter=6, max_eval=9,
-                                                                   line_search_fn="strong_wolfe")
-        calls = []
-
-        def closure():
-            optimiser.zero_grad()
-            loss = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
-            loss.backward()
-            calls.append(1)
-            return loss
-
-        for _ in range(3):
-            optimiser.step(closure)
-        found.append([*x.detach().numpy(), len(calls)])
+    found = lbfgs_in_both(lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, np.array([-1.2, 1.0]), 3, lr=1e-6,
+                          max_iter=6, max_eval=9, line_search_fn="strong_wolfe")
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
 
 

@@ -167,8 +167,7 @@ def relu(input: Operand, inplace: bool = False) -> Tensor:
         TypeError: an argument that is neither a Tensor, an array nor a number.
         ValueError: inplace=True, which would spoil gradients.
     """
-    if inplace:
-        not_in_place("relu", inplace)
+    not_in_place("relu", inplace)
     return relu_(input)
 
 

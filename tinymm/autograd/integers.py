@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 
+MOST = 1 << 59      # elements of an array: of 8 bytes, counted in int64, with room for other small axes
 LARGEST = 1 << 48   # of sizes and counts: far above what an axis can have, far below what overflows in a sum or wraps around
 
 
@@ -66,7 +67,7 @@ def sizes(operation: str, args: tuple, argument: str = "size", least: int | None
     if named is not None:
         args = (once(operation, args, argument, named),)
     found = integers(operation, argument, listed(args[0]) if len(args) == 1 else args, least)
-    if least == 0 and math.prod(found) >= 1 << 59:
+    if least == 0 and math.prod(found) >= MOST:
         raise ValueError(f"{operation}: {argument}={found} is {math.prod(found)} elements, more than any memory holds")
     return found
 

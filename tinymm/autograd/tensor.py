@@ -684,7 +684,9 @@ def array_from(data: Any, dtype: DType = None, operation: str = "tensor") -> np.
         array = np.array(data)
         if array.dtype.char not in HELD:   # before the dtype asked for: NumPy makes numbers of strings, and NaN of None
             refuse(operation, array.dtype, kind)
-        array = array if dtype is None else np.array(data, dtype=held(dtype, operation))
+        dtype = None if dtype is None else held(dtype, operation)
+        if dtype is not None and array.dtype != dtype:
+            array = np.array(data, dtype=dtype)
     except ValueError as error:
         raise ValueError(f"{operation}: the nested lists are ragged or not numbers ({error})") from None
     except OverflowError as error:

@@ -289,7 +289,7 @@ class Module:
         """Forget the gradients of all parameters (or fill them with zeros)."""
         for p in self.parameters():
             if p.grad is not None:
-                p.grad = None if set_to_none else zeros_like(p.detach())
+                p.grad = None if set_to_none else zeros_like(p)
 
     def to(self, *args, **kwargs) -> Self:
         """Move parameters and buffers to a device and, the floating-point ones, to a dtype; in place.

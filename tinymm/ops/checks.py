@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd.casting import cast
-from ..autograd.integers import integers, listed
+from ..autograd.integers import MOST, integers, listed
 from ..autograd.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def same_dtype(*tensors: Unpack[Ts]) -> tuple[Unpack[Ts]]:
 
 def possible(operation: str, what: str, lengths: tuple[int, ...]) -> None:
     """Raise ValueError if no array can have these lengths; those that memory alone forbids are left to NumPy."""
-    if math.prod(lengths) >= 2**59:   # elements of 8 bytes, counted in int64, with room for the other axes of small ones
+    if math.prod(lengths) >= MOST:
         raise ValueError(f"{operation}: {what} would have the lengths {lengths}, more than an array can have; look at the "
                          "arguments that they follow from")
 

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from ..autograd.function import Function
+from ..autograd.tensor import float16
 from ..backend.arrays import as_array, is_array
 from ..backend.jit import ready, rung
-
-HALF = np.dtype(np.float16)
 
 
 class Fused(Function):
@@ -38,7 +37,7 @@ class Fused(Function):
 
     def forward(self, *args: Any, **options: Any) -> Any:
         arrays = [a for a in args if is_array(a)]
-        if HALF in [a.dtype for a in arrays] and rung(arrays[0]) != "cuda":
+        if float16 in [a.dtype for a in arrays] and rung(arrays[0]) != "cuda":
             self.narrow = True
             return narrowed(self._forward(*widened(args), **options))
         return self._forward(*args, **options)
@@ -74,7 +73,7 @@ class Fused(Function):
 
 def widened(arrays: tuple) -> list:
     """float16 arrays as float32, anything else as it is."""
-    return [a.astype(np.float32) if is_array(a) and a.dtype == HALF else a for a in arrays]
+    return [a.astype(np.float32) if is_array(a) and a.dtype == float16 else a for a in arrays]
 
 
 def narrowed(result: Any) -> Any:
@@ -84,7 +83,7 @@ def narrowed(result: Any) -> Any:
     if getattr(result, "dtype", None) != np.float32:
         return result
     with np.errstate(over="ignore"):
-        return as_array(result).astype(HALF)
+        return as_array(result).astype(float16)
 
 
 def rungs_of(cls: type[Fused]) -> list[str]:

@@ -6,12 +6,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast as typed
 
-import numpy as np
-
 from ..autograd.casting import cast
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, float16, float32
 
-HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 F = TypeVar("F", bound=Callable)
 
 
@@ -24,8 +21,8 @@ def in_float32(function: F) -> F:
     @functools.wraps(function)
     def wide(*args: Any, **options: Any) -> Any:
         dtypes = {a._data.dtype for a in (*args, *options.values()) if isinstance(a, Tensor)}
-        if HALF not in dtypes or any(d.kind == "f" and d != HALF for d in dtypes):
+        if float16 not in dtypes or any(d.kind == "f" and d != float16 for d in dtypes):
             return function(*args, **options)
-        widened = lambda a: cast(a, SINGLE) if isinstance(a, Tensor) and a._data.dtype == HALF else a
-        return cast(function(*map(widened, args), **{k: widened(a) for k, a in options.items()}), HALF)
+        widened = lambda a: cast(a, float32) if isinstance(a, Tensor) and a._data.dtype == float16 else a
+        return cast(function(*map(widened, args), **{k: widened(a) for k, a in options.items()}), float16)
     return typed(F, wide)

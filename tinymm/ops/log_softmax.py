@@ -18,6 +18,7 @@ from ..backend.jit import kernel, prange
 from ..backend.sums import BLOCK as ROWS, SPAN, total
 from ..backend.vmath import exp, log
 from .fused import Fused
+from .row_sums import row_sum
 from .softmax import (BLOCK, along_rows, block_max, largest, launch_rows, pour, row_max, softmax_arguments, softmax_samples,
                       span)
 
@@ -115,15 +116,9 @@ def _forward_rows(x, y):   # without reassociate: (x - m) - log must not become 
 def _backward_rows(g, y, dx):
     rows, width = y.shape
     for n in prange(rows):
-        total = 0.0
-        for start in range(0, width, SPAN):
-            part, gs = y.dtype.type(0), g[n, start:start + SPAN]
-            for i in range(gs.shape[0]):
-                part += gs[i]
-            total += part
-        rounded = y.dtype.type(total)
+        total = y.dtype.type(row_sum(g[n]))
         for i in range(width):
-            dx[n, i] = g[n, i] - exp(y[n, i]) * rounded
+            dx[n, i] = g[n, i] - exp(y[n, i]) * total
 
 
 @kernel(parallel=True)

@@ -27,6 +27,7 @@ from ..backend.sums import BLOCK as ROWS, SPAN, total
 from ..backend.vmath import exp as vexp
 from .checks import floating
 from .fused import Fused
+from .row_sums import row_dot
 
 BLOCK = 128    # columns that a strided kernel takes at a time: their maxima and sums stay in the first cache
 WORK = 8       # elements that a vectorised pass takes in the time of one unit of a kernel's ``work``
@@ -169,13 +170,7 @@ def _forward_rows(x, y):
 def _backward_rows(g, y, dx):
     rows, width = y.shape
     for n in prange(rows):
-        total = 0.0
-        for start in range(0, width, SPAN):
-            part, gs, ys = y.dtype.type(0), g[n, start:start + SPAN], y[n, start:start + SPAN]
-            for i in range(gs.shape[0]):
-                part += gs[i] * ys[i]
-            total += part
-        dot = y.dtype.type(total)
+        dot = y.dtype.type(row_dot(g[n], y[n]))
         for i in range(width):
             dx[n, i] = y[n, i] * (g[n, i] - dot)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..autograd import Tensor
+from ..backend.arrays import writeable
 from .options import number
 
 
@@ -26,8 +27,7 @@ def _gradients(operation: str, parameters: Tensor | Iterable[Tensor]) -> list[Te
 
 def _own(g: Tensor):
     """The gradient's array, to be written to: a copy in its place where others read it or its elements share memory."""
-    flags = g._data.flags
-    if not (flags.c_contiguous or flags.f_contiguous) or isinstance(g._data, np.ndarray) and not flags.writeable:
+    if not writeable(g._data):
         g._data = g._data.copy()
     return g._data
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from ..autograd import Tensor, enable_grad
-from ..backend.arrays import Array, device_of, is_array, to_device, to_host, xp_of
+from ..autograd.creation import zeros_like
+from ..backend.arrays import Array, device_of, is_array, to_device, to_host, writeable
 from .options import checked, count, number
 
 
@@ -104,8 +105,7 @@ class Optimizer:
                     continue
                 if set_to_none:
                     p.grad = None
-                elif grad.requires_grad or not _fits(grad._data, p._data) or \
-                        type(grad._data) is np.ndarray and not grad._data.flags.writeable:
+                elif grad.requires_grad or not _fits(grad._data, p._data) or not writeable(grad._data):
                     p.grad = zeros_like(p)
                 else:
                     grad._data.fill(0)
@@ -176,7 +176,7 @@ class Optimizer:
     def moment(self, x: Array, state: dict, name: str) -> Array:
         """A moment of the parameter ``x``; one that an option asks for only now starts as zeros."""
         if name not in state:
-            state[name] = Tensor(xp_of(x).zeros(x.shape, x.dtype))
+            state[name] = zeros_like(Tensor(x))
         return state[name]._data
 
     def update(self, x, g, state: dict, group: dict) -> None:
@@ -285,8 +285,3 @@ def own_array(where: str, name: str, value, shape: tuple, dtype: np.dtype, devic
     if array.shape != shape:
         raise ValueError(f"{where}: {name} has shape {array.shape}, but {shape} is wanted for these parameters")
     return Tensor(to_device(np.array(to_host(array), dtype=dtype, order="C"), device))
-
-
-def zeros_like(p: Tensor) -> Tensor:
-    """A Tensor of zeros of the parameter's shape, for a moment."""
-    return Tensor(xp_of(p._data).zeros(p.shape, p.dtype))

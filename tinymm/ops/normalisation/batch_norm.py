@@ -18,9 +18,10 @@ from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
-from ...backend.sums import SPAN, mean as average, total
+from ...backend.sums import mean as average, total
 from ..checks import floating, per_channel, real, same_dtype
 from ..fused import Fused
+from ..row_sums import row_moments, row_square, row_sum
 
 
 def channel_shape(ndim: int) -> tuple[int, ...]:
@@ -148,19 +149,11 @@ def _statistics(x, mu, variance):   # x (N, C, S) -> (C,), (C,)
     for c in prange(channels):
         total = 0.0
         for n in range(batch):
-            for start in range(0, space, SPAN):
-                part, xs = x.dtype.type(0), x[n, c, start:start + SPAN]
-                for i in range(xs.shape[0]):
-                    part += xs[i]
-                total += part
+            total += row_sum(x[n, c])
         m = x.dtype.type(total / (batch * space))
         total = 0.0
-        for n in range(batch):   # a second pass: E[x^2] - E[x]^2 would cancel
-            for start in range(0, space, SPAN):
-                part, xs = x.dtype.type(0), x[n, c, start:start + SPAN]
-                for i in range(xs.shape[0]):
-                    part += (xs[i] - m) * (xs[i] - m)
-                total += part
+        for n in range(batch):
+            total += row_square(x[n, c], m)
         mu[c], variance[c] = m, total / (batch * space)
 
 
@@ -181,14 +174,9 @@ def _backward(g, x, w, mu, rstd, per, dx, dw, db):   # per = 1/(N S), or 0 where
         m, r = mu[c], rstd[c]
         total_g, total_gx = 0.0, 0.0
         for n in range(batch):
-            for start in range(0, space, SPAN):
-                part_g, part_gx = x.dtype.type(0), x.dtype.type(0)
-                gs, xs = g[n, c, start:start + SPAN], x[n, c, start:start + SPAN]
-                for i in range(gs.shape[0]):
-                    part_g += gs[i]
-                    part_gx += gs[i] * (xs[i] - m)
-                total_g += part_g
-                total_gx += part_gx
+            sum_g, sum_gx = row_moments(g[n, c], x[n, c], m)
+            total_g += sum_g
+            total_gx += sum_gx
         db[c], dw[c] = total_g, total_gx * r
         mean_g, slope, scale = x.dtype.type(total_g * per), x.dtype.type(total_gx * r * r * per), r * w[c]
         for n in range(batch):

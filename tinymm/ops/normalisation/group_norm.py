@@ -19,10 +19,11 @@ from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
-from ...backend.sums import SPAN, mean as average, total
+from ...backend.sums import mean as average, total
 from .batch_norm import batch_norm, channel_shape, update_running
 from ..checks import floating, per_channel, real, same_dtype
 from ..fused import Fused
+from ..row_sums import row_moments, row_square, row_sum
 
 
 class GroupNorm(Fused):
@@ -128,22 +129,9 @@ class GroupNorm(Fused):
 
 @kernel(parallel=True, reassociate=True)
 def _statistics(x, per, mu, variance):   # x (N G, C/G S); per = 1 / (C/G S)
-    rows, width = x.shape
-    for n in prange(rows):
-        total = 0.0
-        for start in range(0, width, SPAN):
-            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
-            for i in range(xs.shape[0]):
-                part += xs[i]
-            total += part
-        m = x.dtype.type(total) * per
-        total = 0.0
-        for start in range(0, width, SPAN):   # a second pass: E[x^2] - E[x]^2 would cancel
-            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
-            for i in range(xs.shape[0]):
-                part += (xs[i] - m) * (xs[i] - m)
-            total += part
-        mu[n], variance[n] = m, x.dtype.type(total) * per
+    for n in prange(x.shape[0]):
+        m = x.dtype.type(row_sum(x[n])) * per
+        mu[n], variance[n] = m, x.dtype.type(row_square(x[n], m)) * per
 
 
 @kernel(parallel=True)
@@ -168,15 +156,7 @@ def _backward(g, x, w, mu, rstd, per, dx, dw, db):
                 m, r = mu[n, k], rstd[n, k]
                 total_g, total_gx = 0.0, 0.0
                 for c in range(members):
-                    sum_g, sum_gx = 0.0, 0.0
-                    for start in range(0, space, SPAN):
-                        part_g, part_gx = x.dtype.type(0), x.dtype.type(0)
-                        gs, xs = g[n, k, c, start:start + SPAN], x[n, k, c, start:start + SPAN]
-                        for i in range(gs.shape[0]):
-                            part_g += gs[i]
-                            part_gx += gs[i] * (xs[i] - m)
-                        sum_g += part_g
-                        sum_gx += part_gx
+                    sum_g, sum_gx = row_moments(g[n, k, c], x[n, k, c], m)
                     dw[p, k * members + c] += sum_gx * r
                     db[p, k * members + c] += sum_g
                     total_g += sum_g * w[k * members + c]

@@ -20,6 +20,7 @@ from ...backend.jit import chunks, kernel, prange
 from ...backend.sums import SPAN, mean as average, total
 from ..checks import floating, real, same_dtype, trailing_shape
 from ..fused import Fused
+from ..row_sums import row_square, row_sum
 
 
 class LayerNorm(Fused):
@@ -114,21 +115,8 @@ class LayerNorm(Fused):
 def _forward(x, w, b, per, eps, y, mu, rstd):   # per = 1 / width: dividing by an integer would compute in float64
     rows, width = x.shape
     for n in prange(rows):
-        total = 0.0
-        for start in range(0, width, SPAN):
-            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
-            for i in range(xs.shape[0]):
-                part += xs[i]
-            total += part
-        m = x.dtype.type(total) * per
-        total = 0.0
-        for start in range(0, width, SPAN):   # a second pass: E[x^2] - E[x]^2 would cancel
-            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
-            for i in range(xs.shape[0]):
-                centred = xs[i] - m
-                part += centred * centred
-            total += part
-        r = x.dtype.type(1) / np.sqrt(x.dtype.type(total) * per + eps)
+        m = x.dtype.type(row_sum(x[n])) * per
+        r = x.dtype.type(1) / np.sqrt(x.dtype.type(row_square(x[n], m)) * per + eps)
         mu[n], rstd[n] = m, r
         for i in range(width):
             y[n, i] = (x[n, i] - m) * r * w[i] + b[i]

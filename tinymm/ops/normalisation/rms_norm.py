@@ -18,6 +18,7 @@ from ...backend.jit import chunks, kernel, prange
 from ...backend.sums import SPAN, mean as average, total
 from ..checks import floating, real, same_dtype, trailing_shape
 from ..fused import Fused
+from ..row_sums import row_dot
 
 
 class RMSNorm(Fused):
@@ -97,13 +98,7 @@ class RMSNorm(Fused):
 def _forward(x, w, per, eps, y, rms):   # per = 1 / width
     rows, width = x.shape
     for n in prange(rows):
-        square = 0.0
-        for start in range(0, width, SPAN):
-            part, xs = x.dtype.type(0), x[n, start:start + SPAN]
-            for i in range(xs.shape[0]):
-                part += xs[i] * xs[i]
-            square += part
-        r = x.dtype.type(1) / np.sqrt(x.dtype.type(square) * per + eps)
+        r = x.dtype.type(1) / np.sqrt(x.dtype.type(row_dot(x[n], x[n])) * per + eps)
         rms[n] = r
         for i in range(width):
             y[n, i] = x[n, i] * r * w[i]
