@@ -60,22 +60,23 @@ def add_rows(out, index, rows, on: str | None = None) -> None:
 
 
 def _add_in_blocks(out, index, rows) -> None:
-    """The first BLOCK rows of a place go to ``out``, each further BLOCK to a row of its own, and those to ``out`` at last."""
+    """A place that comes up more than BLOCK times gets a row of its own for each BLOCK of them; those are added up likewise."""
     parts = shares(rows.shape[1] // 16, rows.size)   # a thread takes columns: no two of them meet in a row
-    owners, target = np.empty(index.size // BLOCK + 1, np.int64), index
-    more = 0
-    if index.size > BLOCK:
-        target = np.empty(index.size, np.int64)
-        more = _targets(index, np.zeros((2, len(out)), np.int64), target, owners)
-    extra = np.zeros((more, rows.shape[1]), rows.dtype)
-    _add_rows(rows, target, out, extra, parts, work=rows.size)
-    if more:
-        _add_in_blocks(out, owners[:more], extra)
+    if index.size <= BLOCK or np.bincount(index).max() <= BLOCK:
+        _add_rows(rows, index, out, parts, work=rows.size)
+        return
+    places = len(out)
+    target, owners = np.empty(index.size, np.int64), np.empty(index.size // BLOCK + 1, np.int64)
+    more = _targets(index, np.zeros((2, places), np.int64), target, owners)
+    sums = np.zeros((places + more, rows.shape[1]), rows.dtype)
+    _add_rows(rows, target, sums, parts, work=rows.size)
+    out += sums[:places]
+    _add_in_blocks(out, owners[:more], sums[places:])
 
 
 @kernel
 def _targets(index, seen, target, owners):
-    """Where each row goes: to its place in ``out``, or beyond it to extra row k, which belongs to place owners[k]."""
+    """Where each row goes: to its place, or beyond the places to extra row k, which belongs to place owners[k]."""
     places, more = seen.shape[1], 0
     for i in range(index.shape[0]):
         v = index[i]
@@ -90,19 +91,14 @@ def _targets(index, seen, target, owners):
 
 
 @kernel(parallel=True)
-def _add_rows(rows, target, out, extra, parts):
+def _add_rows(rows, index, out, parts):
     count, width = rows.shape
-    places = out.shape[0]
     for p in prange(parts):
         first, last = width * p // parts, width * (p + 1) // parts
         for i in range(count):
-            v = target[i]
-            if v < places:
-                for j in range(first, last):
-                    out[v, j] += rows[i, j]
-            else:
-                for j in range(first, last):
-                    extra[v - places, j] += rows[i, j]
+            v = index[i]
+            for j in range(first, last):
+                out[v, j] += rows[i, j]
 
 
 def _add_rows_cuda(out, index, rows) -> None:
