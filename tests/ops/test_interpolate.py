@@ -95,6 +95,7 @@ def test_points_that_are_not_numbers_are_not_hidden_and_leave_the_image_alone(ru
 FAR = [3e9, -3e9, 1e38, -1e38, np.inf, -np.inf, np.nan, 0.3, -1.2]
 
 
+@pytest.mark.oracle
 @pytest.mark.parametrize("rung", ["numpy", "numba", "definition"])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 @pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
