@@ -79,13 +79,64 @@ def _moments(g, x, m):
 
 @kernel
 def row_moments(g, x, m):
-    """sum_i g_i and sum_i g_i (x_i - m), float64: what the gradient of a normalisation needs of a row."""
-    if g.shape[0] <= SPAN:
-        part_g, part_gx = _moments(g, x, m)
-        return float(part_g), float(part_gx)
+    """sum_i g_i and sum_i g_i (x_i - m), in the dtype of x: what the gradient of a normalisation needs of a row."""
     total_g, total_gx = 0.0, 0.0
     for start in range(0, g.shape[0], SPAN):
         part_g, part_gx = _moments(g[start:start + SPAN], x[start:start + SPAN], m)
         total_g += part_g
         total_gx += part_gx
-    return total_g, total_gx
+    return x.dtype.type(total_g), x.dtype.type(total_gx)
+
+
+# The same over a channel of images, x[:, c] of (N, C, S). Short planes are read in place, as many as ``SPAN`` numbers hold.
+
+@kernel(reassociate=True)
+def channel_sum(x, c):
+    """sum_(n, i) x[n, c, i], a float64."""
+    total, part, count, space = 0.0, x.dtype.type(0), 0, x.shape[2]
+    for n in range(x.shape[0]):
+        if space > SPAN:
+            total += row_sum(x[n, c])
+            continue
+        if count + space > SPAN:
+            total, part, count = total + part, x.dtype.type(0), 0
+        for i in range(space):
+            part += x[n, c, i]
+        count += space
+    return total + part
+
+
+@kernel(reassociate=True)
+def channel_square(x, c, m):
+    """sum_(n, i) (x[n, c, i] - m)^2, a float64."""
+    total, part, count, space = 0.0, x.dtype.type(0), 0, x.shape[2]
+    for n in range(x.shape[0]):
+        if space > SPAN:
+            total += row_square(x[n, c], m)
+            continue
+        if count + space > SPAN:
+            total, part, count = total + part, x.dtype.type(0), 0
+        for i in range(space):
+            part += (x[n, c, i] - m) * (x[n, c, i] - m)
+        count += space
+    return total + part
+
+
+@kernel(reassociate=True)
+def channel_moments(g, x, c, m):
+    """sum_(n, i) g[n, c, i] and sum_(n, i) g[n, c, i] (x[n, c, i] - m), float64."""
+    total_g, total_gx, count, space = 0.0, 0.0, 0, x.shape[2]
+    part_g, part_gx = x.dtype.type(0), x.dtype.type(0)
+    for n in range(x.shape[0]):
+        if space > SPAN:
+            sum_g, sum_gx = row_moments(g[n, c], x[n, c], m)
+            total_g, total_gx = total_g + sum_g, total_gx + sum_gx
+            continue
+        if count + space > SPAN:
+            total_g, total_gx, count = total_g + part_g, total_gx + part_gx, 0
+            part_g, part_gx = x.dtype.type(0), x.dtype.type(0)
+        for i in range(space):
+            part_g += g[n, c, i]
+            part_gx += g[n, c, i] * (x[n, c, i] - m)
+        count += space
+    return total_g + part_g, total_gx + part_gx

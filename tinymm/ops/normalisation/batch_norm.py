@@ -21,7 +21,7 @@ from ...backend.jit import kernel, prange
 from ...backend.sums import mean as average, total
 from ..checks import floating, per_channel, real, same_dtype
 from ..fused import Fused
-from ..row_sums import row_moments, row_square, row_sum
+from ..row_sums import channel_moments, channel_square, channel_sum
 
 
 def channel_shape(ndim: int) -> tuple[int, ...]:
@@ -147,14 +147,8 @@ class BatchNorm(Fused):
 def _statistics(x, mu, variance):   # x (N, C, S) -> (C,), (C,)
     batch, channels, space = x.shape
     for c in prange(channels):
-        total = 0.0
-        for n in range(batch):
-            total += row_sum(x[n, c])
-        m = x.dtype.type(total / (batch * space))
-        total = 0.0
-        for n in range(batch):
-            total += row_square(x[n, c], m)
-        mu[c], variance[c] = m, total / (batch * space)
+        m = x.dtype.type(channel_sum(x, c) / (batch * space))
+        mu[c], variance[c] = m, channel_square(x, c, m) / (batch * space)
 
 
 @kernel(parallel=True)
@@ -172,11 +166,7 @@ def _backward(g, x, w, mu, rstd, per, dx, dw, db):   # per = 1/(N S), or 0 where
     batch, channels, space = x.shape
     for c in prange(channels):
         m, r = mu[c], rstd[c]
-        total_g, total_gx = 0.0, 0.0
-        for n in range(batch):
-            sum_g, sum_gx = row_moments(g[n, c], x[n, c], m)
-            total_g += sum_g
-            total_gx += sum_gx
+        total_g, total_gx = channel_moments(g, x, c, m)
         db[c], dw[c] = total_g, total_gx * r
         mean_g, slope, scale = x.dtype.type(total_g * per), x.dtype.type(total_gx * r * r * per), r * w[c]
         for n in range(batch):

@@ -19,7 +19,7 @@ from ...autograd.tensor import Tensor
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
-from ...backend.sums import mean as average, total
+from ...backend.sums import SPAN, mean as average, total
 from .batch_norm import batch_norm, channel_shape, update_running
 from ..checks import floating, per_channel, real, same_dtype
 from ..fused import Fused
@@ -94,8 +94,9 @@ class GroupNorm(Fused):
         x, (batch, groups, _, _) = self.x, self.four
         parts, dx = chunks(batch, x.size), np.empty(x.shape, x.dtype)
         dw, db = np.zeros((parts, len(self.w)), x.dtype), np.zeros((parts, len(self.w)), x.dtype)
-        _backward(g.reshape(self.four), x.reshape(self.four), self.w, self.mu, self.rstd,
-                  x.dtype.type(batch * groups / x.size), dx.reshape(self.four), dw, db, work=x.size)
+        three = (batch, len(self.w), -1)
+        _backward(g.reshape(three), x.reshape(three), self.w, self.mu, self.rstd,
+                  x.dtype.type(batch * groups / x.size), dx.reshape(three), dw, db, work=x.size)
         return dx, total(dw, 0) if self.needs[1] else None, total(db, 0) if self.needs[2] else None
 
     # ------------------------------------------------------------------ rung 4: CUDA
@@ -147,25 +148,31 @@ def _normalise(x, w, b, mu, rstd, y):   # x (N, G, C/G, S)
 
 
 @kernel(parallel=True, reassociate=True)
-def _backward(g, x, w, mu, rstd, per, dx, dw, db):
-    batch, groups, members, space = x.shape
-    parts = dw.shape[0]
+def _backward(g, x, w, mu, rstd, per, dx, dw, db):   # x (N, C, S)
+    batch, channels, space = x.shape
+    groups, parts = mu.shape[1], dw.shape[0]
+    members = channels // groups
     for p in prange(parts):
         for n in range(batch * p // parts, batch * (p + 1) // parts):
             for k in range(groups):
                 m, r = mu[n, k], rstd[n, k]
                 total_g, total_gx = 0.0, 0.0
-                for c in range(members):
-                    sum_g, sum_gx = row_moments(g[n, k, c], x[n, k, c], m)
-                    dw[p, k * members + c] += sum_gx * r
-                    db[p, k * members + c] += sum_g
-                    total_g += sum_g * w[k * members + c]
-                    total_gx += sum_gx * w[k * members + c]
+                for c in range(k * members, (k + 1) * members):
+                    sum_g, sum_gx = x.dtype.type(0), x.dtype.type(0)
+                    if space > SPAN:
+                        sum_g, sum_gx = row_moments(g[n, c], x[n, c], m)
+                    else:   # in place: a slice costs as much as the sums of fifty numbers
+                        for i in range(space):
+                            sum_g += g[n, c, i]
+                            sum_gx += g[n, c, i] * (x[n, c, i] - m)
+                    dw[p, c] += sum_gx * r
+                    db[p, c] += sum_g
+                    total_g += sum_g * w[c]
+                    total_gx += sum_gx * w[c]
                 mean_g, slope = x.dtype.type(total_g) * per, x.dtype.type(total_gx) * (r * r * per)
-                for c in range(members):
-                    gain = w[k * members + c]
+                for c in range(k * members, (k + 1) * members):
                     for i in range(space):
-                        dx[n, k, c, i] = r * (g[n, k, c, i] * gain - mean_g - (x[n, k, c, i] - m) * slope)
+                        dx[n, c, i] = r * (g[n, c, i] * w[c] - mean_g - (x[n, c, i] - m) * slope)
 
 
 CUDA_FORWARD = CudaKernel("group_norm_forward", r"""
