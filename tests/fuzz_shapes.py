@@ -9,7 +9,8 @@ the call. Verdicts:
 =============  ==================================================================================================
 refused        an exception of a kind that tinymm raises, whose message begins with the operation's name
 legal          it returned what the judges of ``judges.py`` expect: the definition, and PyTorch where it can be asked
-unnamed        refused, but the message does not say by whom
+unnamed        refused, but the message does not say by whom; Python's own answers to a plain value where a Tensor is due,
+               and to an integer beyond 64 bits, are among these
 foreign        an exception that stems from an accident: AssertionError, KeyError, AttributeError, ...
 lenient        it returned, and PyTorch refuses (with --torch); the definition agrees with what was returned
 differs        it returned something else than a judge: FAULT
@@ -161,8 +162,8 @@ def run(seed: int, first: int, last: int, torch: bool = False, patience: float =
             process.kill()
         said = process.communicate()[1].decode(errors="replace")
         if first < last:
-            if number < first:
-                raise RuntimeError(f"the child did not start:\n{said}")
+            if number < first or process.returncode == 1:
+                raise RuntimeError(f"the child did not start, or call {number} cannot be judged:\n{said}")
             verdict = "hang" if hung else "signal"
             yield (number, verdict, f"exit code {process.returncode}\n{said.split('Extension modules')[0][-1500:]}",
                    "see --only (it may end the process)")

@@ -22,7 +22,8 @@ from tinymm.autograd.function import Function
 from tinymm.autograd.registry import Fixed
 from tinymm.backend.jit import use_kernels
 
-OURS = (ValueError, TypeError, IndexError, RuntimeError, NotImplementedError)
+OURS = (ValueError, TypeError, IndexError, RuntimeError, NotImplementedError, ZeroDivisionError)
+PYTHONS = re.compile(r"'(NoneType|str|bool|int|float|complex|tuple|list|dict|object)' object has no attribute|.*too large to convert")
 NAMED = re.compile(r"^[\w.]+( [\w.]+)?(\(\))?( \(.*?\))?(:| got | missing | takes )")   # "linear: ...", "f() got an unexpected ..."
 
 
@@ -198,6 +199,8 @@ def clear(error: BaseException) -> str:
     """What is wrong with an exception as an answer; "" where it is one of ours and says whose it is."""
     if isinstance(error, MemoryError):
         return ""
+    if isinstance(error, (AttributeError, OverflowError)) and PYTHONS.match(str(error)):
+        return "unnamed"
     if type(error) not in OURS:
         return f"foreign {type(error).__name__}"
     return "" if NAMED.match(str(error)) else "unnamed"

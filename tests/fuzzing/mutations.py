@@ -149,7 +149,7 @@ def grown(array, axis):
 def layout_changed(rng, array):
     """The same values in a memory layout that a kernel must not take for a contiguous one."""
     how = pick(rng, ("read-only", "byte-swapped", "unaligned", "strided", "reversed", "Fortran", "broadcast"))
-    if how == "read-only":
+    if how == "read-only" or array.dtype.hasobject:
         result = array.copy()
         result.flags.writeable = False
     elif how == "byte-swapped":

@@ -338,6 +338,8 @@ def linspace(start: float, end: float, steps: int, *, dtype: DType = None, devic
         ValueError: a negative number of steps.
     """
     steps = integer("linspace", "steps", steps, 0)
+    if isinstance(start, str) or isinstance(end, str):
+        raise TypeError(f"linspace: start={start!r} and end={end!r} must be numbers")
     return finish(np.linspace(start, end, steps), dtype or get_default_dtype(), device, requires_grad)
 
 

@@ -17,6 +17,7 @@ from ..backend.random import stream
 from .integers import integer, sizes
 from .creation import finish
 from .kinds import DType, Generator, Shape
+from .pointwise import scalar
 from .tensor import Tensor, float32, float64, get_default_dtype, int64
 
 __all__ = ["rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like",
@@ -209,6 +210,9 @@ def normal(mean: Tensor | float = 0.0, std: Tensor | float = 1.0, size: Sequence
         ValueError: a negative standard deviation.
     """
     tensors = [v for v in (mean, std) if isinstance(v, Tensor)]
+    for name, value in (("mean", mean), ("std", std)):
+        if not isinstance(value, (Tensor, np.ndarray)) and scalar(value) is None:
+            raise TypeError(f"normal: {name} must be a Tensor, an array or a number, not {type(value).__name__}")
     if size is None:
         size = np.broadcast_shapes(*[t.shape for t in tensors])
     if tensors:

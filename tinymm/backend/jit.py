@@ -106,7 +106,10 @@ class Kernel:
             compiled = self._parallel or self.compiled(parallel=True)
         else:
             compiled = self._serial or self.compiled()
-        return compiled(*args)
+        try:
+            return compiled(*args)
+        except SystemError as error:   # how a parallel kernel says that a thread got no memory
+            raise error.__cause__ or error
 
     def compiled(self, parallel: bool = False) -> Any:
         """The Numba dispatcher of one version, made at the first request."""

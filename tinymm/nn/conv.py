@@ -63,7 +63,7 @@ class _Conv(Module):
         """Draw new weights, uniform in +-1/sqrt(fan_in), as PyTorch does."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            bound = 1 / math.sqrt(init.fans(self.weight)[0])
+            bound = 1 / math.sqrt(max(1, init.fans(self.weight)[0]))
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:

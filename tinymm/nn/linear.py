@@ -98,8 +98,8 @@ class Bilinear(Module):
                  device: str | None = None, dtype=None):
         super().__init__()
         new = partial(empty, device=device, dtype=dtype)
-        in1_features, in2_features, out_features = whole("Bilinear", 0, in1_features=in1_features, in2_features=in2_features,
-                                                         out_features=out_features)
+        in1_features, = whole("Bilinear", 1, in1_features=in1_features)   # as in PyTorch: weights start at 1 / sqrt(in1)
+        in2_features, out_features = whole("Bilinear", 0, in2_features=in2_features, out_features=out_features)
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         self.weight = new(out_features, in1_features, in2_features)
         self.register_parameter("bias", new(out_features) if bias else None)

@@ -360,10 +360,13 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
         Tensor of the shape and dtype of x.
 
     Raises:
+        ValueError: beta is 0, or too small for the dtype.
         TypeError: integer input.
     """
-    return Softplus.apply(floating("softplus", "input", input), beta=real("softplus", "beta", beta),
-                          threshold=real("softplus", "threshold", threshold))
+    input, beta = floating("softplus", "input", input), real("softplus", "beta", beta)
+    if input.dtype.type(beta) == 0:
+        raise ValueError(f"softplus: beta={beta} is 0 in {input.dtype}, and y is divided by it; give a positive number")
+    return Softplus.apply(input, beta=beta, threshold=real("softplus", "threshold", threshold))
 
 
 def _shapes(draw, **options):

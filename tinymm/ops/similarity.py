@@ -11,7 +11,7 @@ from ..autograd.registry import Sample, register
 from ..autograd.shape import broadcast_to
 from ..autograd.tensor import Tensor, wrap
 from .half import in_float32
-from .checks import floating, one_device, same_dtype
+from .checks import floating, one_device, real, same_dtype
 
 
 @in_float32
@@ -61,6 +61,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """
     x1, x2 = common("cosine_similarity", x1=x1, x2=x2)
     axes("cosine_similarity", dim, x1.ndim)
+    eps = real("cosine_similarity", "eps", eps)
     return sum(x1 / _length(x1, dim, eps) * (x2 / _length(x2, dim, eps)), dim)
 
 

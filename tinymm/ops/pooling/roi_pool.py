@@ -42,7 +42,7 @@ class RoIPool(Fused):
         for n, ys, xs in zip(image, rows, columns):
             for top, bottom in ys:
                 for left, right in xs:
-                    pixels = x[int(n), :, int(top):int(bottom), int(left):int(right)].reshape(channels, -1) \
+                    pixels = x[int(n), :, int(top):int(bottom), int(left):int(right)].flatten(1) \
                         if bottom > top and right > left else nothing
                     bins.append(take_along_dim(pixels, wrap(pixels._data.argmax(1)[:, None]), 1)[:, 0])
         if not bins:

@@ -70,7 +70,7 @@ def lstm(input: Tensor, hx: tuple[Tensor, Tensor], params, has_biases: bool, num
         ValueError: shapes or lengths that do not fit; the message names the axes.
     """
     return stacked("lstm", LSTM, 4, input, check_hx("lstm", hx, "hc"), params, has_biases, num_layers, dropout, train,
-                   bidirectional, batch_first, lengths, reset, output_tanh=output_tanh)
+                   bidirectional, batch_first, lengths, reset, output_tanh=bool(output_tanh))
 
 
 register("lstm", lstm, sample_calls(4, 2), torch="lstm", fused=LSTM)

@@ -265,7 +265,7 @@ def lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tens
     """
     (input, h, c, *weights), reset = check_cell("lstm_cell", 4, input, check_hx("lstm_cell", hx, "hc"),
                                                 (w_ih, w_hh, b_ih, b_hh), reset)
-    return LSTMCell.apply(input, h, c, *weights, reset=reset, output_tanh=output_tanh)
+    return LSTMCell.apply(input, h, c, *weights, reset=reset, output_tanh=bool(output_tanh))
 
 
 def _samples(draw):
