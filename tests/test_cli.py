@@ -10,7 +10,7 @@ import pytest
 
 from tinymm.bench import cli as bench
 from tinymm.bench import fresh
-from tinymm.bench.compare import summary
+from tinymm.bench.compare import busy, summary
 from tinymm.cli import COMMANDS, main
 from tinymm.commands.doctor import findings
 
@@ -56,6 +56,24 @@ def test_bench_times_both_sides_it_is_given(tmp_path, capsys):
     report = json.loads((tmp_path / "b.json").read_text())
     assert report["works"]["chain"]["tinymm"]["median_ms"] > 0 and report["works"]["chain"]["target"] == 1.8
     assert "chain" in capsys.readouterr().out
+
+
+def test_bench_measures_beside_other_processes(tmp_path, capsys):
+    file = tmp_path / "b.json"
+    assert main(["bench", "chain", "--alone", "--busy", "1", "--rounds", "1", "--seconds", "0.05", "--json", str(file)]) == 0
+    report = json.loads(file.read_text())
+    found = report["works"]["chain"]
+    alone, beside = (found[name]["tinymm"]["median_ms"] for name in ("alone", "beside"))
+    assert report["loops"] == 1 and found["slower"] == {"tinymm": beside / alone} and 0 < alone
+    assert "beside 1 endless loop in" in capsys.readouterr().out
+    assert main(["bench", "chain", "--busy", "1", "--memory"]) == 2
+
+
+def test_the_loops_beside_a_work_end_with_it():
+    with pytest.raises(KeyError), busy(2) as loops:
+        assert len(loops) == 2 and all(loop.poll() is None for loop in loops)
+        raise KeyError
+    assert all(loop.poll() is not None for loop in loops)
 
 
 def test_bench_measures_memory_and_first_steps(tmp_path, monkeypatch, capsys):

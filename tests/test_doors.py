@@ -116,7 +116,7 @@ WRONG = {   # (command, argument) -> values that are refused; () where there is 
     ("gradcheck", "json"): FILES,
     ("bench", "works"): ["", "sorting"], ("bench", "rounds"): [*NUMBERS, "0", "-1"],
     ("bench", "seconds"): ["x", "", "0", "-1", "nan", "inf"], ("bench", "json"): FILES, ("bench", "alone"): [],
-    ("bench", "memory"): [], ("bench", "first_step"): [], ("bench", "beam"): [],
+    ("bench", "memory"): [], ("bench", "first_step"): [], ("bench", "beam"): [], ("bench", "busy"): [*NUMBERS, "0", "-1"],
     ("warmup", "quiet"): []}
 
 
@@ -288,6 +288,7 @@ def test_a_wrong_variable_is_named_by_commands_and_warned_about_in_programs(name
     monkeypatch.setenv(name, value)
     assert name in assert_refused(["doctor"], capsys)
     if name == "TINYMM_NUM_THREADS":
+        monkeypatch.setattr(threads, "_of_environment", threads._of_environment.__wrapped__)   # read anew
         with pytest.warns(UserWarning, match="must be a number of threads"):
             assert threads.get_num_threads() == threads.cpu_count()
 
@@ -298,6 +299,7 @@ def test_variables_that_are_right(value, monkeypatch):
 
     monkeypatch.setattr(threads, "_requested", None)
     monkeypatch.setattr(threads, "cpu_count", lambda: 4)
+    monkeypatch.setattr(threads, "_of_environment", threads._of_environment.__wrapped__)   # read anew
     monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
     monkeypatch.setenv("TINYMM_NUM_THREADS", value)
     assert wrong_settings() == [] and threads.get_num_threads() == (2 if value == " 2 " else 4)

@@ -1,4 +1,4 @@
-"""Thread pools: limits that are taken back, and the tuned habits of the C libraries."""
+"""The tuned habits of the C libraries."""
 
 import os
 import subprocess
@@ -8,20 +8,10 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from tinymm.backend import tuning
-from tinymm.backend.threads import blas_threads
 
 
 def blas_pool_sizes():
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-
-def test_blas_threads_are_limited_and_given_back():
-    before = blas_pool_sizes()
-    with blas_threads(1):
-        assert set(blas_pool_sizes()) <= {1}
-    assert blas_pool_sizes() == before
-    with blas_threads(None):
-        assert blas_pool_sizes() == before
 
 
 def test_tuning_leaves_results_threads_and_environment_alone(monkeypatch):

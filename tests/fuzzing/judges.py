@@ -23,7 +23,8 @@ from tinymm.autograd.registry import Fixed
 from tinymm.backend.jit import use_kernels
 
 OURS = (ValueError, TypeError, IndexError, RuntimeError, NotImplementedError, ZeroDivisionError)
-PYTHONS = re.compile(r"'(NoneType|str|bool|int|float|complex|tuple|list|dict|object)' object has no attribute|.*too large to convert")
+PYTHONS = re.compile(r"'(NoneType|str|bool|int|float|complex|tuple|list|dict|object)' object has no attribute|"
+                     ".*too large to convert")
 NAMED = re.compile(r"^[\w.]+( [\w.]+)?(\(\))?( \(.*?\))?(:| got | missing | takes )")   # "linear: ...", "f() got an unexpected ..."
 
 

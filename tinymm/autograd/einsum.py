@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import products
 from ..backend.arrays import xp_of
 from .casting import cast
 from .pointwise import promote
@@ -62,7 +63,7 @@ def contract(a, b, la: str, lb: str, out: str):
         lead = [size[c] for c in batch]
         a = np.transpose(a, [la.index(c) for c in batch + left + inner]).reshape(lead + [count(left), count(inner)])
         b = np.transpose(b, [lb.index(c) for c in batch + inner + right]).reshape(lead + [count(inner), count(right)])
-        y = np.matmul(a, b).reshape([size[c] for c in order])
+        y = products.matmul(a, b).reshape([size[c] for c in order])
     y = np.transpose(y, [order.index(c) for c in out])
     return y
 

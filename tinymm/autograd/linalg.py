@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..backend import products
 from .axes import axis
 from .casting import cast
 from .elementwise import add, mul
@@ -33,12 +34,12 @@ def _shaped(a, shape: tuple):
 
 
 def product(a, b):
-    """np.matmul(a, b), as one large product instead of a row of small ones where b is a single matrix."""
+    """A B, as one large product instead of a row of small ones where b is a single matrix."""
     if isinstance(a, np.ndarray) and a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         y = np.empty(a.shape[:-1] + b.shape[-1:], np.result_type(a, b))
-        np.matmul(_rows(a), b, out=_rows(y))
+        products.matmul(_rows(a), b, out=_rows(y))
         return y
-    return np.matmul(a, b)
+    return products.matmul(a, b)
 
 
 class MatMul(Primitive):
@@ -62,9 +63,9 @@ class MatMul(Primitive):
             ga = _shaped(unbroadcast(product(g, _swap(b)), a.shape), sa)
         if eb is not None:
             if b.ndim == 2 and a.ndim > 2:   # one product over all leading axes instead of a sum of many
-                gb = _shaped(np.matmul(_swap(_rows(a)), _rows(g)), sb)
+                gb = _shaped(products.matmul(_swap(_rows(a)), _rows(g)), sb)
             else:
-                gb = _shaped(unbroadcast(np.matmul(_swap(a), g), b.shape), sb)
+                gb = _shaped(unbroadcast(products.matmul(_swap(a), g), b.shape), sb)
         return ga, gb
 
 

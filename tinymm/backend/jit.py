@@ -1,7 +1,7 @@
 """Kernels: Python functions that Numba compiles at their first call, never at import.
 
 A kernel is written once, with ``prange`` over its outermost loop. It is compiled twice, on demand:
-serial for small work (a call costs 0.2 microseconds) and parallel for large work (50, because waiting threads sleep). The compiled
+serial for small work (a call costs 0.2 microseconds) and parallel for large work (5, and 100 where the workers sleep). The compiled
 code is kept on disk (``kernel_cache.py``), for each kernel in a folder named after a hash of the files that it and the kernels
 it calls stand in, because Numba's own check does not notice when a function that a kernel calls has changed.
 """
@@ -23,9 +23,9 @@ from .kernel_cache import KernelCache, hash_of, sources_of
 from .settings import MODES, mode_wanted
 from .sums import BLOCK
 from .telling import at_terminal, tell
-from .threads import get_num_threads, launch_numba_threads
+from .threads import get_num_threads, launch_numba_threads, share_cores
 
-PARALLEL_WORK = 150_000       # elements below which a second thread costs more than it brings (a call takes 50 microseconds)
+PARALLEL_WORK = 150_000       # elements below which a second thread costs more than it brings, the time to wake it among that
 SLOW_COMPILE_SECONDS = 2.0    # a compile longer than this is announced
 
 prange = range                # replaced by numba.prange in the compiled versions
@@ -104,6 +104,7 @@ class Kernel:
             else self.has_parallel and _force_parallel
         if parallel and get_num_threads() > 1:
             compiled = self._parallel or self.compiled(parallel=True)
+            share_cores()
         else:
             compiled = self._serial or self.compiled()
         try:
@@ -206,11 +207,12 @@ def _announcing(dispatcher, name: str):
 def _import_numba() -> Any:
     import numba
 
-    from . import simd, vmath
+    from . import blas, simd, vmath
     from .tuning import tune
 
     vmath.install()
     simd.install()
+    blas.install()
     tune()   # with kernels, and threads of Numba's, comes what the C libraries' habits disturb
     return numba
 

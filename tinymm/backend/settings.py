@@ -6,7 +6,6 @@ default is used. The commands refuse to start with one.
 
 from __future__ import annotations
 
-import functools
 import os
 import warnings
 
@@ -20,12 +19,8 @@ THREADS = ("TINYMM_NUM_THREADS", "NUMBA_NUM_THREADS")   # the first that is set 
 
 def threads_wanted() -> int | None:
     """How many threads the environment asks for; None where it does not say."""
-    return _first_count(*map(os.environ.get, THREADS))
-
-
-@functools.cache   # the environment is read at every call, its values once
-def _first_count(*values: str | None) -> int | None:
-    for name, value in zip(THREADS, values):
+    for name in THREADS:
+        value = os.environ.get(name)
         if value and value.strip():
             count, problem = _count(name, value)
             _warn(problem)

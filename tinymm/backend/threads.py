@@ -1,22 +1,25 @@
-"""How many threads, and how the two pools (BLAS and Numba) are kept from fighting.
+"""How many threads the kernels run on, how long they wait awake, and when they leave cores to other processes.
 
-Numba's OpenMP workers spin while they wait; on two cores they then steal the core that BLAS needs
-(a 128 x 128 product after a small parallel loop became 100 times slower). ``OMP_WAIT_POLICY=PASSIVE``
-makes them sleep. It has to be in the environment while OpenMP loads, and only then: a child process
-that inherits it, or PyTorch in this one, would be slowed down.
+There is one pool of workers, Numba's; matrix products run on it, too (``products.py``). An idle OpenMP worker spins for
+milliseconds by default, on a core that others want; one that sleeps at once takes 0.1 ms to wake on a virtual machine, longer
+than many kernels run. So it waits awake for TURNS and then sleeps. That has to be in the environment while OpenMP loads, and
+only then: a child process that inherits it, or PyTorch in this one, would be slowed down.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-from collections.abc import Iterator
+import time
 
+from .neighbours import Neighbours
 from .settings import threads_wanted
+
+TURNS = "30000"   # of a waiting worker, about 0.4 ms, before it sleeps
 
 _requested: int | None = None   # what set_num_threads was told
 _launched = False
+_neighbours: Neighbours | None = None   # looked at from the first parallel kernel on
 
 
 @functools.lru_cache(maxsize=1)
@@ -33,6 +36,12 @@ def get_num_threads() -> int:
     (TINYMM_NUM_THREADS, NUMBA_NUM_THREADS), or else all cores. There are never more than cores."""
     if _requested is not None:
         return _requested
+    return _of_environment()
+
+
+@functools.cache
+def _of_environment() -> int:
+    """The environment is read once: a look takes as long as a small product."""
     return min(threads_wanted() or cpu_count(), cpu_count())
 
 
@@ -50,48 +59,47 @@ def set_num_threads(n: int) -> None:
 
     threadpool_limits(limits=n, user_api="blas")
     if _launched:
-        import numba
-
-        numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
-
-
-@contextlib.contextmanager
-def blas_threads(n: int | None) -> Iterator[None]:
-    """Let the BLAS library use ``n`` threads in a ``with`` block; None leaves it as it is.
-
-    On a machine that is busy with other work, small products are better done by one: each can wait a time slice for the second.
-    """
-    if n is None:
-        yield
-        return
-    with _pools().limit(limits=n, user_api="blas"):
-        yield
-
-
-@functools.lru_cache(maxsize=1)
-def _pools():
-    """The thread pools of the loaded libraries; looking for them takes a millisecond."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
+        _use(n)
 
 
 def launch_numba_threads() -> None:
-    """Load Numba's threading layer with workers that sleep while they wait; once a process."""
+    """Load Numba's threading layer with workers that soon sleep while they wait; once a process."""
     global _launched
     if _launched:
         return
-    import numba
     from numba.np.ufunc import parallel
 
-    before = os.environ.get("OMP_WAIT_POLICY")
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    wanted = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", TURNS)}   # the second is GCC's
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         parallel._launch_threads()
     finally:
-        if before is None:
-            del os.environ["OMP_WAIT_POLICY"]
-        else:
-            os.environ["OMP_WAIT_POLICY"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
     _launched = True
-    numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+    _use(get_num_threads())
+
+
+def share_cores() -> None:
+    """Leave the cores that other processes use to them, until the next look at what they use.
+
+    Only who does the work changes with that, not how it is cut: results stay the same to the last bit.
+    """
+    global _neighbours
+    if _neighbours is None:
+        _neighbours = Neighbours()
+    if time.monotonic() < _neighbours.next:
+        return
+    _neighbours.look()
+    _use(_neighbours.free(get_num_threads()))
+
+
+def _use(n: int) -> None:
+    """Let kernels of this thread run on ``n`` of the workers."""
+    import numba
+
+    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))

@@ -12,7 +12,7 @@ from ..backend.files import write_json
 from ..backend.starting import INTERRUPTED
 from ..backend.threads import cpu_count
 from ..commands.terminal import duration, from_1, output_file, say
-from .compare import Side, compare, started
+from .compare import Side, busy, compare, started
 from .fresh import STARTS, STEPS, first_step, peak_memory
 
 TARGETS = {"lstm": 1.0, "layer_norm": 1.0, "cross_entropy": 1.5, "attention": 1.0, "attention_causal": 0.8,
@@ -38,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", action="store_true", help="measure, instead of the time, the most memory that each work takes")
     parser.add_argument("--first-step", action="store_true",
                         help="measure, instead of the time, the first step in a fresh process with compiled kernels")
+    parser.add_argument("--busy", type=from_1, metavar="N",
+                        help="measure each work alone on the machine, and then beside N endless loops in other processes")
     parser.add_argument("--beam", action="store_true", help="measure, instead of the works, beam search against a search that "
                         f"expands hypotheses one by one ({', '.join(BEAMS)}); needs no PyTorch")
 
@@ -50,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     unknown = [work for work in args.works if work not in known]
     if unknown:
         raise ValueError(f"unknown work {unknown[0]!r}; choose from {', '.join(known)}")
+    if args.busy and (args.memory or args.first_step or args.beam):
+        raise ValueError("--busy measures times; leave --memory, --first-step and --beam away")
     if args.beam and (args.memory or args.first_step or args.alone):
         raise ValueError("--beam goes with --rounds, --seconds and --json, not with --memory, --first-step or --alone")
     if not args.alone and not args.beam and importlib.util.find_spec("torch") is None:
@@ -67,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
             _memory(files, report["works"])
         if args.first_step:
             _first_step(files, report["works"])
-        if not args.memory and not args.first_step and not args.beam:
+        if args.busy:
+            _busy_times(files, report, args.rounds, args.seconds, args.busy)
+        elif not args.memory and not args.first_step and not args.beam:
             _times({**files, "products": twins / "with_numpy.py"}, report, args.rounds, args.seconds)
     except KeyboardInterrupt:
         say("bench: interrupted")
@@ -94,6 +100,28 @@ def _print_times(sides: dict[str, Side], report: dict, rounds: int, seconds: flo
     for work, figures in report["works"].items():
         figures.update(compare(sides, work, rounds, seconds), target=TARGETS[work])
         print(_row(work, figures), flush=True)
+
+
+def _busy_times(files: dict[str, pathlib.Path], report: dict, rounds: int, seconds: float, loops: int) -> None:
+    """Print the times of all works alone and beside other processes, and put them into the report."""
+    report["loops"] = loops
+    with started(files) as sides:
+        report["versions"] = {name: side.version for name, side in sides.items()}
+        print(f"{cpu_count()} cores, Python {platform.python_version()}, "
+              + ", ".join(f"{name} on {side.version}" for name, side in sides.items()))
+        print(f"Median times of a step in ms: alone on the machine, beside {loops} endless loop{'s' * (loops > 1)} in other "
+              "processes, and the second\nover the first.")
+        print(f"{'work':<18}" + "".join(f"{side:>18}{'beside':>10}{'slower':>8}" for side in files))
+        for work, figures in report["works"].items():
+            for name, count in (("alone", 0), ("beside", loops)):
+                with busy(count):
+                    figures[name] = compare(sides, work, rounds, seconds)
+            row = f"{work:<18}"
+            for side in files:
+                alone, beside = (figures[name][side]["median_ms"] for name in ("alone", "beside"))
+                figures.setdefault("slower", {})[side] = beside / alone
+                row += f"{alone:>18.4g}{beside:>10.4g}{beside / alone:>8.2f}"
+            print(row, flush=True)
 
 
 def _beams(twins: pathlib.Path, report: dict, rounds: int, seconds: float) -> None:

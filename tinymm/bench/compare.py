@@ -9,10 +9,12 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 CHILD = pathlib.Path(__file__).with_name("child.py")
+LOOP = "import os\nwhile os.getppid() > 1: sum(range(10_000))"   # ends with whoever started it
 
 
 def environment() -> dict[str, str]:
@@ -62,6 +64,21 @@ def started(paths: dict[str, pathlib.Path]) -> Iterator[dict[str, Side]]:
     finally:
         for side in sides.values():
             side.close()
+
+
+@contextlib.contextmanager
+def busy(loops: int) -> Iterator[list[subprocess.Popen]]:
+    """Endless loops in processes of their own, for a ``with`` block."""
+    running: list[subprocess.Popen] = []
+    try:
+        for _ in range(loops):
+            running.append(subprocess.Popen([sys.executable, "-c", LOOP]))
+        time.sleep(0.3 if loops else 0)   # until they have started
+        yield running
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def summary(seconds: list[float]) -> dict:

@@ -15,11 +15,13 @@ from threadpoolctl import threadpool_info
 from ..backend import cuda
 from ..backend.jit import kernel, kernel_mode
 from ..backend.kernel_cache import cache_folder
+from ..backend.neighbours import Neighbours
 from ..backend.threads import cpu_count, get_num_threads
 from ..version import __version__
 
 PACKAGES = ("numpy", "numba", "llvmlite", "matplotlib", "tqdm", "safetensors", "pillow", "threadpoolctl")
 OPTIONAL = ("cupy-cuda12x", "cupy-cuda13x", "pytest", "hypothesis", "jupyter", "torch", "transformers")
+WATCH = 0.5    # seconds for which other processes are watched
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +62,7 @@ def findings() -> tuple[list[tuple[str, str]], list[str]]:
         wrong.append("both CuPy wheels are installed and will break each other: pip uninstall one of them")
     rows.append(("cores", f"{cpu_count()} usable of {os.cpu_count()}"))
     rows.append(("threads", str(get_num_threads())))
+    rows.append(("other work", _neighbours()))
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "TINYMM_NUM_THREADS"):
         value = os.environ.get(variable)
         if value is not None:
@@ -84,6 +87,18 @@ def findings() -> tuple[list[tuple[str, str]], list[str]]:
         wrong.append("TINYMM_KERNELS=numpy switches the kernels off: unset it when you are done debugging")
     _check_gpu(rows, wrong)
     return rows, wrong
+
+
+def _neighbours() -> str:
+    """What other processes leave of the machine."""
+    neighbours = Neighbours()
+    time.sleep(WATCH)
+    used, cores = neighbours.look(), cpu_count()
+    if not neighbours.seen:
+        return "not known on this system"
+    if used < 0.25:
+        return "none: the machine is idle"
+    return f"busy: other processes use {used:.1f} of {cores} cores; kernels run on {neighbours.free(get_num_threads())}"
 
 
 def _check_kernels(rows, wrong) -> None:

@@ -15,6 +15,7 @@ from ..autograd.linalg import matmul
 from ..autograd.registry import Sample, register
 from ..autograd.shape import transpose
 from ..autograd.tensor import Tensor
+from ..backend import products
 from ..backend.arrays import xp_of
 from ..backend.jit import chunks, kernel, prange
 from ..backend.sums import total
@@ -44,7 +45,7 @@ class Linear(Fused):
     def forward_numpy(self, x, weight, bias):
         self.x, self.w = x, weight
         y = xp_of(x).empty(x.shape[:-1] + weight.shape[:1], x.dtype)
-        np.matmul(_merged(x), weight.T, out=_merged(y))
+        products.matmul(_merged(x), weight.T, out=_merged(y))
         if bias is not None:
             y += bias
         return y
@@ -58,9 +59,9 @@ class Linear(Fused):
         g2 = _merged(g)
         if self.needs[0]:
             dx = xp_of(g).empty(self.x.shape, g.dtype)   # whole, not a view: a leaf takes it without a copy
-            np.matmul(g2, self.w, out=_merged(dx))
+            products.matmul(g2, self.w, out=_merged(dx))
         if self.needs[1]:
-            dw = np.matmul(g2.T, _merged(self.x))
+            dw = products.matmul(g2.T, _merged(self.x))
         return dx, dw
 
     # ------------------------------------------------------------------ rung 3: BLAS, with Numba for the bias

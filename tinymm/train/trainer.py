@@ -16,7 +16,6 @@ from ..autograd.integers import integer
 from ..backend import random
 from ..backend.locks import Occupied, locked
 from ..backend.telling import can_tell
-from ..backend.threads import blas_threads
 from .checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from .interrupts import delayed_interrupt
 from .plain import plain, same
@@ -50,7 +49,6 @@ class Trainer:
         config: plain data that is kept with the checkpoint and must be the same at resume. It is compared as it is after
             JSON: tuples are lists, integer keys are text, NumPy's numbers are Python's, and paths are text.
         label: name of the progress bar; None shows none.
-        blas_threads: threads of matrix products while training; 1 suits models of many small ones.
 
     Raises:
         TypeError, ValueError: an argument that cannot be trained with, such as a Tensor in ``config``; the message names it.
@@ -64,14 +62,14 @@ class Trainer:
     def __init__(self, model: nn.Module, optimizer: optim.Optimizer, loader, step: Callable, epochs: int, *, scheduler=None,
                  max_norm: float | None = None, after: Callable | None = None, validate: Callable | None = None,
                  carried: dict | None = None, folder: str | os.PathLike | None = None, every: float = 20.0,
-                 config: dict | None = None, label: str | None = "training", blas_threads: int | None = None):
+                 config: dict | None = None, label: str | None = "training"):
         epochs = integer("Trainer", "epochs", epochs, 1)
         if not len(loader):
             raise ValueError("Trainer: the loader has no batches; is the dataset empty, or smaller than one batch with drop_last?")
         self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
         self.scheduler, self.max_norm, self.after = scheduler, max_norm, after
         self.validate, self.carried = validate, carried or {}
-        self.folder, self.every, self.label, self.blas_threads = folder, every, label, blas_threads
+        self.folder, self.every, self.label = folder, every, label
         self.config = None if config is None else plain(config, "Trainer: config", number_keys=True)
         self.epoch = self.batch = 0        # rounds that are over, and batches of the present one
         self._place: Callable = loader.state_dict
@@ -127,7 +125,7 @@ class Trainer:
     def _loop(self) -> None:
         self.model.train()
         self.model.zero_grad()   # gradients of an earlier training are in no checkpoint, and belong to none
-        with delayed_interrupt() as interrupt, blas_threads(self.blas_threads), self._bar() as bar:
+        with delayed_interrupt() as interrupt, self._bar() as bar:
             started = saved = time.monotonic()
             before = self.seconds
             while self.epoch < self.epochs:

@@ -16,7 +16,6 @@ from .pairs import CaptionPairs
 from .parts import Part
 
 BATCH = 64
-BLAS_THREADS = 1     # a decoder's products are small
 MAX_NORM = 5.0
 
 
@@ -53,4 +52,4 @@ def caption_stage(captioner: Captioner, part: Part, pairs: CaptionPairs, objecti
 
     return Trainer(captioner, optimizer, loader, step, epochs, max_norm=MAX_NORM, config={**config, "epochs": epochs},
                    scheduler=optim.lr_scheduler.WarmupCosineLR(optimizer, min(100, total // 4), total),
-                   blas_threads=BLAS_THREADS, **trainer)
+                   **trainer)

@@ -15,7 +15,6 @@ from collections.abc import Callable, Generator, Sequence
 import numpy as np
 
 from ... import nn
-from ...backend.threads import blas_threads
 from ...data.worlds.sprite_windows import CLASSES, sprite_windows
 from ...models.attention_objective import soft_objective
 from ...models.conv_encoder import ConvEncoder
@@ -27,7 +26,7 @@ from ..captioning.lecture import CaptioningExperiment, Material
 from ..captioning.likelihood import nats
 from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part, alone, photo_parts
-from ..captioning.stage import BATCH, BLAS_THREADS, caption_stage
+from ..captioning.stage import BATCH, caption_stage
 from ..claims import Claim
 from ..classify_stage import classify_stage, window_stage
 from ..lecture_04 import systems as lecture_04
@@ -226,7 +225,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured, Worlds]):
         train, held = ((of_all_pictures(encoder.strips, encoder, part), answers(part))
                        for part in (pretraining, self.material.parts["validation"]))
         return classify_stage(model, model, classes, train, held, self.size.pretraining_rounds, device=self.device,
-                              config=self.config, blas_threads=BLAS_THREADS, **options)
+                              config=self.config, **options)
 
     def _caption_stage(self, captioner: Captioner, vocabulary: Vocabulary, part: Part, annotations: np.ndarray | None, epochs: int,
                        lr: float, **options) -> Trainer:
@@ -238,8 +237,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured, Worlds]):
     # ------------------------------------------------------------------ what came of it
 
     def evaluate(self, trained: Trained) -> Measured:
-        with blas_threads(BLAS_THREADS):
-            return evaluate(trained, self.material)
+        return evaluate(trained, self.material)
 
     def claims(self, metrics: dict) -> list[Claim]:
         return claims_of(OPTIONS[self.variant], metrics)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator
 import numpy as np
 
 from ...autograd import Tensor
-from ...backend.threads import blas_threads
 from ...data.worlds.digit_scenes import DigitScenes
 from ...models import attention_objective
 from ...text import Vocabulary
@@ -23,7 +22,7 @@ from ..captioning.captioner import Captioner
 from ..captioning.lecture import CaptioningExperiment, Material
 from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import alone, photo_parts, scene_part
-from ..captioning.stage import BATCH, BLAS_THREADS, caption_stage
+from ..captioning.stage import BATCH, caption_stage
 from ..claims import Claim
 from .claims import claims_of, comparisons
 from .evaluation import Measured, evaluate, look, pointing
@@ -144,8 +143,7 @@ class ShowAttendAndTell(CaptioningExperiment[Trained, Measured, Material]):
     # ------------------------------------------------------------------ what came of it
 
     def evaluate(self, trained: Trained) -> Measured:
-        with blas_threads(BLAS_THREADS):
-            return evaluate(trained, self.material, self.size.samples, self.seed)
+        return evaluate(trained, self.material, self.size.samples, self.seed)
 
     def claims(self, metrics: dict) -> list[Claim]:
         return claims_of(self.objective, metrics)

@@ -21,6 +21,7 @@ from ...autograd.reduction import sum as total
 from ...autograd.registry import Fixed, Sample, register
 from ...autograd.shape import broadcast_to, transpose
 from ...autograd.tensor import Tensor, wrap
+from ...backend import products
 from ...backend.arrays import xp_of
 from ...backend.sums import total as sum_of
 from .cuda import backward_on_gpu, fits_on_gpu, forward_on_gpu
@@ -68,7 +69,7 @@ class Attention(Fused):
             yield slice(start, stop), min(keys, stop) if self.is_causal else keys
 
     def _scores(self, part, last):
-        s = np.matmul(self.q[..., part, :] * self.q.dtype.type(self.scale), np.swapaxes(self.k[..., :last, :], -1, -2))
+        s = products.matmul(self.q[..., part, :] * self.q.dtype.type(self.scale), np.swapaxes(self.k[..., :last, :], -1, -2))
         if self.mask is not None:
             mask = mask_block(self.mask, part, last)
             s = np.where(mask, s, -np.inf) if mask.dtype.kind == "b" else s + mask
@@ -93,7 +94,7 @@ class Attention(Fused):
             self.lse[..., part, :] = np.where(sums == 0, np.inf, top + np.log(np.where(sums == 0, 1, sums)))
             if self.kept is not None:
                 weights = weights * self.kept[..., part, :last] * q.dtype.type(self.factor)
-            self.out[..., part, :] = np.matmul(weights, v[..., :last, :]) / np.where(sums == 0, 1, sums)
+            self.out[..., part, :] = products.matmul(weights, v[..., :last, :]) / np.where(sums == 0, 1, sums)
         return self.out
 
     def backward_numpy(self, g):
@@ -105,7 +106,7 @@ class Attention(Fused):
         delta = sum_of(g * self.out, -1, keepdims=True)      # sum over keys of weight times its gradient
         for part, last in self._blocks():
             weights = np.exp(self._scores(part, last) - self.lse[..., part, :])
-            d_weights = np.matmul(g[..., part, :], np.swapaxes(v[..., :last, :], -1, -2))
+            d_weights = products.matmul(g[..., part, :], np.swapaxes(v[..., :last, :], -1, -2))
             dropped = weights
             if self.kept is not None:
                 noise = self.kept[..., part, :last] * q.dtype.type(self.factor)
@@ -115,9 +116,9 @@ class Attention(Fused):
                 block = mask_block(d_mask, part, last)
                 block += unbroadcast(ds, block.shape)
             ds = ds * q.dtype.type(self.scale)
-            dv[..., :last, :] += np.matmul(np.swapaxes(dropped, -1, -2), g[..., part, :])
-            dk[..., :last, :] += np.matmul(np.swapaxes(ds, -1, -2), q[..., part, :])
-            dq[..., part, :] = np.matmul(ds, k[..., :last, :])
+            dv[..., :last, :] += products.matmul(np.swapaxes(dropped, -1, -2), g[..., part, :])
+            dk[..., :last, :] += products.matmul(np.swapaxes(ds, -1, -2), q[..., part, :])
+            dq[..., part, :] = products.matmul(ds, k[..., :last, :])
         return dq, dk, dv, d_mask
 
     # ------------------------------------------------------------------ rungs 3 and 4: blocks of queries and of keys

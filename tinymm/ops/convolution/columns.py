@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from ...backend import products
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from .geometry import Geometry
@@ -74,7 +75,7 @@ def product(x, w, geometry: Geometry, pick):
     w = w.reshape(groups, w.shape[0] // groups, -1)                      # (groups, outputs, C / groups * taps)
     y = xp.empty((x.shape[0], groups, w.shape[1], p), x.dtype)
     for part in blocks(x.shape[0], x.shape[1], geometry):
-        y[part] = xp.matmul(w, pick(x[part], geometry).reshape(-1, groups, w.shape[2], p))
+        y[part] = products.matmul(w, pick(x[part], geometry).reshape(-1, groups, w.shape[2], p))
     return y.reshape((x.shape[0], groups * w.shape[1]) + geometry.maps)
 
 
@@ -85,7 +86,7 @@ def product_transposed(dy, w, geometry: Geometry, scatter):
     w = w.reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)       # (groups, C / groups * taps, outputs)
     dx = xp.empty((n, c) + geometry.image, dy.dtype)
     for part in blocks(n, c, geometry):
-        cols = xp.matmul(w, dy[part].reshape(-1, groups, w.shape[2], p))
+        cols = products.matmul(w, dy[part].reshape(-1, groups, w.shape[2], p))
         dx[part] = scatter(cols.reshape(-1, c, taps, p), geometry)
     return dx
 
@@ -98,7 +99,7 @@ def product_weight(dy, x, geometry: Geometry, pick):
     for part in blocks(n, c, geometry):   # one long product over images and positions
         cols = pick(x[part], geometry).reshape(-1, *dw.shape[::2], p).transpose(1, 0, 3, 2)
         left = dy[part].reshape(-1, *dw.shape[:2], p).transpose(1, 2, 0, 3)
-        dw += xp.matmul(left.reshape(dw.shape[:2] + (-1,)), cols.reshape(groups, -1, dw.shape[2]))
+        dw += products.matmul(left.reshape(dw.shape[:2] + (-1,)), cols.reshape(groups, -1, dw.shape[2]))
     return without_padding(dw.reshape((o, c // groups) + geometry.kernel), dy, x, geometry)
 
 
@@ -123,8 +124,8 @@ def without_padding(dw, dy, x, geometry: Geometry):
                 there.append(slice(start, start + (count - 1) * s + 1, s) if count else slice(0, 0))
             left, right = (np.moveaxis(a.reshape(a.shape[0], groups, a.shape[1] // groups, -1), 0, 2)
                            for a in (dy[tuple(here)], x[tuple(there)]))         # (groups, channels, N, positions)
-            products = np.matmul(left.reshape(*left.shape[:2], -1), right.reshape(*right.shape[:2], -1).swapaxes(1, 2))
-            again[(slice(None), slice(None), *tap)] = products.reshape(dw.shape[:2])
+            sums = products.matmul(left.reshape(*left.shape[:2], -1), right.reshape(*right.shape[:2], -1).swapaxes(1, 2))
+            again[(slice(None), slice(None), *tap)] = sums.reshape(dw.shape[:2])
     return again
 
 

@@ -17,6 +17,7 @@ from ...autograd.join import stack
 from ...autograd.linalg import matmul
 from ...autograd.registry import Fixed, Sample, register
 from ...autograd.tensor import Tensor, wrap
+from ...backend import products
 from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
@@ -53,13 +54,13 @@ class RoIAlign(Fused):
     def forward_numpy(self, x, image, rows, columns):
         out = xp_of(x).empty(self._prepare(x, image, rows, columns), x.dtype)
         for k, n in enumerate(image):
-            out[k] = np.matmul(np.matmul(self.rows[k], x[int(n)]), self.columns[k].T)
+            out[k] = products.matmul(products.matmul(self.rows[k], x[int(n)]), self.columns[k].T)
         return out
 
     def backward_numpy(self, g):
         dx = xp_of(g).zeros(self.shape, g.dtype)
         for k, n in enumerate(self.image):
-            dx[int(n)] += np.matmul(np.matmul(self.rows[k].T, g[k]), self.columns[k])
+            dx[int(n)] += products.matmul(products.matmul(self.rows[k].T, g[k]), self.columns[k])
         return dx
 
     # ------------------------------------------------------------------ rung 3: Numba, only where weights are not zero

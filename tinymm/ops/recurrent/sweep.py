@@ -21,6 +21,7 @@ import numpy as np
 from ...autograd.choice import where
 from ...autograd.join import stack
 from ...autograd.tensor import wrap
+from ...backend import products
 from ...backend.arrays import Array, xp_of
 from ...backend.sums import total
 from ..fused import Fused
@@ -82,7 +83,7 @@ class Recurrence(Fused):
         if self.n_states == 2:
             self.c = xp.empty((T + 1, H, B), x.dtype)
             self.c[first] = states[1].T
-        pre = self.prepare(xp.matmul(w_ih, x.reshape(T * B, D).T)).reshape(self.n_gates, H, T * B)
+        pre = self.prepare(products.matmul(w_ih, x.reshape(T * B, D).T)).reshape(self.n_gates, H, T * B)
         self.gates = xp.empty((T, self.n_gates, H, B), x.dtype)
         self.allocate(xp, T, B, H)
         step = getattr(self, "step_" + self.rung)
@@ -91,7 +92,7 @@ class Recurrence(Fused):
         for t, before, after in self.order:
             if reset is not None:
                 self.overwrite(before, None, reset[t])
-            xp.matmul(w_hh, self.h[before].T, out=self.gates[t].reshape(self.n_gates * H, B))
+            products.matmul(w_hh, self.h[before].T, out=self.gates[t].reshape(self.n_gates * H, B))
             step(t, before, after, pre)
             if self.ragged[t]:
                 self.overwrite(after, before, self.off[t])
@@ -156,7 +157,7 @@ class Recurrence(Fused):
             if not self.one_gradient:
                 d_recs[:, t * B:(t + 1) * B] = d_rec.reshape(width, B)
             if i < T - 1 or self.needs[1]:
-                xp.matmul(w_hh_t, d_rec.reshape(width, B), out=dh)
+                products.matmul(w_hh_t, d_rec.reshape(width, B), out=dh)
             if held is not None:   # a row past its end hands its gradient on untouched
                 for gradient, value in zip(gradients, held):
                     xp.copyto(gradient, value, where=self.off[t])
@@ -171,14 +172,14 @@ class Recurrence(Fused):
         db_ih = total(d_pre, 1) if need_b_ih or (need_b_hh and self.one_gradient) else None
         db_hh = db_ih if self.one_gradient else total(d_recs, 1) if need_b_hh else None
         d_pre = self.prepare_back(d_pre)
-        dx = xp.matmul(d_pre.T, self.w_ih).reshape(self.x.shape) if needs[0] else None
+        dx = products.matmul(d_pre.T, self.w_ih).reshape(self.x.shape) if needs[0] else None
         reverse = self.order[0][1] > self.order[0][2]
         h_before = (self.h[1:] if reverse else self.h[:-1]).reshape(T * B, H)
         return (None if dx is None else dx[0] if self.is_cell else dx,
                 xp.ascontiguousarray((dh + carry).T) if needs[1] else None,
                 *((xp.ascontiguousarray(dc.T) if needs[2] else None,) if self.n_states == 2 else ()),
-                xp.matmul(d_pre, self.x.reshape(T * B, D)) if need_w_ih else None,
-                xp.matmul(d_recs, h_before) if need_w_hh else None,
+                products.matmul(d_pre, self.x.reshape(T * B, D)) if need_w_ih else None,
+                products.matmul(d_recs, h_before) if need_w_hh else None,
                 db_ih if need_b_ih else None,
                 db_hh if need_b_hh else None)
 
