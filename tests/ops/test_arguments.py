@@ -87,6 +87,8 @@ def test_a_product_of_lengths_that_no_array_has_is_refused():
     (lambda x, odd: F.group_norm(x, 2, eps=odd), "group_norm: eps"),
     (lambda x, odd: F.softplus(x, odd), "softplus: beta"),
     (lambda x, odd: F.dropout(x, odd), "dropout: p"),
+    (lambda x, odd: F.cosine_similarity(x, x, eps=odd), "cosine_similarity: eps"),
+    (lambda x, odd: F.spectral_norm(x, x[:, 0], x[0], eps=odd), "spectral_norm: eps"),
     (lambda x, odd: F.huber_loss(x, x, delta=odd), "huber_loss: delta"),
     (lambda x, odd: F.smooth_l1_loss(x, x, beta=odd), "smooth_l1_loss: beta"),
     (lambda x, odd: F.triplet_margin_loss(x, x, x, odd), "triplet_margin_loss: margin"),
@@ -101,6 +103,30 @@ def test_a_product_of_lengths_that_no_array_has_is_refused():
 def test_what_is_no_number_is_refused(call, message, odd):
     with pytest.raises(TypeError, match=rf"^{message}=.* must be a real number, not {type(odd).__name__}"):
         call(tinymm.ones(3, 4), odd)
+
+
+@pytest.mark.parametrize("beta", [0, 0.0, False, 1e-300])
+def test_softplus_is_not_divided_by_zero(beta):
+    with pytest.raises(ValueError, match="softplus: beta=.* is 0 in float32"):
+        F.softplus(tinymm.ones(3), beta)
+
+
+def test_an_image_padded_beyond_all_memory_is_a_memory_error():
+    x, w = tinymm.ones(1, 2, 5, 6).double(), tinymm.ones(3, 2, 4, 3).double()
+    with pytest.raises(MemoryError):
+        F.conv2d(x, w, padding="same", dilation=(1, 2**40))
+
+
+def test_text_is_no_number_to_draw_or_space():
+    for call in (lambda: tinymm.normal("0", 1.0, (2,)), lambda: tinymm.normal(0.0, "1", (2,)), lambda: tinymm.linspace(0, "1", 3)):
+        with pytest.raises(TypeError, match="(normal|linspace): "):
+            call()
+
+
+def test_layers_without_inputs():
+    assert tinymm.nn.Conv2d(0, 4, 3).weight.shape == (4, 0, 3, 3)
+    with pytest.raises(ValueError, match="Bilinear: in1_features"):   # PyTorch's words are other ones
+        tinymm.nn.Bilinear(0, 4, 3)
 
 
 @pytest.mark.parametrize("layer", ["LayerNormLSTM", "LayerNormGRU", "LayerNormLSTMCell", "LayerNormGRUCell"])

@@ -16,7 +16,7 @@ from ...autograd.reduction import sum as sum_over
 from ...autograd.integers import integer
 from ...autograd.registry import Fixed, Sample, register
 from ...autograd.tensor import Tensor, wrap
-from ..checks import floating
+from ..checks import floating, real
 
 
 def weight_norm(v: Tensor, g: Tensor, dim: int | None = 0) -> Tensor:
@@ -80,6 +80,7 @@ def spectral_norm(weight: Tensor, u: Tensor, v: Tensor, training: bool = True, n
         raise ValueError(f"spectral_norm: weight has shape {weight.shape}; it needs at least two axes to be a matrix")
     dim = axis("spectral_norm", dim, weight.ndim)
     n_power_iterations = integer("spectral_norm", "n_power_iterations", n_power_iterations, 0)
+    eps = real("spectral_norm", "eps", eps)
     rows = weight.shape[dim]
     columns = weight.numel() // max(rows, 1)
     if u.shape != (rows,) or v.shape != (columns,):
