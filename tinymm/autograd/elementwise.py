@@ -138,6 +138,7 @@ def round(input: Operand, *, decimals: int = 0) -> Tensor:
         Tensor of the shape and dtype of x.
 
     Raises:
+        ValueError: more than 308 decimals.
         TypeError: an argument that is neither a Tensor, an array nor a number; decimals for integers.
     """
     decimals = integer("round", "decimals", decimals)
@@ -146,6 +147,8 @@ def round(input: Operand, *, decimals: int = 0) -> Tensor:
     x = input if isinstance(input, Tensor) else tensor_argument("round", input)
     if x.dtype.kind != "f":
         raise TypeError(f"round: decimals={decimals} is for floating-point tensors, not {x.dtype}; use .float()")
+    if builtins.abs(decimals) > 308:
+        raise ValueError(f"round: decimals={decimals} is more digits than a float64 has places; choose from -308 to 308")
     factor = 10.0 ** builtins.abs(decimals)
     return true_div(round_(mul(x, factor)), factor) if decimals > 0 else mul(round_(true_div(x, factor)), factor)
 
