@@ -214,6 +214,8 @@ def test_mistakes_are_named(metric, candidates, references, error, message):
 def test_more_mistakes():
     with pytest.raises(ValueError, match="bleu: n=0"):
         bleu(*GOOD, n=0)
+    with pytest.raises(ValueError, match="bleu: n=8589934592"):
+        bleu(*GOOD, n=2**33)
     with pytest.raises(TypeError, match=r"leave_one_out: references\[0\]\[0\]='a dog'"):
         leave_one_out([["a dog", "dogs"]])
     with pytest.raises(TypeError, match="DocumentFrequency.from_references"):

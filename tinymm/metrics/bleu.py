@@ -17,6 +17,7 @@ from ..autograd.integers import integer
 from .ngrams import Tokens, check_captions, ngrams
 
 TINY, SMALL = 1e-15, 1e-9   # the evaluation's, in numerators and denominators
+LONGEST = 1000              # n-grams, so that a slip does not count for hours
 
 
 class BleuScore(NamedTuple):
@@ -46,10 +47,12 @@ def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]], n
 
     Raises:
         TypeError: see ``check_captions``; n is no integer.
-        ValueError: see ``check_captions``; n below 1.
+        ValueError: see ``check_captions``; n below 1, or above 1,000.
     """
     check_captions("bleu", candidates, references)
     n = integer("bleu", "n", n, 1)
+    if n > LONGEST:
+        raise ValueError(f"bleu: n={n}; n-grams of at most {LONGEST} tokens are counted, 4 is usual")
     counts = np.array([_matches(c, rs, n) for c, rs in zip(candidates, references)])   # (N, 2n + 2)
     return BleuScore(tuple(_bleu(counts.sum(0).tolist(), n)), np.array([_bleu(row, n) for row in counts.tolist()]))
 
