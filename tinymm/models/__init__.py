@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["CLIP", "ConvEncoder", "Decoded", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures", "PictureEncoder",
-           "QuickGELU", "ShowAttendTell", "ShowTell", "Transformer", "VisionTransformer", "VisualNGrams", "attention_entropy",
-           "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss", "doubly_stochastic_penalty",
-           "hard_objective", "orthogonal_gates_", "path_log_prob", "soft_objective", "zero_shot", "zero_shot_weights"]
+__all__ = ["CLIP", "ConvEncoder", "Decoded", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures",
+           "OrderEmbedding", "PictureEncoder", "QuickGELU", "ShowAttendTell", "ShowTell", "Transformer",
+           "VisionTransformer", "VisualNGrams", "attention_entropy", "caption_log_prob", "clip_loss",
+           "clip_temperature_", "contrastive_loss", "doubly_stochastic_penalty", "hard_objective", "order_violation",
+           "orthogonal_gates_", "path_log_prob", "ranking_loss", "soft_objective", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .conv_encoder import ConvEncoder
     from .linear_probe import LinearProbe
     from .ngram_pictures import NGramPictures
+    from .order_embedding import OrderEmbedding, order_violation, ranking_loss
     from .orthogonal_gates import orthogonal_gates_
     from .picture_encoder import PictureEncoder
     from .show_and_tell import ShowTell
@@ -36,6 +38,7 @@ else:
         "conv_encoder": ["ConvEncoder"],
         "linear_probe": ["LinearProbe"],
         "ngram_pictures": ["NGramPictures"],
+        "order_embedding": ["OrderEmbedding", "order_violation", "ranking_loss"],
         "orthogonal_gates": ["orthogonal_gates_"],
         "picture_encoder": ["PictureEncoder"],
         "show_and_tell": ["ShowTell"],
