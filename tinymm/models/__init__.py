@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["CLIP", "ConvEncoder", "Decoded", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures",
-           "OrderEmbedding", "PictureEncoder", "QuickGELU", "ShowAttendTell", "ShowTell", "Transformer",
-           "VisionTransformer", "VisualNGrams", "attention_entropy", "caption_log_prob", "clip_loss",
-           "clip_temperature_", "contrastive_loss", "doubly_stochastic_penalty", "hard_objective", "order_violation",
-           "orthogonal_gates_", "path_log_prob", "ranking_loss", "soft_objective", "zero_shot", "zero_shot_weights"]
+__all__ = ["CLIP", "ConvEncoder", "Decoded", "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage",
+           "NGramPictures", "OrderEmbedding", "PictureEncoder", "QuickGELU", "ShowAttendTell", "ShowTell", "Transformer",
+           "VisionTransformer", "VisualNGrams", "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_",
+           "contrastive_loss", "doubly_stochastic_penalty", "hard_objective", "order_violation", "orthogonal_gates_",
+           "path_log_prob", "ranking_loss", "soft_objective", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .clip import (CLIP, ModifiedResNet, QuickGELU, Transformer, VisionTransformer, clip_loss, clip_temperature_,
                        contrastive_loss, zero_shot, zero_shot_weights)
     from .conv_encoder import ConvEncoder
+    from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
     from .ngram_pictures import NGramPictures
     from .order_embedding import OrderEmbedding, order_violation, ranking_loss
@@ -36,6 +37,7 @@ else:
         "clip": ["CLIP", "ModifiedResNet", "QuickGELU", "Transformer", "VisionTransformer", "clip_loss", "clip_temperature_",
                  "contrastive_loss", "zero_shot", "zero_shot_weights"],
         "conv_encoder": ["ConvEncoder"],
+        "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],
         "ngram_pictures": ["NGramPictures"],
         "order_embedding": ["OrderEmbedding", "order_violation", "ranking_loss"],
