@@ -1,0 +1,248 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Exercise 5: Layer Normalization
+#
+# Two functions on which the lecture turns, in plain NumPy, forward and backward by hand, and two extra ones:
+#
+# 1. **layer normalisation**: statistics of one training case over its units, and a gradient that goes through them;
+# 2. **a step of the layer-normalised LSTM**: what is normalised, over which units, and what is carried;
+# 3. (extra) **batch normalisation**: the other axis, and what stands for the batch at test time;
+# 4. (extra) **the order violation** of the image-sentence ranking.
+#
+# A forward returns its results and a `cache`, which is whatever its backward needs; a backward takes the gradient of a
+# scalar with respect to each result, and returns its gradient with respect to each input, in the order given in its
+# docstring. Everything is float64 here. Neither may write into what it is given. No loop over cases or units is needed.
+# Write your code in the place of the lines `raise NotImplementedError(...)`.
+#
+# Check your work in this notebook by running the cells that say `check`, in a terminal with
+# `python -m tinymm check 05 YOUR_FILE.py`, or with `pytest lectures/homework --student YOUR_FILE.py`. A backward is
+# compared with finite differences of your own forward, so the two are judged separately.
+
+# %%
+import numpy as np
+
+from tinymm.homework import check
+
+rng = np.random.default_rng(0)                                              # numbers to try things on:
+x, h, c = (rng.normal(size=(2, size)) for size in (4, 3, 3))                # B=2, D=4, H=3
+W_x, W_h, g, b = rng.normal(size=(12, 4)), rng.normal(size=(12, 3)), np.ones(12), np.zeros(12)
+
+# %% [markdown]
+# ## 1. Layer normalisation
+#
+# With the summed inputs $a \in \mathbb{R}^H$ of one training case to one layer,
+# $$\mu = \frac1H \sum_{i=1}^H a_i, \qquad \sigma = \sqrt{\frac1H \sum_{i=1}^H (a_i - \mu)^2 + \epsilon}, \qquad
+# n_i = \frac{a_i - \mu}{\sigma}, \qquad y_i = g_i\, n_i + b_i .$$
+# (The slide writes $\mu_i$ inside the root, where there is one $\mu$ for all units, and no $\epsilon$.)
+#
+# **In numbers.** $a = (1, 2, 6)$: $\mu = 3$, the squares of $(-2, -1, 3)$ have the mean $14/3$, so with $\epsilon = 0$
+# $\sigma = 2.160$ and $n = (-0.926, -0.463, 1.389)$.
+#
+# The gradient has **three terms**, because $a_i$ moves $n_i$ directly, and all of $n$ through $\mu$ and through $\sigma$.
+# Two sums come out at 0, which is a test of your own: that of the gradient over the units, and (as $\epsilon \to 0$) that
+# of the gradient times $a$.
+
+# %% nbgrader={"grade": false, "grade_id": "layer-norm", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def layer_norm_forward(a, g, b, eps):
+    """Layer normalisation of a batch.
+
+        mu = 1/H sum_i a_i,   sigma = sqrt(1/H sum_i (a_i - mu)^2 + eps),   y_i = g_i (a_i - mu) / sigma + b_i
+
+    Each case has its own mu and sigma. A constant input gives b.
+
+    Args:
+        a: summed inputs, (B, H).
+        g: the gain, (H,).
+        b: the bias, (H,).
+        eps: a small number, inside the root.
+
+    Returns:
+        y: (B, H).
+        cache: what the backward needs.
+    """
+    # YOUR CODE HERE
+    raise NotImplementedError("layer_norm_forward")
+
+
+def layer_norm_backward(dy, cache):
+    """The gradient of layer normalisation.
+
+    Args:
+        dy: (B, H).
+        cache: from the forward.
+
+    Returns:
+        da (B, H), dg (H,), db (H,).
+    """
+    # YOUR CODE HERE
+    raise NotImplementedError("layer_norm_backward")
+
+
+# %%
+check("05", only="layer_norm")
+
+# %% [markdown]
+# ## 2. A step of the layer-normalised LSTM
+#
+# The paper's cell (its equations 20 to 22), with the gain and the bias of each LN written out and the three biases of the
+# gates as one:
+# $$(f, i, o, g) = g_h \odot \mathrm{n}(W_h h_{t-1}) + g_x \odot \mathrm{n}(W_x x_t) + b,$$
+# $$c_t = \sigma(f) \odot c_{t-1} + \sigma(i) \odot \tanh(g), \qquad
+# h_t = \sigma(o) \odot \tanh\big(g_c \odot \mathrm{n}(c_t) + b_c\big).$$
+# $\mathrm{n}(\cdot)$ is the normalisation of part 1 without gain and bias: over **all $4H$ units** of each product, and over
+# the $H$ of the cell. The two products are normalised **apart**. What the next step gets is **$c_t$ itself**: the
+# normalised cell is seen by the output alone.
+#
+# **In numbers.** $H = 2$ and $W_h h = (0, 0,\ 0, 0,\ 2, 2,\ 2, 2)$: over the 8 units $\mu = 1$ and $\sigma = 1$, so
+# $\mathrm{n} = (-1, -1,\ -1, -1,\ 1, 1,\ 1, 1)$. Gate by gate every $\mathrm{n}$ would be 0: how the gates stand to each
+# other would be lost.
+#
+# You may call the functions of part 1.
+
+# %% nbgrader={"grade": false, "grade_id": "layer-norm-lstm-step", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def layer_norm_lstm_step_forward(x, h, c, W_x, W_h, g_x, g_h, b, g_c, b_c, eps):
+    """One step of the layer-normalised LSTM.
+
+        n(a) = (a - mu) / sigma as in layer_norm, sigma with eps inside the root
+        f, i, o, g = the four parts of  g_h * n(W_h h) + g_x * n(W_x x) + b
+        c' = sigma(f) * c + sigma(i) * tanh(g),   h' = sigma(o) * tanh(g_c * n(c') + b_c)
+
+    Args:
+        x: the input, (B, D).
+        h: the output of the step before, (B, H).
+        c: the memory after the step before, (B, H), not normalised.
+        W_x: (4H, D), the rows of f, i, o and g below each other in this order.
+        W_h: (4H, H), likewise.
+        g_x, g_h: the gains of W_x x and of W_h h, (4H,).
+        b: the bias, (4H,).
+        g_c, b_c: gain and bias of the cell's normalisation, (H,).
+        eps: of the three normalisations.
+
+    Returns:
+        h_next: h', (B, H).
+        c_next: c', (B, H), not normalised.
+        cache: what the backward needs.
+    """
+    # YOUR CODE HERE
+    raise NotImplementedError("layer_norm_lstm_step_forward")
+
+
+def layer_norm_lstm_step_backward(dh_next, dc_next, cache):
+    """The gradient of one step.
+
+    Args:
+        dh_next: gradient with respect to h', (B, H).
+        dc_next: gradient with respect to the c' that was returned, (B, H); it does not contain the way through h'.
+        cache: from the forward.
+
+    Returns:
+        dx (B, D), dh (B, H), dc (B, H), dW_x (4H, D), dW_h (4H, H), dg_x (4H,), dg_h (4H,), db (4H,), dg_c (H,), db_c (H,).
+    """
+    # YOUR CODE HERE
+    raise NotImplementedError("layer_norm_lstm_step_backward")
+
+
+# %%
+check("05", only="layer_norm_lstm_step")
+
+# %% [markdown]
+# ## 3. Extra: batch normalisation
+#
+# The same formula along the other axis: $\mu_i$ and $\sigma_i$ of unit $i$ over the $B$ cases of the mini-batch. The slide's
+# expectation over $p(x)$ is not at hand; training takes that of the mini-batch, and keeps running averages for later:
+# $$\bar\mu \leftarrow (1 - m)\,\bar\mu + m\,\mu, \qquad \bar v \leftarrow (1 - m)\,\bar v + m\,\tfrac{B}{B - 1}\,\sigma^2 .$$
+# At test time $\bar\mu$ and $\bar v$ stand for $\mu$ and $\sigma^2$, and stay as they are. Note the two variances: $y$ is
+# normalised with the one divided by $B$, the average keeps the unbiased one (which a batch of one case does not have).
+#
+# **In numbers.** One unit, the cases $(1, 2, 6)$: $\mu = 3$, $\sigma^2 = 14/3$; from $\bar v = 1$ with $m = 0.1$ comes
+# $0.9 + 0.1 \cdot 7 = 1.6$.
+
+# %% nbgrader={"grade": false, "grade_id": "batch-norm", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def batch_norm(a, g, b, running_mean, running_var, momentum, eps, training):
+    """Batch normalisation, without its backward.
+
+        y = g (a - mu) / sqrt(var + eps) + b
+
+    Args:
+        a: summed inputs, (B, H).
+        g, b: gain and bias, (H,).
+        running_mean, running_var: the averages before this call, (H,).
+        momentum: m, the weight of the new statistics.
+        eps: a small number, inside the root.
+        training: True: normalise with the batch's statistics, and move the averages; False: use the averages.
+
+    Returns:
+        y: (B, H).
+        new_mean, new_var: the averages after this call, (H,).
+    """
+    # YOUR CODE HERE
+    raise NotImplementedError("batch_norm")
+
+
+# %%
+check("05", only="batch_norm")
+
+# %% [markdown]
+# ## 4. Extra: the order violation
+#
+# In the image-sentence ranking a caption is more general than its image, and "more general" is an order of vectors without
+# negative coordinates: $s \preceq im$ where $s_d \le im_d$ for all $d$. How much a pair violates it is
+# $$E(s, im) = \lVert \max(0,\ s - im) \rVert^2 ,$$
+# which is 0 just where the order holds.
+#
+# **In numbers.** $s = (1, 0, 2)$, $im = (0, 1, 2)$: only the first coordinate violates, $E = 1$. The other way round
+# $\max(0, im - s) = (0, 1, 0)$, and $E$ is 1, too: $E$ is no distance, and not odd.
+
+# %% nbgrader={"grade": false, "grade_id": "order-violation", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def order_violation_forward(s, im):
+    """The violation of the order by every pair of a caption and an image.
+
+        E_nm = sum_d max(0, s_nd - im_md)^2
+
+    Args:
+        s: captions, (N, D).
+        im: images, (M, D).
+
+    Returns:
+        E: (N, M).
+        cache: what the backward needs.
+    """
+    # YOUR CODE HERE
+    raise NotImplementedError("order_violation_forward")
+
+
+def order_violation_backward(dE, cache):
+    """The gradient of the order violation.
+
+    Args:
+        dE: (N, M).
+        cache: from the forward.
+
+    Returns:
+        ds (N, D), dim (M, D).
+    """
+    # YOUR CODE HERE
+    raise NotImplementedError("order_violation_backward")
+
+
+# %%
+check("05", only="order_violation")
+
+# %% [markdown]
+# ## All together
+
+# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+report = check("05")
+print(report)
+report.passed    # of 7
