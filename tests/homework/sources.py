@@ -37,6 +37,9 @@ EXERCISES = {source.number: source for source in (
     Source("04_show_attend_and_tell", ("soft_attention_forward", "soft_attention_backward", "doubly_stochastic_forward",
                                        "doubly_stochastic_backward", "hard_attention_forward", "hard_attention_backward",
                                        "moving_average_baseline")),
+    Source("05_layer_normalization", ("layer_norm_forward", "layer_norm_backward", "layer_norm_lstm_step_forward",
+                                      "layer_norm_lstm_step_backward", "batch_norm", "order_violation_forward",
+                                      "order_violation_backward")),
     Source("08_clip", ("clip_loss_forward", "clip_loss_backward", "attention_pool_forward", "attention_pool_backward", "zero_shot",
                        "bpe_merge")))}
 

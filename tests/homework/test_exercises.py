@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.homework import mutants_02, mutants_04, mutants_08
+from tests.homework import mutants_02, mutants_04, mutants_05, mutants_08
 from tests.homework.sources import EXERCISES, FOLDER, changed, handed_in
 from tinymm.homework import check, reference
 from tinymm.homework.exercise import find, numbers
 from tinymm.homework.values import close
 
-MUTANTS = {"02": mutants_02.MUTANTS, "04": mutants_04.MUTANTS, "08": mutants_08.MUTANTS}
+MUTANTS = {"02": mutants_02.MUTANTS, "04": mutants_04.MUTANTS, "05": mutants_05.MUTANTS, "08": mutants_08.MUTANTS}
 every_exercise = pytest.mark.parametrize("source", EXERCISES.values(), ids=lambda source: source.number)
 
 
