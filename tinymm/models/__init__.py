@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["CLIP", "ConvEncoder", "Decoded", "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage",
-           "NGramPictures", "OrderEmbedding", "PictureEncoder", "QuickGELU", "ShowAttendTell", "ShowTell", "Transformer",
-           "VisionTransformer", "VisualNGrams", "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_",
-           "contrastive_loss", "doubly_stochastic_penalty", "hard_objective", "order_violation", "orthogonal_gates_",
-           "path_log_prob", "ranking_loss", "soft_objective", "zero_shot", "zero_shot_weights"]
+__all__ = ["AttentiveReader", "CLIP", "ConvEncoder", "Decoded", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures",
+           "PictureEncoder", "QuickGELU", "Reading", "ShowAttendTell", "ShowTell", "Transformer", "VisionTransformer",
+           "VisualNGrams", "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
+           "doubly_stochastic_penalty", "hard_objective", "orthogonal_gates_", "path_log_prob", "soft_objective", "zero_shot",
+           "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
                                       soft_objective)
+    from .attentive_reader import AttentiveReader, Reading
     from .caption_likelihood import caption_log_prob
     from .clip import (CLIP, ModifiedResNet, QuickGELU, Transformer, VisionTransformer, clip_loss, clip_temperature_,
                        contrastive_loss, zero_shot, zero_shot_weights)
     from .conv_encoder import ConvEncoder
-    from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
     from .ngram_pictures import NGramPictures
-    from .order_embedding import OrderEmbedding, order_violation, ranking_loss
     from .orthogonal_gates import orthogonal_gates_
     from .picture_encoder import PictureEncoder
     from .show_and_tell import ShowTell
@@ -33,14 +32,13 @@ else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
         "attention_objective": ["MovingAverage", "attention_entropy", "doubly_stochastic_penalty", "hard_objective",
                                 "path_log_prob", "soft_objective"],
+        "attentive_reader": ["AttentiveReader", "Reading"],
         "caption_likelihood": ["caption_log_prob"],
         "clip": ["CLIP", "ModifiedResNet", "QuickGELU", "Transformer", "VisionTransformer", "clip_loss", "clip_temperature_",
                  "contrastive_loss", "zero_shot", "zero_shot_weights"],
         "conv_encoder": ["ConvEncoder"],
-        "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],
         "ngram_pictures": ["NGramPictures"],
-        "order_embedding": ["OrderEmbedding", "order_violation", "ranking_loss"],
         "orthogonal_gates": ["orthogonal_gates_"],
         "picture_encoder": ["PictureEncoder"],
         "show_and_tell": ["ShowTell"],
