@@ -81,6 +81,35 @@ def test_same_as_the_equations_word_by_word(norm):
     assert s.max() > 0.4   # far from even, or the test would see little of the scores
 
 
+@pytest.mark.oracle
+def test_answers_and_gradients_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    nn, model = torch.nn, build("none")
+    read = run(model)
+    loss = F.cross_entropy(read.logits, Tensor(ANSWERS))
+    loss.backward()
+    twin = nn.ModuleDict({"E": nn.Embedding(9, 3, padding_idx=0), "document": nn.LSTM(3, 5), "query": nn.LSTM(3, 5),
+                          "W_ym": nn.Linear(5, 5, bias=False), "W_um": nn.Linear(5, 5), "w_ms": nn.Linear(5, 1, bias=False),
+                          "W_rg": nn.Linear(5, 5, bias=False), "W_ug": nn.Linear(5, 5), "W": nn.Linear(5, 4)}).double()
+    twin.load_state_dict({name: torch.tensor(value.numpy().copy()) for name, value in model.state_dict().items()})
+
+    def lstm(name, words, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(twin["E"](torch.tensor(words)), torch.tensor(lengths), enforce_sorted=False)
+        out, (h, _) = twin[name](packed)
+        return nn.utils.rnn.pad_packed_sequence(out)[0], h[0]
+
+    (y, _), (_, u) = lstm("document", STORY, LENGTHS), lstm("query", QUERY, QUERY_LENGTHS)
+    e = twin["w_ms"](torch.tanh(twin["W_ym"](y) + twin["W_um"](u)))[..., 0]   # (T, B)
+    s = e.masked_fill(torch.arange(5)[:, None] >= torch.tensor(LENGTHS), -torch.inf).softmax(0)
+    r = (s[..., None] * y).sum(0)
+    logits = twin["W"](torch.tanh(twin["W_rg"](r) + twin["W_ug"](u)))
+    nn.functional.cross_entropy(logits, torch.tensor(ANSWERS)).backward()
+    np.testing.assert_allclose(read.logits.detach().numpy(), logits.detach().numpy(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(read.s.detach().numpy(), s.T.detach().numpy(), rtol=0, atol=1e-12)
+    for name, p in model.named_parameters():
+        np.testing.assert_allclose(p.grad.numpy(), twin.get_parameter(name).grad.numpy(), rtol=0, atol=1e-12, err_msg=name)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_attention_is_on_the_real_words_and_padding_has_no_influence(norm):
     model = build(norm)
