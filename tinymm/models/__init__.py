@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ..backend.lazy import lazily
 
 __all__ = ["AttentiveReader", "CLIP", "ConvEncoder", "Decoded", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures",
-           "PictureEncoder", "QuickGELU", "Reading", "ShowAttendTell", "ShowTell", "Transformer", "VisionTransformer",
-           "VisualNGrams", "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
-           "doubly_stochastic_penalty", "hard_objective", "orthogonal_gates_", "path_log_prob", "soft_objective", "zero_shot",
-           "zero_shot_weights"]
+           "Neighbours", "PictureEncoder", "QuickGELU", "Reading", "ShowAttendTell", "ShowTell", "SkipThoughts", "Transformer",
+           "VisionTransformer", "VisualNGrams", "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_",
+           "contrastive_loss", "doubly_stochastic_penalty", "hard_objective", "orthogonal_gates_", "path_log_prob",
+           "skip_thoughts_loss", "soft_objective", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .picture_encoder import PictureEncoder
     from .show_and_tell import ShowTell
     from .show_attend_and_tell import Decoded, ShowAttendTell
+    from .skip_thoughts import Neighbours, SkipThoughts, skip_thoughts_loss
     from .visual_ngrams import VisualNGrams
 else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
@@ -43,5 +44,6 @@ else:
         "picture_encoder": ["PictureEncoder"],
         "show_and_tell": ["ShowTell"],
         "show_attend_and_tell": ["Decoded", "ShowAttendTell"],
+        "skip_thoughts": ["Neighbours", "SkipThoughts", "skip_thoughts_loss"],
         "visual_ngrams": ["VisualNGrams"],
     })
