@@ -3,6 +3,7 @@
 ``import tinymm`` leaves this room, which imports matplotlib, until ``tinymm.plot`` is first asked for.
 """
 
+from .attended_text import attended_text
 from .attention import attention_pair, attention_words, spread_attention
 from .beam_tree import beam_tree
 from .captions import caption_grid
@@ -11,5 +12,5 @@ from .curves import loss_curves, moving_average
 from .levels import caption_columns, stacked_bars
 from .style import COLORS, RIGHT, WRONG
 
-__all__ = ["attention_words", "attention_pair", "spread_attention", "caption_grid", "loss_curves", "moving_average", "bars",
-           "heatmap", "beam_tree", "caption_columns", "stacked_bars", "COLORS", "RIGHT", "WRONG"]
+__all__ = ["attended_text", "attention_words", "attention_pair", "spread_attention", "caption_grid", "loss_curves",
+           "moving_average", "bars", "heatmap", "beam_tree", "caption_columns", "stacked_bars", "COLORS", "RIGHT", "WRONG"]
