@@ -71,10 +71,10 @@ def curves(tasks: Mapping[str, Sequence[Mapping]], over: str = "steps") -> Figur
         axes.axhline(runs[0]["threshold"], color=GREY, linewidth=1, linestyle="--", label="threshold")
         axes.set_title(runs[0]["title"], fontsize=FONT)
         axes.set_ylabel(runs[0]["measure"])
-        if runs[0]["measure"].startswith("nats") and runs[0]["systems"]["none"]["curve"][0] > 0:
-            low = min(min(s["curve"]) for run in runs for s in run["systems"].values())
-            first = max(s["curve"][min(1, len(s["curve"]) - 1)] for run in runs for s in run["systems"].values())
-            axes.set_ylim(low - 0.05 * (first - low), first)   # what comes before the first measurement is known
+        systems = [s["curve"] for run in runs for s in run["systems"].values()]
+        if not runs[0]["higher"] and len(systems[0]) > 5:   # an untrained system's nats say nothing and hide the rest
+            low, high = min(map(min, systems)), max(curve[1] for curve in systems)
+            axes.set_ylim(min(low, runs[0]["threshold"]) - 0.05 * (high - low), high)
         axes.legend(fontsize=SMALL, frameon=False)
     for axes in panels[len(tasks):]:
         axes.set_visible(False)

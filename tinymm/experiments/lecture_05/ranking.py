@@ -47,7 +47,7 @@ class Ranking(Task):
 
     name, title = "ranking", "image-sentence ranking"
     norms = ("none", "layer", "cosine")
-    rates = (1e-3, 2e-3, 4e-3)
+    rates = (1e-3, 2e-3, 4e-3, 8e-3)
     measure, higher, threshold, max_norm = "R@1", True, 0.45, 2.0
     sizes = {"lecture": (3000, 500), "smoke": (300, 50)}                   # train; validation and test
     length = {"lecture": (240, 10, 60), "smoke": (4, 2, 2)}                # steps, every, probe
@@ -105,8 +105,8 @@ class Ranking(Task):
         return mean_of_folds(found)
 
     def measured(self, model: OrderEmbedding, part: str) -> dict[str, float]:
-        """``R@K`` and "median rank" of pictures for a sentence; of sentences for a picture with that in their names."""
+        """``R@K`` and "median rank" of pictures for a sentence; of sentences for a picture with ", captions"."""
         was = model.training
         found = self.retrieval(model.eval(), part)
         model.train(was)
-        return {**found[WAYS[0]], **{f"{name}, {WAYS[1]}": value for name, value in found[WAYS[1]].items()}}
+        return {**found[WAYS[0]], **{f"{name}, captions": value for name, value in found[WAYS[1]].items()}}
