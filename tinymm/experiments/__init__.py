@@ -3,7 +3,8 @@
 import importlib
 
 LECTURES = {0: ("lecture_00", "Autograd"), 2: ("lecture_02", "ShowAndTell"),
-            4: ("lecture_04", "ShowAttendAndTell"), 8: ("lecture_08", "LearningFromText")}   # number -> (room, Experiment)
+            4: ("lecture_04", "ShowAttendAndTell"), 5: ("lecture_05", "LayerNormalization"),
+            8: ("lecture_08", "LearningFromText")}   # number -> (room, Experiment)
 
 
 def find(number: int):
