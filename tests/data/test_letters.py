@@ -49,7 +49,7 @@ def test_the_best_constant_rate_by_hand():
     """Two letters of 2 and 6 points: at a rate that reaches the second letter after 2 of 8 points all would be right; the last
     letter holds whoever is past it."""
     line = Line("iw", np.zeros((8, 3), np.float32), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
-    assert best_constant_rate([line])[1] == pytest.approx(7 / 8)   # at 0.3 letters a point, the fastest tried, only the third is wrong
+    assert best_constant_rate([line])[1] == pytest.approx(7 / 8)   # at 0.3, the fastest tried, the third is wrong
     even = Line("iii", np.zeros((15, 3), np.float32), np.repeat([0, 1, 2], 5))
     rate, share = best_constant_rate([even])
     assert share == 1 and rate == pytest.approx(0.2, abs=0.03)
