@@ -70,10 +70,10 @@ def test_the_loss_of_a_loaders_batch(task, models):
 
 def test_what_is_measured(task, models):
     one = task.measured(models["none"], "validation")
-    assert one == task.measured(models["none"], "validation") and set(one) == {"nats a point", "window on the letter"}
+    assert one == task.measured(models["none"], "validation") and set(one) == {"nats a point", "window"}
     found = task.finished(models)
-    assert found["constant rate"]["window on the letter"] == best_constant_rate(task.parts["test"])[1] < 0.75
-    assert found["window on the letter"]["none"] == task.measured(models["none"], "test")["window on the letter"]
+    assert found["constant rate"]["window"] == best_constant_rate(task.parts["test"])[1] < 0.75
+    assert found["window"]["none"] == task.measured(models["none"], "test")["window"]
 
 
 def test_the_figures(task, models):

@@ -100,14 +100,14 @@ class Handwriting(Task):
     def measured(self, model: equations.Handwriting, part: str) -> dict[str, float]:
         with no_grad():
             nats, written = nats_a_point(model, self.held[part])
-        return {"nats a point": nats.item(), "window on the letter": window_on_letter(written, self.held[part])}
+        return {"nats a point": nats.item(), "window": window_on_letter(written, self.held[part])}
 
     def finished(self, models: dict) -> dict:
         """The window on the letter being written in test lines, beside the constant rate that is best there."""
         rate, share = best_constant_rate(self.parts["test"])
         found = {norm: self.measured(model, "test") for norm, model in models.items()}
-        return {"window on the letter": {norm: one["window on the letter"] for norm, one in found.items()},
-                "constant rate": {"rate": rate, "window on the letter": share}}
+        return {"window": {norm: one["window"] for norm, one in found.items()},
+                "constant rate": {"rate": rate, "window": share}}
 
     def figures(self, models: dict, result: dict) -> dict:
         return {"handwriting.png": written_lines(models, self.parts["test"][0], self.scale),
