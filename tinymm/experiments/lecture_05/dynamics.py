@@ -134,7 +134,7 @@ def figure(measured: Measured) -> Figure:
                                        label=f"s = {s:g}" if row == column == 0 else None)
         axes[0, column].set_title(SETUPS[name].title, fontsize=plot.style.FONT)
         axes[1, column].set(yscale="log", xlabel="t")
-        axes[1, column].yaxis.set_major_locator(LogLocator(numticks=7))
+        axes[1, column].yaxis.set_major_locator(LogLocator(base=1e20, numticks=12))
     axes[0, 0].set_ylabel(r"$\|h_t\|$")
     axes[1, 0].set_ylabel(r"$\|\partial h_t / \partial h_0\|$")
     for panel in axes.flat:
