@@ -248,6 +248,35 @@ def test_where_the_norms_stand():
     assert SmallBatches("smoke", 0).batch == 4
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize("norm", Digits.norms)
+@pytest.mark.parametrize("batch", [128, 4])
+def test_a_training_against_pytorch(norm, batch):
+    """Twenty steps of Adam from the same weights on the same digits, and the scores in evaluation; float64."""
+    torch = pytest.importorskip("torch")
+    manual_seed(0)
+    ours, layers = classifier(norm).double(), []
+    for m in ours:
+        args = {"Linear": lambda m=m: m.weight.shape[::-1], "BatchNorm1d": lambda m=m: m.weight.shape,
+                "LayerNorm": lambda m=m: m.weight.shape, "ReLU": lambda: ()}[type(m).__name__]()
+        layers.append(getattr(torch.nn, type(m).__name__)(*args))
+    theirs = torch.nn.Sequential(*layers).double()
+    theirs.load_state_dict({name: torch.tensor(t.numpy()) for name, t in ours.state_dict().items()})
+    x, y = (t.numpy() for t in Digits("smoke", 0).parts["train"])
+    a, b = optim.Adam(ours.parameters(), lr=1e-3), torch.optim.Adam(theirs.parameters(), lr=1e-3)
+    for i in range(20):
+        rows = np.arange(i * batch, (i + 1) * batch) % len(x)
+        of = F.cross_entropy(ours(Tensor(x[rows].astype(float))), Tensor(y[rows]))
+        to = torch.nn.functional.cross_entropy(theirs(torch.tensor(x[rows].astype(float))), torch.tensor(y[rows]))
+        for optimizer, loss in ((a, of), (b, to)):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        assert float(of.detach()) == pytest.approx(float(to.detach()), abs=1e-8)
+    np.testing.assert_allclose(ours.eval()(Tensor(x[:50].astype(float))).detach().numpy(),
+                               theirs.eval()(torch.tensor(x[:50].astype(float))).detach().numpy(), atol=1e-7)
+
+
 def test_measurements_of_digits_by_hand():
     manual_seed(0)
     task = Digits("smoke", 0)
