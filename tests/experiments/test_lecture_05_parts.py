@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinymm import Tensor, no_grad, optim
+from tinymm import Tensor, nn, no_grad, optim
 from tinymm import functional as F
 from tinymm.autograd import gradcheck
 from tinymm.backend.random import manual_seed
@@ -78,6 +78,21 @@ def test_a_case_alone_and_among_others():
         assert np.abs(batch(Tensor(x[:64])).numpy()[5] - batch(Tensor(x)).numpy()[5]).max() > 0.01
 
 
+def test_one_unit_one_case_and_a_sequence_longer_than_any():
+    """LN of one unit is its bias; BN cannot train on one case; the gains and biases of a step serve any number of steps."""
+    x, bias = Tensor(RNG.standard_normal((3, 1)), requires_grad=True), Tensor(np.array([0.7]))
+    out = F.layer_norm(x, (1,), Tensor(np.array([2.0])), bias)
+    out.sum().backward()
+    assert (out.detach().numpy() == 0.7).all() and (x.grad.numpy() == 0).all()
+    with pytest.raises(ValueError):
+        classifier("batch")(Tensor(np.zeros((1, 64), np.float32)))
+    gru, long = nn.LayerNormGRU(4, 6).double(), Tensor(RNG.standard_normal((60, 2, 4)))
+    with no_grad():
+        (short, _), (whole, _) = gru(long[:5]), gru(long)
+    np.testing.assert_allclose(whole.numpy()[:5], short.numpy(), atol=1e-14)
+    assert np.isfinite(whole.numpy()).all() and np.abs(whole.numpy()).max() < 1
+
+
 def test_scaling_by_a_negative_number_turns_the_sign():
     W, X = RNG.standard_normal((5, 7)), RNG.standard_normal((4, 7))
     before, after = (invariances.layer_norm(Tensor(w), Tensor(X), 0.0).numpy() for w in (W, -W))
@@ -111,7 +126,6 @@ def test_the_norms_against_pytorch(training):
     torch = pytest.importorskip("torch")
     from torch.nn.utils.parametrizations import weight_norm as torch_weight_norm
 
-    from tinymm import nn
     x, g = RNG.standard_normal((16, 10)), RNG.standard_normal((16, 10))
     pairs = [(nn.LayerNorm(10), torch.nn.LayerNorm(10)), (nn.BatchNorm1d(10), torch.nn.BatchNorm1d(10)),
              (nn.utils.weight_norm(nn.Linear(10, 10)), torch_weight_norm(torch.nn.Linear(10, 10)))]
