@@ -21,7 +21,7 @@ def understood(words):
     """(deed, giver, taker, thing) of a sentence, by the list of wordings alone."""
     text = " ".join(w for w in words if w != ".")
     for time in TIMES:
-        text = text.removeprefix(time + " ").removesuffix(" " + time)
+        text = text.removeprefix(time + " ")
     parts = text.split()
     for deed, sides in DEEDS.items():
         for side in sides:

@@ -1,6 +1,6 @@
 """News in three sentences, and a question with a gap: a world for readers (Hermann et al. 2015).
 
-    @entity3 gave the ball to @entity1 . yesterday @entity0 borrowed the ball from @entity1 . @entity5 sold the ring to @entity3 .
+    yesterday @entity3 gave the ball to @entity1 . @entity0 borrowed the ball from @entity1 . @entity5 sold the ring to @entity3 .
     @entity1 lent the ball to @placeholder                                      -> @entity0
 
 As in the CNN and Daily Mail questions people have numbers for names, drawn anew whenever a training story is read, so that
@@ -34,7 +34,7 @@ DEEDS = {"give": ("{a} gave the {t} to {b}", "{b} got the {t} from {a}"),
          "sell": ("{a} sold the {t} to {b}", "{b} bought the {t} from {a}"),
          "lend": ("{a} lent the {t} to {b}", "{b} borrowed the {t} from {a}"),
          "send": ("{a} sent the {t} to {b}", "{b} received the {t} from {a}")}   # from either side
-TIMES = ("yesterday", "last week", "on monday", "in the morning")
+TIMES = ("", "yesterday", "last week", "in the morning")   # at the head of a story
 PARTS = {"train": range(0, 8), "validation": range(8, 9), "test": range(9, 10)}   # tenths of what happens
 PLACEHOLDER = "@placeholder"
 NAMES = tuple(f"@entity{n}" for n in range(ENTITIES))
@@ -120,11 +120,8 @@ def draw_story(rng: np.random.Generator, part: str, seed: int) -> ClozeStory:
         if part_of(facts, seed) == part:
             break
     sides = rng.integers(2, size=FACTS)
-    sentences = []
-    for fact, side in zip(facts, sides):
-        text, time = fact.told(side), TIMES[rng.integers(len(TIMES))]
-        place = rng.integers(3)   # no time, one at the start, or one at the end
-        sentences.append((*(text, f"{time} {text}", f"{text} {time}")[place].split(), "."))
+    sentences = [(*fact.told(side).split(), ".") for fact, side in zip(facts, sides)]
+    sentences[0] = (*TIMES[rng.integers(len(TIMES))].split(), *sentences[0])
     asked, hides_giver = int(rng.integers(FACTS)), bool(rng.integers(2))
     fact = facts[asked]
     query = fact.told(1 - sides[asked], **{"giver" if hides_giver else "taker": PLACEHOLDER})

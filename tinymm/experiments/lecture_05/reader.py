@@ -24,7 +24,7 @@ class Reader(Task):
 
     name = "reader"
     title = "question answering (attentive reader)"
-    rates = (2e-3, 4e-3, 8e-3)
+    rates = (4e-3, 8e-3, 1.6e-2)
     measure, higher, threshold = "accuracy", True, 0.80
     max_norm = 10.0
 

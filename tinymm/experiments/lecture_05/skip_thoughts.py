@@ -15,7 +15,7 @@ from ...models.linear_probe import LinearProbe
 from ...models.skip_thoughts import SkipThoughts as Model, skip_thoughts_loss
 from .comparison import Task
 
-SIZES = {"lecture": dict(train=3000, validation=300, test=600, steps=800, every=25, probe=200),
+SIZES = {"lecture": dict(train=3000, validation=300, test=600, steps=800, every=25, probe=400),
          "smoke": dict(train=100, validation=20, test=40, steps=10, every=5, probe=2)}
 C = 1.0   # the probe's weight of the data, the same for all features
 
@@ -25,7 +25,7 @@ class SkipThoughts(Task):
 
     name = "skip_thoughts"
     title = "contextual language modelling (skip-thoughts)"
-    rates = (2e-3, 4e-3, 6e-3)
+    rates = (6e-3, 1.2e-2, 2.4e-2)
     measure, higher, threshold = "nats a word", False, 1.25   # both decoders' added
     max_norm = 5.0
 
