@@ -151,7 +151,7 @@ def test_padding_of_texts_changes_nothing():
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_gradcheck_of_the_whole_model(norm):
-    model, x, text = build(norm, hidden=3, mixtures=1), Tensor(points(2)), Tensor(TEXT)
+    model, x, text = build(norm, hidden=3, layers=2, mixtures=1), Tensor(points(2)), Tensor(TEXT)
     report = gradcheck(lambda: model(x, text).mixture.nll(x).mean(), parameters=model, curve=False)
     assert all(argument.verdict == "ok" for argument in report.arguments), report
     assert len(report.arguments) == len(list(model.parameters()))
@@ -177,11 +177,11 @@ def test_the_first_loss_is_that_of_a_standard_normal_and_a_coin(norm):
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_one_line_can_be_overfitted(norm):
-    """One line of about 600 points, in pieces of 10 letters: below a Gaussian with full covariance, with the line's own share of
+    """One text of about 600 points, in ten pieces: below a Gaussian with full covariance, with the line's own share of
     stroke ends (L5-C15, on a line of the embedded world)."""
-    pieces = [line("wgscwgsicg", seed) for seed in range(6)]
+    pieces = [line("wgscgi", seed) for seed in range(10)]
     longest = max(len(x) for x, _ in pieces)
-    x, mask = np.zeros((longest, 6, 3), np.float32), np.zeros((longest, 6), np.float32)
+    x, mask = np.zeros((longest, 10, 3), np.float32), np.zeros((longest, 10), np.float32)
     for b, (piece, _) in enumerate(pieces):
         x[:len(piece), b], mask[:len(piece), b] = piece[:, 0], 1
     real = x[mask > 0]

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
@@ -166,16 +167,16 @@ class Handwriting(nn.Module):
         c = self.one_hot(text, x.dtype)                                    # (B, U, A)
         x_0, w, kappa = self._start(c)
         state, before = None, F.cat([x_0[None], x[:-1]])                   # (T, B, 3): x_{t-1}
-        h1, ws, phis, kappas = [], [], [], []
+        steps = []
         for point in before:
             state = self.first(F.cat([point, w], 1), state)
             w, phi, kappa = self.look(state[0], kappa, c)
-            for kept, new in zip((h1, ws, phis, kappas), (state[0], w, phi, kappa)):
-                kept.append(new)
-        hidden = [F.stack(h1)]                                             # (T, B, H)
+            steps.append((state[0], w, phi, kappa))
+        h1, ws, phis, kappas = (F.stack(each) for each in zip(*steps))     # (T, B, H), (T, B, A), (T, B, U), (T, B, K)
+        hidden = [h1]
         for lstm in self.above:
-            hidden.append(lstm(F.cat([before, hidden[-1], F.stack(ws)], 2))[0])
-        return Written(PenMixture.of(self.output(F.cat(hidden, 2)), self.mixtures), F.stack(phis), F.stack(kappas))
+            hidden.append(lstm(F.cat([before, hidden[-1], ws], 2))[0])
+        return Written(PenMixture.of(self.output(F.cat(hidden, 2)), self.mixtures), phis, kappas)
 
     def sample(self, text: Tensor, points: int, bias: float = 0.0,
                generator: Stream | str | None = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -196,7 +197,7 @@ class Handwriting(nn.Module):
         with no_grad():
             c = F.pad(self.one_hot(text, self.output.weight.dtype), (0, 0, 0, 1))   # one place past the longest text
             x, w, kappa = self._start(c)
-            states = [None] * (1 + len(self.above))
+            states: list[Any] = [None] * (1 + len(self.above))
             alive, length = np.ones(B, bool), np.zeros(B, int)
             xs, phis = [], []
             for _ in range(points):
