@@ -78,8 +78,8 @@ def test_what_is_measured(task, models):
 
 def test_the_figures(task, models):
     figures = task.figures(models, {})
-    assert set(figures) == {"handwriting.png", "window_none.png", "window_layer.png"}
-    assert len(figures["handwriting.png"].axes) == 5   # the world, and each system with and without bias
+    assert set(figures) == {"samples.png", "window_none.png", "window_layer.png"}
+    assert len(figures["samples.png"].axes) == 5   # the world, and each system with and without bias
     shown, = figures["window_layer.png"].axes[0].get_images()
     line = task.parts["test"][0]
     assert shown.get_array().shape == (len(line.text), len(line.points))

@@ -19,6 +19,7 @@ from .comparison import Task
 BELOW = 1.0            # nats below independent pixels: the threshold
 TITLES = {"none": "plain", "layer": "LN"}
 READ, WRITE = "#56b4e9", "#d55e00"   # boxes
+AROUND = 4             # pixels shown around a canvas, since windows may reach beyond it
 
 
 def binarised(images: np.ndarray) -> np.ndarray:
@@ -113,8 +114,8 @@ def canvases(models: dict, pictures: np.ndarray) -> Figure:
             for looks, N, colour in ((drawn.reads, model.read_size, READ), (drawn.writes, model.write_size, WRITE)):
                 left, top, side = box(looks[t], b, N)
                 axes.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=colour, linewidth=1.3))
-            axes.set_xlim(-0.5, model.side - 0.5)
-            axes.set_ylim(model.side - 0.5, -0.5)
+            axes.set_xlim(-0.5 - AROUND, model.side - 0.5 + AROUND)
+            axes.set_ylim(model.side - 0.5 + AROUND, -0.5 - AROUND)
     for t, axes in enumerate(grid[0]):
         axes.set_title(f"glimpse {t}" if t else "picture", fontsize=SMALL)
     figure.suptitle("The canvas after each glimpse: blue reads, orange writes", fontsize=FONT)

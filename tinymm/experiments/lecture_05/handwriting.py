@@ -110,7 +110,7 @@ class Handwriting(Task):
                 "constant rate": {"rate": rate, "window": share}}
 
     def figures(self, models: dict, result: dict) -> dict:
-        return {"handwriting.png": written_lines(models, self.parts["test"][0], self.scale),
+        return {"samples.png": written_lines(models, self.parts["test"][0], self.scale),
                 **{f"window_{norm}.png": window(model, self.parts["test"][0], self.scale, TITLES.get(norm, norm))
                    for norm, model in models.items()}}
 
