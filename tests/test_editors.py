@@ -15,7 +15,7 @@ from tinymm.backend.lazy import lazily
 
 ROOT = pathlib.Path(tinymm.__file__).parent
 ROOMS = {"decode", "experiments", "homework", "metrics", "models", "plot", "text", "train", "weights"}
-LAZY = ["tinymm", "tinymm.models", "tinymm.homework"]
+LAZY = ["tinymm", "tinymm.data", "tinymm.models", "tinymm.homework"]
 
 
 def fresh(code: str) -> str:

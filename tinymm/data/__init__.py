@@ -1,24 +1,49 @@
-"""Floor 4: datasets and loaders."""
+"""Floor 4: datasets and loaders.
 
+A reader of published files is imported when it is first asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+from ..backend.lazy import lazily
 from .collate import default_collate
-from .readers.binarized_mnist import read_binarized_mnist
-from .readers.captions import CaptionDataset, CaptionedImage
-from .readers.cnn_dailymail import read_cnn
-from .readers.coco_captions import read_coco_captions
 from .dataset import Dataset, Subset, TensorDataset, random_split
-from .readers.flickr import read_flickr8k, read_flickr30k
-from .readers.iam_ondb import read_iam_ondb
-from .readers.idx import read_mnist
-from .readers.images import read_picture
-from .readers.karpathy import read_karpathy
 from .loader import DataLoader
-from .readers.mat import read_mat
-from .readers.pascal_sentences import read_pascal_sentences
-from .readers.sbu import read_sbu
-from .readers.sentences import read_sentences
-from .readers.sick import read_sick
 
 __all__ = ["Dataset", "TensorDataset", "Subset", "random_split", "DataLoader", "default_collate", "CaptionDataset",
-           "CaptionedImage", "read_coco_captions", "read_karpathy", "read_flickr8k", "read_flickr30k",
-           "read_pascal_sentences", "read_sbu", "read_picture", "read_binarized_mnist", "read_cnn", "read_iam_ondb", "read_mat",
-           "read_mnist", "read_sentences", "read_sick"]
+           "CaptionedImage", "read_binarized_mnist", "read_cnn", "read_coco_captions", "read_flickr8k", "read_flickr30k",
+           "read_iam_ondb", "read_karpathy", "read_mat", "read_mnist", "read_pascal_sentences", "read_picture", "read_sbu",
+           "read_sentences", "read_sick"]
+
+if TYPE_CHECKING:
+    from .readers.binarized_mnist import read_binarized_mnist
+    from .readers.captions import CaptionDataset, CaptionedImage
+    from .readers.cnn_dailymail import read_cnn
+    from .readers.coco_captions import read_coco_captions
+    from .readers.flickr import read_flickr8k, read_flickr30k
+    from .readers.iam_ondb import read_iam_ondb
+    from .readers.idx import read_mnist
+    from .readers.images import read_picture
+    from .readers.karpathy import read_karpathy
+    from .readers.mat import read_mat
+    from .readers.pascal_sentences import read_pascal_sentences
+    from .readers.sbu import read_sbu
+    from .readers.sentences import read_sentences
+    from .readers.sick import read_sick
+else:
+    __getattr__, __dir__ = lazily(__name__, globals(), {
+        "readers.binarized_mnist": ["read_binarized_mnist"],
+        "readers.captions": ["CaptionDataset", "CaptionedImage"],
+        "readers.cnn_dailymail": ["read_cnn"],
+        "readers.coco_captions": ["read_coco_captions"],
+        "readers.flickr": ["read_flickr8k", "read_flickr30k"],
+        "readers.iam_ondb": ["read_iam_ondb"],
+        "readers.idx": ["read_mnist"],
+        "readers.images": ["read_picture"],
+        "readers.karpathy": ["read_karpathy"],
+        "readers.mat": ["read_mat"],
+        "readers.pascal_sentences": ["read_pascal_sentences"],
+        "readers.sbu": ["read_sbu"],
+        "readers.sentences": ["read_sentences"],
+        "readers.sick": ["read_sick"],
+    })
