@@ -67,6 +67,17 @@ def resnet(images, size, w, heads, E):
             + 2 * [scores] + 4 * [means] + layer(images, before, E))
 
 
+def sequence(rows, steps, inner, gates, n):
+    """A training step of a recurrent layer: the inputs of all steps together, the states step by step."""
+    return layer(rows * steps, inner, gates * n) + layer(rows, n, gates * n, steps)
+
+
+ORDER = sequence(128, 12, 48, 3, 96) + layer(128, 31, 96, dx=False)
+READER = (sequence(64, 29, 64, 4, 64) + sequence(64, 6, 64, 4, 64) + layer(29 * 64, 64, 64) + 3 * layer(64, 64, 64)
+          + layer(64, 64, 6) + [(64, 1, 29, 64), (64, 1, 64, 29), (64, 29, 1, 64)])                # r and its gradients
+DRAW = (layer(64, 72, 256, 6) + layer(64, 8, 256, 6) + 2 * layer(64, 64, 256, 6) + 2 * layer(64, 64, 5, 6)   # LSTMs, windows
+        + layer(64, 64, 16, 6) + layer(64, 64, 9, 6)                                              # z, what is written
+        + 18 * [(128, 2, 8, 8), (128, 2, 8, 2), (64, 8, 3, 3), (64, 8, 3, 8)])                    # filters
 DECODER = dict(images=64, places=36, D=66, steps=13, words=30, m=64, n=128, A=64)
 
 # (batch, rows, inner, columns) of every product, forward and backward
@@ -87,6 +98,7 @@ PRODUCTS = {
     "clip_resnet": resnet(64, 32, 16, 8, 64) + blocks(64, 16, 64, 4, 2, causal=True) + layer(64, 64, 64) + layer(64, 64, 64),
     "clip_b32": [(1, 4 * 49, 3072, 768), (1, 4, 768, 512), (1, 4, 512, 512), (1, 4, 512, 4)]
                 + blocks(4, 50, 768, 12, 12, train=False) + blocks(4, 77, 512, 8, 12, causal=True, train=False),
+    "order_gru": ORDER, "order_ln_gru": ORDER, "reader_lstm": READER, "reader_ln_lstm": READER, "draw_plain": DRAW, "draw_ln": DRAW,
 }
 
 

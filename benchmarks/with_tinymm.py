@@ -6,9 +6,12 @@ import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, no_grad, optim
 from tinymm.models.attention_objective import hard_objective, soft_objective
+from tinymm.models.attentive_reader import AttentiveReader
 from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.clip import CLIP, clip_loss, clip_temperature_
 from tinymm.models.conv_encoder import ConvEncoder
+from tinymm.models.draw import Draw
+from tinymm.models.order_embedding import OrderEmbedding
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
 
@@ -217,6 +220,54 @@ def clip_b32():
     return step
 
 
+def sentences(B, T, least, K):
+    """Words (T, B) of sentences of ``least`` to T words, 0 after the end, and their lengths (B,)."""
+    lengths = rng.integers(least, T + 1, B)
+    lengths[0] = T
+    words = np.where(np.arange(T)[:, None] < lengths, rng.integers(1, K, (T, B)), 0)
+    return Tensor(words), Tensor(lengths)
+
+
+def _order(norm):
+    model = OrderEmbedding(35, 31, norm=norm)
+    words, lengths = sentences(128, 12, 4, 35)
+    features, params = tensor(128, 31, grad=False), list(model.parameters())
+    optimiser = optim.Adam(params, lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        model.loss(words, lengths, features).backward()
+        nn.utils.clip_grad_norm_(params, 2.0)
+        optimiser.step()
+    return step
+
+
+def _reader(norm):
+    model = AttentiveReader(38, 6, norm=norm)
+    (d, d_lengths), (q, q_lengths) = sentences(64, 29, 21, 38), sentences(64, 6, 6, 38)
+    answers, params = Tensor(rng.integers(0, 6, 64)), list(model.parameters())
+    optimiser = optim.Adam(params, lr=2e-3)
+
+    def step():
+        optimiser.zero_grad()
+        F.cross_entropy(model(d, q, d_lengths, q_lengths).logits, answers).backward()
+        nn.utils.clip_grad_norm_(params, 10.0)
+        optimiser.step()
+    return step
+
+
+def _draw(norm):
+    model, x = Draw(norm=norm), Tensor(rng.integers(0, 2, (64, 8, 8)).astype(np.float32))
+    optimiser = optim.Adam(model.parameters(), lr=3e-3)
+
+    def step():
+        optimiser.zero_grad()
+        bce, kl = model(x).loss(x)
+        (bce + kl).mean().backward()
+        optimiser.step()
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -227,4 +278,7 @@ WORKS = {
     "attend_tell_joint": lambda: _attend_tell(size=48),
     "show_tell": lambda: _show_tell(64, 13, 256, 50, 128), "show_tell_large": lambda: _show_tell(32, 16, 1024, 10_000, 512),
     "clip_vit": lambda: _clip(4, 64, 4, patch=8), "clip_resnet": lambda: _clip((1, 1, 1, 1), 16, 8), "clip_b32": clip_b32,
+    "order_gru": lambda: _order("none"), "order_ln_gru": lambda: _order("layer"),
+    "reader_lstm": lambda: _reader("none"), "reader_ln_lstm": lambda: _reader("layer"),
+    "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"),
 }

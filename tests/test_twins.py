@@ -12,12 +12,17 @@ import pytest
 import tinymm
 from tinymm import Tensor, nn, no_grad
 from tinymm import functional as F
+from tinymm.autograd.sampling import randn
 from tinymm.backend.jit import use_kernels
+from tinymm.backend.random import Stream
 from tinymm.bench.cli import TARGETS, folder_of_twins
 from tinymm.models.attention_objective import hard_objective, soft_objective
+from tinymm.models.attentive_reader import AttentiveReader
 from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.clip import CLIP, clip_loss, clip_temperature_
 from tinymm.models.conv_encoder import ConvEncoder
+from tinymm.models.draw import Draw
+from tinymm.models.order_embedding import OrderEmbedding
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
 
@@ -88,14 +93,16 @@ def train(ours, theirs, losses, inert=(), steps=3, optimiser_of=adam):
         loss.backward(), loss_twin.backward()
         wanted = {name.removesuffix("_l0"): p.grad.numpy() for name, p in theirs.named_parameters()}   # of layer 0
         for name, p in ours.named_parameters():
-            np.testing.assert_allclose(p.grad.numpy(), wanted[name], rtol=1e-9, atol=1e-9, err_msg=name)
-            assert name in inert or np.abs(wanted[name]).max() > 1e-4, f"{name}: a comparison of zeros says nothing"
+            grad = wanted[name.removesuffix("_l0")]
+            np.testing.assert_allclose(p.grad.numpy(), grad, rtol=1e-9, atol=1e-9, err_msg=name)
+            assert name in inert or np.abs(grad).max() > 1e-4, f"{name}: a comparison of zeros says nothing"
         norm = nn.utils.clip_grad_norm_(ours.parameters(), 0.5)
         assert norm.item() == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5).item(), rel=1e-9)
         optimiser.step(), optimiser_twin.step()
     weights = {name.removesuffix("_l0"): t for name, t in theirs.state_dict().items()}
     for name, t in ours.state_dict().items():
-        np.testing.assert_allclose(t.detach().numpy(), weights[name].numpy(), rtol=1e-9, atol=1e-9, err_msg=name)
+        wanted = weights[name.removesuffix("_l0")].numpy()
+        np.testing.assert_allclose(t.detach().numpy(), wanted, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize("kernels", ["numpy", "numba"])
@@ -248,11 +255,98 @@ def test_clip(tower, kernels):
         train(ours, theirs, losses, inert=("visual.attnpool.k_proj.bias",), optimiser_of=adamw)
 
 
+def same_size(ours, theirs):
+    assert sum(p.numel() for p in theirs.parameters()) == sum(int(np.prod(p.shape)) for p in ours.parameters())
+
+
+def stirred(model, rng, scale=0.2):
+    """Gains that are not 1 and biases that are not 0."""
+    with no_grad():
+        for p in model.parameters():
+            p += Tensor(rng.normal(size=p.shape) * scale)
+    return model
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("norm", ["none", "layer"])
+@pytest.mark.parametrize("score", ["order", "cosine"])
+def test_order_embedding(monkeypatch, score, norm, kernels):
+    monkeypatch.syspath_prepend(str(folder_of_twins()))
+    twin, rng = load("order_embedding_pytorch"), np.random.default_rng(10)
+    tinymm.manual_seed(10)
+    sizes = dict(vocabulary=K, features=D, words=4, size=6, norm=norm, score=score)
+    ours = stirred(OrderEmbedding(**sizes).double(), rng)
+    theirs = copied(ours, twin.OrderEmbedding(**sizes))
+    same_size(ours, theirs)
+    lengths, features = rng.integers(1, T + 1, B), rng.normal(size=(B, D))
+    lengths[0] = T
+    words = np.where(np.arange(T)[:, None] < lengths, rng.integers(1, K, (T, B)), 0)
+
+    def losses():
+        return (ours.loss(Tensor(words), Tensor(lengths), Tensor(features)),
+                theirs.loss(torch.tensor(words), torch.tensor(lengths), torch.tensor(features)))
+
+    with use_kernels(kernels):
+        train(ours, theirs, losses)
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("norm", ["none", "layer"])
+def test_attentive_reader(monkeypatch, norm, kernels):
+    monkeypatch.syspath_prepend(str(folder_of_twins()))
+    twin, rng = load("attentive_reader_pytorch"), np.random.default_rng(11)
+    tinymm.manual_seed(11)
+    sizes = dict(vocabulary=K, entities=3, embedding=4, hidden=6, norm=norm)
+    ours = stirred(AttentiveReader(**sizes).double(), rng, 0.6)   # so that the attention has gradients
+    theirs = copied(ours, twin.AttentiveReader(**sizes))
+    same_size(ours, theirs)
+    inputs, answers = [], rng.integers(0, 3, B)
+    for steps in (T, 4):
+        lengths = rng.integers(1, steps + 1, B)
+        lengths[0] = steps
+        inputs.append((np.where(np.arange(steps)[:, None] < lengths, rng.integers(1, K, (steps, B)), 0), lengths))
+    (d, d_lengths), (q, q_lengths) = inputs
+
+    def losses():
+        read = ours(*map(Tensor, (d, q, d_lengths, q_lengths)))
+        logits, s = theirs(*map(torch.tensor, (d, q, d_lengths, q_lengths)))
+        np.testing.assert_allclose(read.s.detach().numpy(), s.detach().numpy(), rtol=1e-9, atol=1e-12)
+        return F.cross_entropy(read.logits, Tensor(answers)), torch.nn.functional.cross_entropy(logits, torch.tensor(answers))
+
+    with use_kernels(kernels):
+        train(ours, theirs, losses)
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("norm", ["none", "layer"])
+def test_draw(norm, kernels):
+    """On the same noise, which our model draws from its stream."""
+    twin, rng = load("draw_pytorch"), np.random.default_rng(12)
+    tinymm.manual_seed(12)
+    sizes = dict(side=6, glimpses=3, hidden=5, latent=4, read=2, write=3, norm=norm)
+    ours = stirred(Draw(**sizes).double(), rng)
+    theirs = copied(ours, twin.Draw(**sizes))
+    same_size(ours, theirs)
+    x = rng.integers(0, 2, (B, 6, 6)).astype(np.float64)
+    noise = randn(3, B, 4, dtype=np.float64, generator=Stream("noise", 1)).numpy().copy()
+
+    def losses():
+        drawn = ours(Tensor(x), Stream("noise", 1))
+        canvas, kl = theirs(torch.tensor(x), torch.tensor(noise))
+        np.testing.assert_allclose(drawn.canvases[-1].detach().numpy(), canvas.detach().numpy(), rtol=1e-9, atol=1e-12)
+        bce, kl_ours = drawn.loss(Tensor(x))
+        return (bce + kl_ours).mean(), twin.draw_loss(canvas, kl, torch.tensor(x))
+
+    with use_kernels(kernels):
+        train(ours, theirs, losses)
+
+
 def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
     monkeypatch.syspath_prepend(str(folder_of_twins()))
     sides = [load("with_tinymm"), load("with_pytorch")]
     assert [set(side.WORKS) for side in sides] == [set(TARGETS)] * 2
     for side in sides:
         side.wake()
-        for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard", "show_tell", "clip_vit", "clip_resnet"):
+        for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard", "show_tell", "clip_vit", "clip_resnet",
+                     "order_gru", "order_ln_gru", "reader_lstm", "reader_ln_lstm", "draw_plain", "draw_ln"):
             side.WORKS[work]()()
