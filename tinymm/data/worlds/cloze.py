@@ -205,7 +205,7 @@ def baselines(stories: ClozeStories) -> dict[str, float]:
         whom the question does not name, of the sentence that has most words in common with it.
     """
     answers = np.bincount(stories.batch(range(len(stories)))["answer"].numpy(), minlength=ENTITIES)
-    found = {"majority": answers.max() / answers.sum()}
+    found = {"majority": float(answers.max() / answers.sum())}
     for name, choose in (("most frequent", most_frequent), ("most frequent, not in the question", most_frequent_unasked),
                          ("most common words", most_common_words)):
         choices = [(choose(story), NAMES[story.answer]) for story in stories.stories]
