@@ -56,6 +56,19 @@ def real(operation: str, argument: str, value) -> float:
                         "0.5") from None
 
 
+def added_to_variance(operation: str, eps) -> float:
+    """``eps`` as a float of at least 0.
+
+    Raises:
+        TypeError: no number.
+        ValueError: below 0, where the root of the sum may not exist, or NaN.
+    """
+    value = real(operation, "eps", eps)
+    if not value >= 0:
+        raise ValueError(f"{operation}: eps={value!r} must be at least 0; it is added to the variance, inside the root")
+    return value
+
+
 def optional(operation: str, **tensors) -> None:
     """Raise TypeError unless each of the arguments is None or a Tensor of floating-point numbers."""
     for name, value in tensors.items():

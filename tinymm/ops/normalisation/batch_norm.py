@@ -19,7 +19,7 @@ from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ...backend.sums import mean as average, total
-from ..checks import floating, per_channel, real, same_dtype
+from ..checks import added_to_variance, floating, per_channel, same_dtype
 from ..fused import Fused
 from ..row_sums import channel_moments, channel_square, channel_sum
 
@@ -312,7 +312,7 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     if input.ndim < 2:
         raise ValueError(f"batch_norm: input has shape {input.shape}; it needs a batch and a channel axis, (N, C, ...)")
     channels = input.shape[1]
-    eps = real("batch_norm", "eps", eps)
+    eps = added_to_variance("batch_norm", eps)
     per_channel("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     input, weight, bias = same_dtype(input, weight, bias)
     if not training:

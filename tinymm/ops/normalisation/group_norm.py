@@ -21,7 +21,7 @@ from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
 from ...backend.sums import SPAN, mean as average, total
 from .batch_norm import batch_norm, channel_shape, update_running
-from ..checks import floating, per_channel, real, same_dtype
+from ..checks import added_to_variance, floating, per_channel, same_dtype
 from ..fused import Fused
 from ..row_sums import row_moments, row_square, row_sum
 
@@ -258,7 +258,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
         raise ValueError(f"group_norm: expected more than 1 value per channel when training, but input has shape "
                          f"{input.shape} and num_groups={num_groups}; each variance would be 0. Use fewer groups")
     input, weight, bias = same_dtype(input, weight, bias)
-    return GroupNorm.apply(input, weight, bias, groups=num_groups, eps=real("group_norm", "eps", eps))
+    return GroupNorm.apply(input, weight, bias, groups=num_groups, eps=added_to_variance("group_norm", eps))
 
 
 def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
@@ -307,7 +307,7 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
 
     input, weight, bias = same_dtype(input, weight, bias)
     keeps = running_mean is not None or running_var is not None
-    eps = real("instance_norm", "eps", eps)
+    eps = added_to_variance("instance_norm", eps)
     return GroupNorm.apply(input, weight, bias, groups=input.shape[1], eps=eps, tell=tell if keeps else None)
 
 

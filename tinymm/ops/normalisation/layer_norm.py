@@ -18,7 +18,7 @@ from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
 from ...backend.sums import SPAN, mean as average, total
-from ..checks import floating, real, same_dtype, trailing_shape
+from ..checks import added_to_variance, floating, same_dtype, trailing_shape
 from ..fused import Fused
 from ..row_sums import row_square, row_sum
 
@@ -207,7 +207,7 @@ def layer_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, bi
     input = floating("layer_norm", "input", input)
     shape = trailing_shape("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     input, weight, bias = same_dtype(input, weight, bias)
-    return LayerNorm.apply(input, weight, bias, dims=len(shape), eps=real("layer_norm", "eps", eps))
+    return LayerNorm.apply(input, weight, bias, dims=len(shape), eps=added_to_variance("layer_norm", eps))
 
 
 def _samples(draw):

@@ -16,7 +16,7 @@ from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import chunks, kernel, prange
 from ...backend.sums import SPAN, mean as average, total
-from ..checks import floating, real, same_dtype, trailing_shape
+from ..checks import added_to_variance, floating, same_dtype, trailing_shape
 from ..fused import Fused
 from ..row_sums import row_dot
 
@@ -172,7 +172,7 @@ def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps:
     input = floating("rms_norm", "input", input)
     shape = trailing_shape("rms_norm", input, normalized_shape, weight=weight)
     input, weight = same_dtype(input, weight)
-    eps = float(np.finfo(input.dtype).eps) if eps is None else real("rms_norm", "eps", eps)
+    eps = float(np.finfo(input.dtype).eps) if eps is None else added_to_variance("rms_norm", eps)
     return RMSNorm.apply(input, weight, dims=len(shape), eps=eps)
 
 

@@ -16,7 +16,7 @@ from ...autograd.elementwise import sigmoid, tanh
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
 from .gru_cell import GRUCell
-from ..checks import real
+from ..checks import added_to_variance
 from .normalised_recurrence import NormalisedRecurrence, layer_norm_formula
 from .stack import check_cell, check_hx, check_normalisation, check_sequence
 from .sweep import unroll
@@ -89,7 +89,7 @@ def layer_norm_gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b
     name = "layer_norm_gru_cell"
     tensors, reset = check_cell(name, 3, input, check_hx(name, hx, "h"), (w_ih, w_hh, b_ih, b_hh), reset)
     gains = check_normalisation(name, tensors[0].dtype, 3 * w_hh.shape[1], gain_ih=gain_ih, gain_hh=gain_hh)
-    return LayerNormGRUCell.apply(*tensors, *gains, eps=real("layer_norm_gru_cell", "eps", eps), reset=reset)
+    return LayerNormGRUCell.apply(*tensors, *gains, eps=added_to_variance("layer_norm_gru_cell", eps), reset=reset)
 
 
 def layer_norm_gru(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
@@ -118,7 +118,7 @@ def layer_norm_gru(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: 
     tensors, lengths, reset = check_sequence(name, 3, input, check_hx(name, hx, "h"), (w_ih, w_hh, b_ih, b_hh), lengths,
                                              reset, reverse)
     gains = check_normalisation(name, tensors[0].dtype, 3 * w_hh.shape[1], gain_ih=gain_ih, gain_hh=gain_hh)
-    eps = real("layer_norm_gru", "eps", eps)
+    eps = added_to_variance("layer_norm_gru", eps)
     return LayerNormGRU.apply(*tensors, *gains, eps=eps, lengths=lengths, reset=reset, reverse=reverse)
 
 

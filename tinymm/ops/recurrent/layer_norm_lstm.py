@@ -19,7 +19,7 @@ from ...backend.arrays import xp_of
 from ...backend.jit import kernel, prange
 from ...backend.sums import total
 from ...backend.vmath import sigmoid as s_, tanh as tanh_
-from ..checks import real
+from ..checks import added_to_variance
 from .normalised_recurrence import NormalisedRecurrence, layer_norm_formula, normalise, normalise_back
 from .stack import check_cell, check_hx, check_normalisation, check_sequence
 from .sweep import Recurrence, blocks, logistic, unroll
@@ -262,7 +262,7 @@ def layer_norm_lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor,
     name = "layer_norm_lstm_cell"
     tensors, reset = check_cell(name, 4, input, check_hx(name, hx, "hc"), (w_ih, w_hh, b_ih, b_hh), reset)
     tensors, gains = _normalisation(name, tensors, gain_ih, gain_hh, gain_c, bias_c, bias)
-    return LayerNormLSTMCell.apply(*tensors, *gains, eps=real("layer_norm_lstm_cell", "eps", eps), reset=reset)
+    return LayerNormLSTMCell.apply(*tensors, *gains, eps=added_to_variance("layer_norm_lstm_cell", eps), reset=reset)
 
 
 def layer_norm_lstm(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
@@ -292,7 +292,7 @@ def layer_norm_lstm(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh
     tensors, lengths, reset = check_sequence(name, 4, input, check_hx(name, hx, "hc"), (w_ih, w_hh, b_ih, b_hh),
                                              lengths, reset, reverse)
     tensors, gains = _normalisation(name, tensors, gain_ih, gain_hh, gain_c, bias_c, bias)
-    eps = real("layer_norm_lstm", "eps", eps)
+    eps = added_to_variance("layer_norm_lstm", eps)
     return LayerNormLSTM.apply(*tensors, *gains, eps=eps, lengths=lengths, reset=reset, reverse=reverse)
 
 
