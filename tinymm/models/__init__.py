@@ -7,43 +7,54 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["CLIP", "ConvEncoder", "Decoded", "Draw", "Drawn", "Glimpse", "Handwriting", "LinearProbe", "ModifiedResNet",
-           "MovingAverage", "NGramPictures", "OutputNormLSTMCell", "PenMixture", "PictureEncoder", "QuickGELU", "ShowAttendTell",
-           "ShowTell", "Transformer", "VisionTransformer", "VisualNGrams", "Written", "attention_entropy", "caption_log_prob",
-           "clip_loss", "clip_temperature_", "contrastive_loss", "doubly_stochastic_penalty", "filterbank", "gaussian_kl",
-           "hard_objective", "orthogonal_gates_", "path_log_prob", "soft_objective", "zero_shot", "zero_shot_weights"]
+__all__ = ["AttentiveReader", "CLIP", "ConvEncoder", "Decoded", "Draw", "Drawn", "Glimpse", "Handwriting",
+           "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures", "Neighbours",
+           "OrderEmbedding", "OutputNormLSTMCell", "PenMixture", "PictureEncoder", "QuickGELU", "Reading",
+           "ShowAttendTell", "ShowTell", "SkipThoughts", "Transformer", "VisionTransformer", "VisualNGrams", "Written",
+           "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
+           "doubly_stochastic_penalty", "filterbank", "gaussian_kl", "hard_objective", "order_violation",
+           "orthogonal_gates_", "path_log_prob", "ranking_loss", "skip_thoughts_loss", "soft_objective", "zero_shot",
+           "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
                                       soft_objective)
+    from .attentive_reader import AttentiveReader, Reading
     from .caption_likelihood import caption_log_prob
     from .clip import (CLIP, ModifiedResNet, QuickGELU, Transformer, VisionTransformer, clip_loss, clip_temperature_,
                        contrastive_loss, zero_shot, zero_shot_weights)
     from .conv_encoder import ConvEncoder
     from .draw import Draw, Drawn, Glimpse, OutputNormLSTMCell, filterbank, gaussian_kl
     from .handwriting import Handwriting, PenMixture, Written
+    from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
     from .ngram_pictures import NGramPictures
+    from .order_embedding import OrderEmbedding, order_violation, ranking_loss
     from .orthogonal_gates import orthogonal_gates_
     from .picture_encoder import PictureEncoder
     from .show_and_tell import ShowTell
     from .show_attend_and_tell import Decoded, ShowAttendTell
+    from .skip_thoughts import Neighbours, SkipThoughts, skip_thoughts_loss
     from .visual_ngrams import VisualNGrams
 else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
         "attention_objective": ["MovingAverage", "attention_entropy", "doubly_stochastic_penalty", "hard_objective",
                                 "path_log_prob", "soft_objective"],
+        "attentive_reader": ["AttentiveReader", "Reading"],
         "caption_likelihood": ["caption_log_prob"],
         "clip": ["CLIP", "ModifiedResNet", "QuickGELU", "Transformer", "VisionTransformer", "clip_loss", "clip_temperature_",
                  "contrastive_loss", "zero_shot", "zero_shot_weights"],
         "conv_encoder": ["ConvEncoder"],
         "draw": ["Draw", "Drawn", "Glimpse", "OutputNormLSTMCell", "filterbank", "gaussian_kl"],
         "handwriting": ["Handwriting", "PenMixture", "Written"],
+        "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],
         "ngram_pictures": ["NGramPictures"],
+        "order_embedding": ["OrderEmbedding", "order_violation", "ranking_loss"],
         "orthogonal_gates": ["orthogonal_gates_"],
         "picture_encoder": ["PictureEncoder"],
         "show_and_tell": ["ShowTell"],
         "show_attend_and_tell": ["Decoded", "ShowAttendTell"],
+        "skip_thoughts": ["Neighbours", "SkipThoughts", "skip_thoughts_loss"],
         "visual_ngrams": ["VisualNGrams"],
     })
