@@ -329,7 +329,8 @@ def test_every_claim_can_fail():
     of = lambda measure, **more: {"measure": measure, "systems": systems(none=good, layer=bad, batch=good), **more}
     tasks = {"ranking": of("R@1"), "reader": of("accuracy"),
              "skip_thoughts": of("nats", finished={"probe": {"layer": 0.5, "untrained layer": 0.4}}),
-             "draw": of("nats", finished={"below independent": {"layer": 2.0, "none": 0.9}}), "handwriting": of("nats"),
+             "draw": of("nats", finished={"below independent": {"layer": 2.0, "none": 0.9}}),
+             "handwriting": of("nats", finished={"constant rate": {"window": 0.6}}),
              "digits": of("nats"), "digits, batch 4": of("nats")}
     metrics = {"tasks": tasks, "invariances": {"largest where invariant": 1e-9, "least where not": 1e-3}, "alone": {"layer": 1e-9}}
     found = claims.claims_of(metrics)

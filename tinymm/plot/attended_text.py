@@ -16,7 +16,7 @@ LINE = 0.24                # inches from line to line
 MARGIN = 0.15
 
 
-def attended_text(texts: Mapping[str, tuple[Sequence[str], Sequence[float]]], *, title: str | None = None) -> Figure:
+def attended_text(texts: Mapping[str, tuple[Sequence[str], Sequence[float] | np.ndarray]], *, title: str | None = None) -> Figure:
     """Texts one below the other, each word on a ground as strong as its weight relative to the greatest.
 
     Args:

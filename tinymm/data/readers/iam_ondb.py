@@ -65,12 +65,13 @@ def read_iam_ondb(root: str | os.PathLike, names: Sequence[str] | None = None) -
             definitions of its own, fewer lines of text than of strokes; the message has file and line.
     """
     root = pathlib.Path(root)
-    places = {}
+    places: dict[str, pathlib.Path] = {}
     for kind, options in PLACES.items():
         found = next((root / option for option in options if (root / option).is_dir()), None)
         if found is None and kind != "original":
             raise FileNotFoundError(f"{READER}: {root} holds no folder {kind}; give the folder that holds lineStrokes and ascii")
-        places[kind] = found
+        if found is not None:
+            places[kind] = found
     files = sorted(_line_files(places["lineStrokes"]), key=lambda path: path.stem)
     if not files:
         raise ValueError(f"{READER}: {places['lineStrokes']} holds no line; expected files such as a01/a01-000/a01-000u-01.xml")
@@ -82,7 +83,7 @@ def read_iam_ondb(root: str | os.PathLike, names: Sequence[str] | None = None) -
             raise ValueError(f"{READER}: no line is of {', '.join(unknown[:5])}{', ...' if len(unknown) > 5 else ''} in "
                              f"{places['lineStrokes']}; expected names of forms or lines such as a01-000u or a01-000u-01")
         whole = [path for path in whole if not wanted.isdisjoint((path.stem, _form(path)))]
-    return InkLines(whole, places["ascii"], places["original"], notes)
+    return InkLines(whole, places["ascii"], places.get("original"), notes)
 
 
 class InkLines(Dataset):

@@ -181,10 +181,10 @@ def _header(element: _Element, order: str) -> Header | None:
     number = flag & 0xFF
     if number not in NUMERIC and number not in OTHER:
         return None
-    shape = parts.read("dimensions", INT32)
-    if len(shape) % 4 or not 2 <= len(shape) // 4 <= MOST_AXES:
-        raise ValueError(f"{element.where}: {len(shape)} bytes of dimensions; expected 4 for each of 2 to {MOST_AXES}")
-    shape = struct.unpack(f"{order}{len(shape) // 4}i", shape)
+    lengths = parts.read("dimensions", INT32)
+    if len(lengths) % 4 or not 2 <= len(lengths) // 4 <= MOST_AXES:
+        raise ValueError(f"{element.where}: {len(lengths)} bytes of dimensions; expected 4 for each of 2 to {MOST_AXES}")
+    shape = struct.unpack(f"{order}{len(lengths) // 4}i", lengths)
     name = parts.read("name", INT8).decode("latin-1")
     kind = OTHER.get(number) or ("complex" if flag & COMPLEX else "")
     if kind:

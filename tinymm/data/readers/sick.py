@@ -76,7 +76,8 @@ def read_sick(path: str | os.PathLike, part: str | None = None) -> SickPairs:
             names = " or ".join(name for name, is_ in COLUMNS.items() if is_ == what)
             raise ValueError(f"{READER}: {path} line {header[0]}: {columns.count(what)} columns are {names}, in "
                              f"{header[1][:60]!r}; expected the names of columns with tabs between, as in {EXPECTED}")
-    pairs, first = [], {}   # first: number -> line
+    pairs: list[SickPair] = []
+    first: dict[int, int] = {}   # number -> line
     for number, text in lines:
         pair = _pair(text, columns, f"{READER}: {path} line {number}")
         if (earlier := first.setdefault(pair.number, number)) != number:

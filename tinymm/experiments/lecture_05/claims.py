@@ -75,7 +75,8 @@ def handwriting(task: Mapping) -> list[Claim]:
     """(e)."""
     return [Claim("(e) handwriting: nats a point after equal steps, LN minus plain", tested(task, "layer") - tested(task, "none"),
                   "<=", 0),
-            Claim("(e) handwriting: the window of LN is on the letter being written (best constant rate 0.65)",
+            Claim("(e) handwriting: the window of LN is on the letter being written (best constant rate "
+                  f"{task['finished']['constant rate']['window']:.2f})",
                   tested(task, "layer", "window"), ">=", 0.85)]
 
 

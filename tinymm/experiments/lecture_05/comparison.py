@@ -57,7 +57,7 @@ class Task:
     rates: ClassVar[tuple[float, ...]]
     measure: ClassVar[str]
     higher: ClassVar[bool]
-    threshold: ClassVar[float]
+    threshold: float
     max_norm: ClassVar[float | None] = None
     collate: Callable | None = None
     steps: int
@@ -201,8 +201,7 @@ def trainer(task: Task, model: Module, rate: float, steps: int, every: int, labe
         return {**found, "seconds": made.seconds - before, "measuring": time.monotonic() - started}
 
     made = Trainer(model, optim.Adam(model.parameters(), lr=rate), Endless(loader, every), lambda batch: task.loss(model, batch),
-                   steps // every, max_norm=task.max_norm, validate=validate, folder=folder, config=config, label=label,
-                   blas_threads=1)
+                   steps // every, max_norm=task.max_norm, validate=validate, folder=folder, config=config, label=label)
     return made
 
 

@@ -70,7 +70,9 @@ class LayerNormalization(Experiment[Trained, Measured]):
         if self.device != "cpu":
             raise ValueError(f"lecture 5: device={self.device!r}; its tasks make their batches on the processor, leave it out")
         self.tasks = [task(name, self.scale, self.seed) for name in PLAN[self.variant]]
-        for one in self.tasks if self.epochs is not None else ():
+        if self.epochs is None:
+            return
+        for one in self.tasks:
             batches = len(one.train) // min(one.batch, len(one.train))
             one.steps = -(-self.epochs * batches // one.every) * one.every   # as many whole stretches as hold the rounds
 

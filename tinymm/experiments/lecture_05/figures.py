@@ -87,7 +87,7 @@ def small_batches(large: Mapping, small: Mapping) -> Figure:
     for axes, task in zip(figure.subplots(1, 2, sharey=True), (large, small)):
         draw_curves(axes, [task], "error")
         axes.set_title(task["title"], fontsize=FONT)
-        axes.set_ylim(0, 20)
+        axes.set_ylim(0, max(20.0, 1.05 * min(s["error"][-1] for t in (large, small) for s in t["systems"].values())))
     figure.axes[0].set_ylabel("error (%)")
     figure.axes[0].legend(fontsize=SMALL, frameon=False)
     return figure

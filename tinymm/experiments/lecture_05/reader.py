@@ -34,6 +34,7 @@ class Reader(Task):
         self.train = ClozeStories("train", sizes["train"], seed)
         self.held = {part: ClozeStories(part, sizes[part], seed) for part in ("validation", "test")}
         self.renamed = ClozeStories("test", sizes["test"], seed)   # the test stories again, under other names
+        assert self.renamed.names is not None   # only training stories get theirs when they are read
         self.renamed.names = (self.renamed.names + 1) % ENTITIES
 
     def model(self, norm: str) -> AttentiveReader:
