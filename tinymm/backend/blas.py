@@ -86,15 +86,9 @@ def _outside(*_) -> NoReturn:
     raise RuntimeError("call_gemm exists only inside compiled kernels")
 
 
-_installed = False
-
-
+@functools.cache
 def install() -> None:
     """Tell Numba how to compile ``call_gemm``; called once, when Numba is first needed."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
     from llvmlite import ir
     from numba import types
     from numba.extending import lower_builtin, type_callable

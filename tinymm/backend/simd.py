@@ -121,15 +121,9 @@ def width(dtype) -> int:
     return vectors * size // dtype.itemsize
 
 
-_installed = False
-
-
+@functools.cache
 def install() -> None:
     """Tell Numba how to compile the functions above; called once, when Numba is first needed."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
     from llvmlite import ir
     from numba import types
     from numba.core import cgutils

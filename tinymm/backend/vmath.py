@@ -9,6 +9,7 @@ Outside kernels, the same names work on Python numbers.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -45,15 +46,9 @@ def normal_cdf(x, e):
     return 0.5 * math.erfc(-x * math.sqrt(0.5))
 
 
-_installed = False
-
-
+@functools.cache
 def install() -> None:
     """Tell Numba how to compile the functions above; called once, when Numba is first needed."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
     from numba import types
     from numba.extending import intrinsic, overload
     from llvmlite import ir
