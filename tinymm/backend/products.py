@@ -69,14 +69,14 @@ def _in_parts(a, b, out):
     if b.shape != batch + (k, n) or (out is not None and (out.shape != batch + (m, n) or out.dtype != a.dtype)):
         return None                                   # what broadcasts, and what NumPy refuses
     y = np.empty(batch + (m, n), a.dtype) if out is None else out
-    lies = _layout(a), _layout(b), _layout(y)
-    if None in lies or lies[2][0] != PLAIN or max(m, n, k, *(row for _, row, _, _ in lies)) >= LARGEST:
+    of_a, of_b, of_y = _layout(a), _layout(b), _layout(y)
+    if of_a is None or of_b is None or of_y is None or of_y[0] != PLAIN or max(m, n, k, of_a[1], of_b[1], of_y[1]) >= LARGEST:
         return None
     if batch and batch[0] >= threads:
         rows = columns = 1
     else:
         rows, columns = (threads, 1) if m >= n else (1, threads)
-    _multiply(np.array((*gemm, batch[0] if batch else 1, m, n, k, *lies[0], *lies[1], *lies[2][1:], rows, columns, a.itemsize)),
+    _multiply(np.array((*gemm, batch[0] if batch else 1, m, n, k, *of_a, *of_b, *of_y[1:], rows, columns, a.itemsize)),
               a.dtype.type(1), work=a.size * n)
     return y
 

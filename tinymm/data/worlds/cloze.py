@@ -120,7 +120,7 @@ def draw_story(rng: np.random.Generator, part: str, seed: int) -> ClozeStory:
         if part_of(facts, seed) == part:
             break
     sides = rng.integers(2, size=FACTS)
-    sentences = [(*fact.told(side).split(), ".") for fact, side in zip(facts, sides)]
+    sentences: list[tuple[str, ...]] = [(*fact.told(side).split(), ".") for fact, side in zip(facts, sides)]
     sentences[0] = (*TIMES[rng.integers(len(TIMES))].split(), *sentences[0])
     asked, hides_giver = int(rng.integers(FACTS)), bool(rng.integers(2))
     fact = facts[asked]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from ...plot.style import COLORS, FONT, GREY, RIGHT, SMALL, WIDTH, WRONG, plain
 from .invariances import COLUMNS, SLIDE
@@ -101,7 +102,7 @@ def table(invariances: Mapping) -> Figure:
     values = [[invariances["table"][row][column] for column in COLUMNS] for row in SLIDE]
     text = [[f"{'Invariant' if v <= 1e-10 else 'No'}\n{v:.1e}" for v in row] for row in values]
     drawn = axes.table(text, rowLabels=[row.capitalize() for row in SLIDE], colLabels=[c.replace(" re", "\nre") for c in COLUMNS],
-                       loc="center", cellLoc="center", bbox=[0.1, 0, 0.9, 1])
+                       loc="center", cellLoc="center", bbox=Bbox.from_bounds(0.1, 0, 0.9, 1))
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(SMALL)
     for (row, column), cell in drawn.get_celld().items():

@@ -19,8 +19,8 @@ HELD = "the statistics are held constant in the backward: mu and sigma depend on
 # ---------------------------------------------------------------------- layer normalisation
 
 
-def normed(a, eps, over=1, variance=lambda squares, over: squares.mean(over, keepdim=True), root=lambda v, eps: F.sqrt(v + eps),
-           mu=lambda m: m, sigma=lambda s: s):
+def normed(a, eps, over: int | tuple[int, ...] = 1, variance=lambda squares, over: squares.mean(over, keepdim=True),
+           root=lambda v, eps: F.sqrt(v + eps), mu=lambda m: m, sigma=lambda s: s):
     """(a - mu) / sigma; a is (B, H).
 
     The rest is for the variants: the axes of the statistics; how the squares are averaged; where eps stands; what the
