@@ -11,6 +11,7 @@ from tinymm.experiments.lecture_05 import figures
 from tinymm.experiments.lecture_05.comparison import TASKS, summary
 from tinymm.experiments.lecture_05.experiment import PLAN, LayerNormalization
 from tinymm.experiments.running import fit
+from tests.train.small_training import interrupt
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +53,7 @@ def test_a_run_can_be_resumed_in_the_middle(tmp_path):
             return fit(experiment, folder, resume)[0].compared["ranking"]
         for stage in experiment.stages(folder, False):
             if stage.folder.name == "ranking_layer":
-                step = stage.step
-
-                def interrupted(batch, step=step, stage=stage):
-                    if stage.steps == 3:
-                        raise KeyboardInterrupt
-                    return step(batch)
-                stage.step = interrupted
+                interrupt(stage, 3)
             stage.fit(resume)
 
     whole = run(tmp_path / "whole", False)

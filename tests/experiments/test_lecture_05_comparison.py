@@ -10,6 +10,7 @@ from tinymm import functional as F
 from tinymm.data import TensorDataset
 from tinymm.experiments.lecture_05.comparison import Endless, Task, best_rate, compare, steps_to, summary, trainer
 from tinymm.data import DataLoader
+from tests.train.small_training import interrupt
 
 
 class Line(Task):
@@ -50,13 +51,7 @@ def run(task, folder=None, resume=False, stop=None):
         except StopIteration as end:
             return summary(end.value)
         if stop == number:
-            step = stage.step
-
-            def interrupted(batch, step=step, stage=stage):
-                if stage.steps == 17:   # in the fourth stretch, in the third round of the data
-                    raise KeyboardInterrupt
-                return step(batch)
-            stage.step = interrupted
+            interrupt(stage, 17)   # in the fourth stretch, in the third round of the data
         stage.fit(resume)
         number += 1
 

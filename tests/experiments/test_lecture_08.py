@@ -26,6 +26,7 @@ from tinymm.experiments.lecture_08.systems import EMBEDDING, build
 from tinymm.experiments.running import fit
 from tinymm.models.clip import clip_loss, zero_shot_weights
 from tinymm.text.clip_tokenizer import CLIPTokenizer
+from tests.train.small_training import interrupt
 
 DEFAULT = next(iter(LearningFromText.variants))
 
@@ -69,13 +70,7 @@ def test_a_run_can_be_resumed_in_the_middle(tmp_path):
         if stop is None:
             return fit(experiment, folder, resume)[0]
         stage = next(experiment.stages(folder, False))
-        step = stage.step
-
-        def interrupted(batch):
-            if stage.steps == stop:
-                raise KeyboardInterrupt
-            return step(batch)
-        stage.step = interrupted
+        interrupt(stage, stop)
         stage.fit(resume)
 
     whole = run(tmp_path / "whole", False)

@@ -13,7 +13,7 @@ from tinymm.experiments.claims import Claim, table
 from tinymm.experiments.experiment import Experiment, Measured
 from tinymm.experiments.running import OccupiedFolder, fit, folder_of, run, unfinished
 from tinymm.train.checkpoint import checkpoints
-from tests.train.small_training import checksum, trainer
+from tests.train.small_training import checksum, interrupt, trainer
 
 
 class Small(Experiment):
@@ -28,13 +28,7 @@ class Small(Experiment):
         for name in ("first", "second"):
             training = trainer(folder and folder / name, every=1e9, config=self.config)
             if name == self.stop_in:
-                step = training.step
-
-                def interrupted(batch, step=step, training=training):
-                    if training.steps == 30:
-                        raise KeyboardInterrupt
-                    return step(batch)
-                training.step = interrupted
+                interrupt(training, 30)
             trainers.append(training)
             yield training
         return trainers

@@ -24,6 +24,17 @@ class Average:
         self.value = state["value"]
 
 
+def interrupt(training: Trainer, after: int) -> None:
+    """Let Ctrl-C come to a training after so many steps."""
+    step = training.step
+
+    def interrupted(batch):
+        if training.steps == after:
+            raise KeyboardInterrupt
+        return step(batch)
+    training.step = interrupted
+
+
 def trainer(folder, epochs: int = 3, every: float = 0.0, validate=None, seed: int = 0, config=None):
     tinymm.manual_seed(seed)
     rng = np.random.default_rng(0)

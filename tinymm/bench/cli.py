@@ -91,10 +91,15 @@ def _times(files: dict[str, pathlib.Path], report: dict, rounds: int, seconds: f
         _print_times(sides, report, rounds, seconds)
 
 
-def _print_times(sides: dict[str, Side], report: dict, rounds: int, seconds: float) -> None:
+def _introduce(sides: dict[str, Side], report: dict) -> None:
+    """Print what is compared, on what machine, and put the versions into the report."""
     report["versions"] = {name: side.version for name, side in sides.items()}
     print(f"{cpu_count()} cores, Python {platform.python_version()}, "
           + ", ".join(f"{name} on {side.version}" for name, side in sides.items()))
+
+
+def _print_times(sides: dict[str, Side], report: dict, rounds: int, seconds: float) -> None:
+    _introduce(sides, report)
     print("Times in ms: median (lower to upper quartile). Ratio: PyTorch's time over ours, median (least to most) over "
           "the rounds.\nProducts: the bare matrix products in the work, the limit.")
     print(f"{'work':<18}{'tinymm':>27}{'PyTorch':>27}{'products':>10}{'ratio':>22}{'to reach':>10}")
@@ -107,9 +112,7 @@ def _busy_times(files: dict[str, pathlib.Path], report: dict, rounds: int, secon
     """Print the times of all works alone and beside other processes, and put them into the report."""
     report["loops"] = loops
     with started(files) as sides:
-        report["versions"] = {name: side.version for name, side in sides.items()}
-        print(f"{cpu_count()} cores, Python {platform.python_version()}, "
-              + ", ".join(f"{name} on {side.version}" for name, side in sides.items()))
+        _introduce(sides, report)
         print(f"Median times of a step in ms: alone on the machine, beside {loops} endless loop{'s' * (loops > 1)} in other "
               "processes, and the second\nover the first.")
         print(f"{'work':<18}" + "".join(f"{side:>18}{'beside':>10}{'slower':>8}" for side in files))

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...autograd import Tensor
 from ..dataset import Dataset
+from .files import decoded
 from .images import read_picture
 
 
@@ -222,14 +223,7 @@ def read_lines(path: pathlib.Path, reader: str, *, blank: bool = False) -> Itera
     """
     with open(path, "rb") as file:   # str.splitlines would also break at the separators that some captions contain
         for number, line in enumerate(_raw_lines(file), 1):
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{reader}: {path} line {number}: byte {line[error.start]:#04x} at position {error.start} is not "
-                                 f"UTF-8; convert the file to UTF-8") from None
-            if "\0" in text:
-                raise ValueError(f"{reader}: {path} line {number}: a zero byte at position {text.index(chr(0))}; the file is "
-                                 f"damaged, or in UTF-16: convert it to UTF-8")
+            text = decoded(line, f"{reader}: {path} line {number}", number == 1)
             if blank or text.strip():
                 yield number, text
 

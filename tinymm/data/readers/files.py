@@ -69,6 +69,28 @@ def unpacked(path: pathlib.Path, reader: str, most: int) -> bytes:
         return b"".join(parts)
 
 
+def decoded(line: bytes, where: str, first: bool) -> str:
+    """The text of a line of a UTF-8 file, without its end.
+
+    Args:
+        line: its bytes.
+        where: the reader's name, the file and the line's number, which open the messages.
+        first: whether it is the file's first line, which may begin with a mark.
+
+    Raises:
+        ValueError: bytes that are not UTF-8, or a zero byte.
+    """
+    try:
+        text = line.decode("utf-8-sig" if first else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where}: byte {line[error.start]:#04x} at position {error.start} is not UTF-8; convert the file to "
+                         "UTF-8") from None
+    if "\0" in text:
+        raise ValueError(f"{where}: a zero byte at position {text.index(chr(0))}; the file is damaged, or in UTF-16: convert it to "
+                         "UTF-8")
+    return text
+
+
 class LineFile:
     """The lines of a UTF-8 file, each read when it is asked for; the file may have millions.
 
@@ -130,12 +152,4 @@ class LineFile:
         where = f"{self.reader}: {self.path} line {index + 1}"
         if not line:
             raise ValueError(f"{where}: the file has become shorter since it was opened; expected {self.count} lines")
-        try:
-            text = line.decode("utf-8" if index else "utf-8-sig").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{where}: byte {line[error.start]:#04x} at position {error.start} is not UTF-8; convert the file to "
-                             f"UTF-8") from None
-        if "\0" in text:
-            raise ValueError(f"{where}: a zero byte at position {text.index(chr(0))}; the file is damaged, or in UTF-16: convert "
-                             f"it to UTF-8")
-        return text
+        return decoded(line, where, index == 0)

@@ -7,7 +7,6 @@ recurrences whose weights are scaled; the other three tasks are variants.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import pathlib
 from collections.abc import Generator
 from typing import Any
@@ -41,11 +40,6 @@ class Measured(protocol.Measured):
     """
 
     dynamics: Any = None
-
-
-def dynamics():
-    """The module that follows recurrences, imported when it is needed."""
-    return importlib.import_module(f"{__package__}.dynamics")
 
 
 class LayerNormalization(Experiment[Trained, Measured]):
@@ -86,9 +80,11 @@ class LayerNormalization(Experiment[Trained, Measured]):
         metrics: dict = {"tasks": {name: summary(compared) for name, compared in trained.compared.items()}}
         if self.variant != "default":
             return Measured(metrics)
-        found = dynamics().measure(self.seed, steps=DYNAMICS_STEPS[self.scale])
+        from . import dynamics
+
+        found = dynamics.measure(self.seed, steps=DYNAMICS_STEPS[self.scale])
         return Measured({"invariances": invariances.summary(self.seed), "alone": invariances.batch_independence(self.seed),
-                         "dynamics": dynamics().summary(found), **metrics}, found)
+                         "dynamics": dynamics.summary(found), **metrics}, found)
 
     def claims(self, metrics: dict) -> list[Claim]:
         return claims_of(metrics)
@@ -98,12 +94,12 @@ class LayerNormalization(Experiment[Trained, Measured]):
         return comparisons(metrics)
 
     def figures(self, trained: Trained, measured: Measured) -> dict:
-        from . import figures
+        from . import dynamics, figures
 
         drawn = figures.all_figures(measured.metrics)
         for name, compared in trained.compared.items():
             own = compared.task.figures(compared.models, measured.metrics["tasks"][name])
             drawn |= {figures.file_name(name, title): figure for title, figure in own.items()}
         if measured.dynamics is not None:
-            drawn["dynamics.png"] = dynamics().figure(measured.dynamics)
+            drawn["dynamics.png"] = dynamics.figure(measured.dynamics)
         return drawn
