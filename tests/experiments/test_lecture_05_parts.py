@@ -228,10 +228,9 @@ def test_the_first_loss_is_near_that_of_unrelated_pairs(ranking):
 @pytest.mark.parametrize("norm", Digits.norms)
 def test_gradients_of_the_classifier(norm, monkeypatch):
     """All of them, of a smaller one."""
-    monkeypatch.setattr(digits, "PIXELS", 5)
     monkeypatch.setattr(digits, "HIDDEN", 4)
     manual_seed(0)
-    model = classifier(norm).double()
+    model = classifier(norm, pixels=5).double()
     x, y = Tensor(RNG.standard_normal((6, 5))), Tensor(np.arange(6))
     assert gradcheck(lambda *_: F.cross_entropy(model(x), y), list(model.parameters()))
 

@@ -177,9 +177,9 @@ class ClozeStories(Dataset):
         return len(self.stories)
 
 
-def orders(random: Stream, count: int) -> np.ndarray:
-    """(count, ENTITIES): for each story which name each of its people gets, all orders equally likely."""
-    return random.generator.random((count, ENTITIES)).argsort(1)
+def orders(random: Stream, count: int, entities: int = ENTITIES) -> np.ndarray:
+    """(count, entities): for each story which name each of its people gets, all orders equally likely."""
+    return random.generator.random((count, entities)).argsort(1)
 
 
 def renamed(ids: np.ndarray, names: np.ndarray) -> np.ndarray:
@@ -187,10 +187,10 @@ def renamed(ids: np.ndarray, names: np.ndarray) -> np.ndarray:
 
     Args:
         ids: (B, T) integers.
-        names: (B, ENTITIES), each row an order of 0 ... ENTITIES - 1.
+        names: (B, entities), each row an order of 0 ... entities - 1.
     """
     person = ids - FIRST
-    is_name = (person >= 0) & (person < ENTITIES)
+    is_name = (person >= 0) & (person < names.shape[1])
     return np.where(is_name, FIRST + np.take_along_axis(names, np.where(is_name, person, 0), 1), ids)
 
 

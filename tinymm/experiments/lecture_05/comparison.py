@@ -27,6 +27,10 @@ from ...train import Trainer
 TASKS = {"ranking": ("ranking", "Ranking"), "reader": ("reader", "Reader"), "skip_thoughts": ("skip_thoughts", "SkipThoughts"),
          "draw": ("draw", "Draw"), "handwriting": ("handwriting", "Handwriting"), "digits": ("digits", "Digits"),
          "digits, batch 4": ("digits", "SmallBatches")}   # name -> (module, class), imported when it is run
+PUBLISHED = {"reader": ("published.reader", "News"), "skip_thoughts": ("published.skip_thoughts", "Books"),
+             "draw": ("published.draw", "BinarizedMNIST"), "handwriting": ("published.handwriting", "Whiteboard"),
+             "digits": ("published.digits", "MNIST"), "digits, batch 4": ("published.digits", "SmallBatches"),
+             "ranking": ("published.ranking", "Photographs")}   # the same tasks on published data
 
 
 class Task:
@@ -90,10 +94,11 @@ class Task:
         return {}
 
 
-def task(name: str, scale: str, seed: int) -> Task:
-    """A task of ``TASKS``, with its data."""
-    module, kind = TASKS[name]
-    return getattr(importlib.import_module(f"{__package__}.{module}"), kind)(scale, seed)
+def task(name: str, scale: str, seed: int, data: str | None = None, root: str | None = None) -> Task:
+    """A task of ``TASKS``, with its data: those of its world, or the published dataset ``data`` in the folder ``root``."""
+    module, kind = TASKS[name] if data is None else PUBLISHED[name]
+    made = getattr(importlib.import_module(f"{__package__}.{module}"), kind)
+    return made(scale, seed) if data is None else made(scale, seed, data, root)
 
 
 class Endless:

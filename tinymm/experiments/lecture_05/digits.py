@@ -22,11 +22,12 @@ PIXELS, HIDDEN, CLASSES = 64, 100, 10
 SIZES = (1200, 197, 400)   # train, validation, test
 
 
-def classifier(norm: str) -> nn.Sequential:
-    """(B, 64) -> (B, 10), with weights as ``nn.Linear`` has them.
+def classifier(norm: str, pixels: int = PIXELS, classes: int = CLASSES) -> nn.Sequential:
+    """(B, pixels) -> (B, classes), with weights as ``nn.Linear`` has them.
 
     Args:
         norm: "none", "layer", "batch", or "batch, hidden".
+        pixels, classes: numbers a picture, and answers.
     """
     def normalised(size: int, hidden: bool) -> list[nn.Module]:
         if norm == "layer" and hidden:
@@ -36,9 +37,9 @@ def classifier(norm: str) -> nn.Sequential:
         return []
 
     return nn.Sequential(
-        nn.Linear(PIXELS, HIDDEN), *normalised(HIDDEN, True), nn.ReLU(),
+        nn.Linear(pixels, HIDDEN), *normalised(HIDDEN, True), nn.ReLU(),
         nn.Linear(HIDDEN, HIDDEN), *normalised(HIDDEN, True), nn.ReLU(),
-        nn.Linear(HIDDEN, CLASSES), *normalised(CLASSES, False))
+        nn.Linear(HIDDEN, classes), *normalised(classes, False))
 
 
 class Digits(Task):
@@ -48,16 +49,21 @@ class Digits(Task):
     norms = ("none", "layer", "batch", "batch, hidden")
     rates = (5e-4, 1e-3, 2e-3, 4e-3)
     measure, higher, threshold = "nats", False, 0.2
+    classes = CLASSES
     cases, length = 128, {"lecture": (360, 10, 360), "smoke": (18, 9, 9)}   # steps, every, probe
 
     def __init__(self, scale: str, seed: int):
-        self.parts = {name: (Tensor(images.reshape(-1, PIXELS)), Tensor(labels))
-                      for name, (images, labels) in split_digits(seed, SIZES).items()}
+        self.parts = {name: (Tensor(images.reshape(len(images), -1)), Tensor(labels))
+                      for name, (images, labels) in self.read(scale, seed).items()}
         self.train, self.batch = TensorDataset(*self.parts["train"]), self.cases
         self.steps, self.every, self.probe = self.length[scale]
 
+    def read(self, scale: str, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Part -> pictures (N, H, W) float32 in [0, 1], and labels (N,) int64."""
+        return split_digits(seed, SIZES)
+
     def model(self, norm: str) -> nn.Sequential:
-        return classifier(norm)
+        return classifier(norm, self.parts["train"][0].shape[1], self.classes)
 
     def loss(self, model: nn.Sequential, batch: tuple[Tensor, Tensor]) -> Tensor:
         images, labels = batch

@@ -48,18 +48,24 @@ class Draw(Task):
     higher = False
     threshold = float("nan")   # each instance's own: BELOW independent pixels on its validation digits
     max_norm = 10.0
+    window = dict(side=8, write=3)   # pixels a side, and filters that write
 
     def __init__(self, scale: str, seed: int):
         small = scale == "smoke"
-        self.parts = {name: binarised(images) for name, (images, _) in split_digits(seed).items()}
+        self.parts = self.read(scale, seed)
         self.independent = {name: independent_bernoulli(self.parts["train"], part) for name, part in self.parts.items()}
         self.threshold = self.independent["validation"] - BELOW
         self.steps, self.every, self.probe, self.batch = (20, 10, 10, 32) if small else (1600, 100, 400, 64)
-        self.options = dict(glimpses=3, hidden=16, latent=4) if small else dict(glimpses=6, hidden=64, latent=8)
+        sizes = dict(glimpses=3, hidden=16, latent=4) if small else dict(glimpses=6, hidden=64, latent=8)
+        self.options = {**self.window, **sizes}
         self.train = TensorDataset(Tensor(self.parts["train"]))
 
+    def read(self, scale: str, seed: int) -> dict[str, np.ndarray]:
+        """Part -> pictures (N, A, A) of 0 and 1, float32."""
+        return {name: binarised(images) for name, (images, _) in split_digits(seed).items()}
+
     def model(self, norm: str) -> Module:
-        return equations.Draw(side=8, read=2, write=3, norm=norm, **self.options)
+        return equations.Draw(read=2, norm=norm, **self.options)
 
     def loss(self, model: equations.Draw, batch: tuple[Tensor]) -> Tensor:
         x, = batch

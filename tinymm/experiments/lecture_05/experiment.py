@@ -13,6 +13,7 @@ from typing import Any
 
 from ...train import Trainer
 from .. import experiment as protocol
+from ..captioning.datasets import NAMES
 from ..claims import Claim
 from ..experiment import Experiment
 from . import invariances
@@ -21,6 +22,11 @@ from .comparison import Compared, Task, compare, summary, task
 
 PLAN = {"default": ("ranking", "reader", "digits", "digits, batch 4"), "stories": ("skip_thoughts",), "pictures": ("draw",),
         "letters": ("handwriting",)}                     # variant -> names of its tasks
+DATASETS = {**{name: ("default", ("ranking",)) for name in NAMES},
+            "cnn": ("default", ("reader",)), "dailymail": ("default", ("reader",)),
+            "mnist": ("default", ("digits", "digits, batch 4")), "sentences": ("stories", ("skip_thoughts",)),
+            "binarized_mnist": ("pictures", ("draw",)),
+            "iam_ondb": ("letters", ("handwriting",))}   # published dataset -> variant, and the tasks that run on it
 DYNAMICS_STEPS = {"lecture": 100, "smoke": 5}
 
 
@@ -49,26 +55,38 @@ class LayerNormalization(Experiment[Trained, Measured]):
     variants = {"default": "table of invariances, image-sentence ranking, question answering, digits",
                 "stories": "contextual language modelling (skip-thoughts)", "pictures": "generative modelling (DRAW)",
                 "letters": "handwriting sequences"}
+    datasets = tuple(DATASETS)
     tasks: list[Task]
 
     @property
+    def plan(self) -> tuple[str, ...]:
+        """Names of the tasks: the variant's, of published data those that it is for."""
+        return PLAN[self.variant] if self.data is None else DATASETS[self.data][1]
+
+    @property
     def config(self) -> dict:
-        return {**super().config, "tasks": list(PLAN[self.variant])}
+        return {**super().config, "tasks": list(self.plan)}
 
     def prepare(self) -> None:
-        """Make the data of the variant's tasks.
+        """Make or read the data of the variant's tasks.
 
         Raises:
-            ValueError: a device other than the processor, for which the tasks make their batches.
+            ValueError, OSError: damaged or missing files.
+            ValueError: a dataset of another variant, a device other than the processor, for which the tasks make their batches.
         """
         if self.device != "cpu":
             raise ValueError(f"lecture 5: device={self.device!r}; its tasks make their batches on the processor, leave it out")
-        self.tasks = [task(name, self.scale, self.seed) for name in PLAN[self.variant]]
+        if self.data is not None and (variant := DATASETS[self.data][0]) != self.variant:
+            own = [name for name, (of, _) in DATASETS.items() if of == self.variant]
+            raise ValueError(f"lecture 5: the dataset {self.data!r} is for the variant {variant} (--variant {variant}); the "
+                             f"variant {self.variant} takes {', '.join(own)}")
+        self.tasks = [task(name, self.scale, self.seed, self.data, self.root) for name in self.plan]
         if self.epochs is None:
             return
         for one in self.tasks:
             batches = len(one.train) // min(one.batch, len(one.train))
             one.steps = -(-self.epochs * batches // one.every) * one.every   # as many whole stretches as hold the rounds
+            one.probe = min(one.probe, one.steps)
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
         trained = Trained()
@@ -78,7 +96,7 @@ class LayerNormalization(Experiment[Trained, Measured]):
 
     def evaluate(self, trained: Trained) -> Measured:
         metrics: dict = {"tasks": {name: summary(compared) for name, compared in trained.compared.items()}}
-        if self.variant != "default":
+        if self.variant != "default" or self.data is not None:
             return Measured(metrics)
         from . import dynamics
 
@@ -87,7 +105,7 @@ class LayerNormalization(Experiment[Trained, Measured]):
                          "dynamics": dynamics.summary(found), **metrics}, found)
 
     def claims(self, metrics: dict) -> list[Claim]:
-        return claims_of(metrics)
+        return claims_of(metrics) if self.data is None else []   # they are about the worlds
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:

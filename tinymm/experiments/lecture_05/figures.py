@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,12 @@ def draw_curves(axes: Axes, runs: Sequence[Mapping], followed: str, over: str = 
     plain(axes)
 
 
+def draw_threshold(axes: Axes, threshold: float) -> None:
+    """A dashed line; nothing where there is none, of published data."""
+    if math.isfinite(threshold):
+        axes.axhline(threshold, color=GREY, linewidth=1, linestyle="--", label="threshold")
+
+
 def recall(runs: Sequence[Mapping]) -> Figure:
     """Recall@1, @5 and @10 of pictures for a sentence over the steps, the slide's three panels."""
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
@@ -51,7 +58,7 @@ def recall(runs: Sequence[Mapping]) -> Figure:
         axes.set_title(f"({letter}) Recall@{k}", fontsize=FONT)
         axes.set_ylim(0, 1.02)
         if k == 1:
-            axes.axhline(runs[0]["threshold"], color=GREY, linewidth=1, linestyle="--", label="threshold")
+            draw_threshold(axes, runs[0]["threshold"])
             axes.legend(fontsize=SMALL, frameon=False)
     return figure
 
@@ -69,13 +76,13 @@ def curves(tasks: Mapping[str, Sequence[Mapping]], over: str = "steps") -> Figur
     panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
     for axes, runs in zip(panels, tasks.values()):
         draw_curves(axes, runs, "curve", over)
-        axes.axhline(runs[0]["threshold"], color=GREY, linewidth=1, linestyle="--", label="threshold")
+        draw_threshold(axes, runs[0]["threshold"])
         axes.set_title(runs[0]["title"], fontsize=FONT)
         axes.set_ylabel(runs[0]["measure"])
         systems = [s["curve"] for run in runs for s in run["systems"].values()]
         if not runs[0]["higher"] and len(systems[0]) > 5:   # an untrained system's nats say nothing and hide the rest
             low, high = min(map(min, systems)), max(curve[1] for curve in systems)
-            axes.set_ylim(min(low, runs[0]["threshold"]) - 0.05 * (high - low), high)
+            axes.set_ylim(np.nanmin([low, runs[0]["threshold"]]) - 0.05 * (high - low), high)
         axes.legend(fontsize=SMALL, frameon=False)
     for axes in panels[len(tasks):]:
         axes.set_visible(False)

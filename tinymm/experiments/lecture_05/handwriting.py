@@ -38,22 +38,22 @@ class Batch:
     letter: np.ndarray
 
 
-def letters_of(texts: Sequence[str]) -> Tensor:
+def letters_of(texts: Sequence[str], alphabet: str = ALPHABET) -> Tensor:
     """(B, U) letters from 0, -1 after a text's end."""
     ids = np.full((len(texts), max(map(len, texts))), -1)
     for row, text in zip(ids, texts):
-        row[:len(text)] = [ALPHABET.index(letter) for letter in text]
+        row[:len(text)] = [alphabet.index(letter) for letter in text]
     return Tensor(ids)
 
 
-def batch_of(lines: Sequence[Line], scale: np.ndarray) -> Batch:
+def batch_of(lines: Sequence[Line], scale: np.ndarray, alphabet: str = ALPHABET) -> Batch:
     """Lines side by side; their offsets are divided by ``scale`` (2,)."""
     T, B = max(len(line.points) for line in lines), len(lines)
     x, mask, letter = np.zeros((T, B, 3), np.float32), np.zeros((T, B), np.float32), np.full((T, B), -1)
     for b, line in enumerate(lines):
         n = len(line.points)
         x[:n, b], mask[:n, b], letter[:n, b] = line.points / np.append(scale, 1), 1, line.letter
-    return Batch(Tensor(x), letters_of([line.text for line in lines]), Tensor(mask), letter)
+    return Batch(Tensor(x), letters_of([line.text for line in lines], alphabet), Tensor(mask), letter)
 
 
 def nats_a_point(model: equations.Handwriting, batch: Batch) -> tuple[Tensor, equations.Written]:
@@ -78,21 +78,26 @@ class Handwriting(Task):
     higher = False
     threshold = 0.0
     max_norm = 10.0
+    alphabet = ALPHABET
 
     def __init__(self, scale: str, seed: int):
         small = scale == "smoke"
-        self.parts = split_lines(seed, (64, 16, 16) if small else (1500, 200, 200))
+        self.parts = self.read(scale, seed)
         self.scale = np.concatenate([line.points for line in self.parts["train"]])[:, :2].std(0)
         self.steps, self.every, self.probe, self.batch = (4, 2, 2, 8) if small else (240, 20, 60, 32)
         self.options = dict(hidden=12, mixtures=2) if small else dict(hidden=64, mixtures=5)
         self.train = self.parts["train"]
-        self.held = {name: batch_of(self.parts[name], self.scale) for name in ("validation", "test")}
+        self.held = {name: self.collate(self.parts[name]) for name in ("validation", "test")}
+
+    def read(self, scale: str, seed: int) -> dict[str, list[Line]]:
+        """Part -> lines."""
+        return split_lines(seed, (64, 16, 16) if scale == "smoke" else (1500, 200, 200))
 
     def collate(self, lines: list[Line]) -> Batch:
-        return batch_of(lines, self.scale)
+        return batch_of(lines, self.scale, self.alphabet)
 
     def model(self, norm: str) -> Module:
-        return equations.Handwriting(len(ALPHABET), layers=2, window=3, norm=norm, **self.options)
+        return equations.Handwriting(len(self.alphabet), layers=2, window=3, norm=norm, **self.options)
 
     def loss(self, model: equations.Handwriting, batch: Batch) -> Tensor:
         return nats_a_point(model, batch)[0]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...autograd import Tensor
 from ...backend.random import stream
-from ...data.worlds.described_scenes import FEATURES, distinct_scenes, scene_features
+from ...data.worlds.described_scenes import distinct_scenes, scene_features
 from ...data.worlds.sprite_scenes import SpriteScene, SpriteScenes
 from ...metrics import retrieval_scores
 from ...models.order_embedding import OrderEmbedding
@@ -50,6 +50,7 @@ class Ranking(Task):
     rates = (2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2)   # the paper has 1e-3, where every system is slower
     measure, higher, threshold, max_norm = "R@1", True, 0.45, 2.0
     sizes = {"lecture": (3000, 500), "smoke": (300, 50)}                   # train; validation and test
+    folds = FOLDS
     length = {"lecture": (180, 5, 60), "smoke": (4, 2, 2)}                # steps, every, probe
 
     def __init__(self, scale: str, seed: int):
@@ -57,19 +58,23 @@ class Ranking(Task):
         self.scenes: dict[str, list[SpriteScene]] = {"train": SpriteScenes("train", train, seed).scenes}
         self.scenes |= {part: distinct_scenes(part, held, seed) for part in ("validation", "test")}
         self.features = {part: scene_features(scenes, part, seed) for part, scenes in self.scenes.items()}
+        self.captions = {part: [[c.words for c in scene.captions] for scene in scenes] for part, scenes in self.scenes.items()}
         self.ids = words_of([*self.scenes["train"], *self.scenes["validation"]])   # as in the published code
         self.train, self.batch = range(train), 128                                 # rows; ``collate`` looks them up
         self.steps, self.every, self.probe = self.length[scale]
 
     def collate(self, rows: list[int]) -> tuple[Tensor, np.ndarray, Tensor]:
         """Words (T, B), lengths (B,) and features (B, F) of these training pictures, each with one of its sentences."""
-        scenes = [self.scenes["train"][i] for i in rows]
-        drawn = stream("which caption").generator.integers(0, len(scenes[0].captions), len(rows))
-        words, lengths = padded([s.captions[k].words for s, k in zip(scenes, drawn)], self.ids)
+        captions = [self.captions["train"][i] for i in rows]
+        words, lengths = padded([of[k] for of, k in zip(captions, self.drawn(captions))], self.ids)
         return words, lengths, Tensor(self.features["train"][rows])
 
+    def drawn(self, captions: Sequence[Sequence]) -> np.ndarray:
+        """(B,) which of its sentences is read of each picture."""
+        return stream("which caption").generator.integers(0, len(captions[0]), len(captions))
+
     def model(self, norm: str) -> OrderEmbedding:
-        return OrderEmbedding(len(self.ids) + 2, FEATURES, norm="layer" if norm == "layer" else "none",
+        return OrderEmbedding(len(self.ids) + 2, self.features["train"].shape[1], norm="layer" if norm == "layer" else "none",
                               score="cosine" if norm == "cosine" else "order")
 
     def loss(self, model: OrderEmbedding, batch: tuple[Tensor, np.ndarray, Tensor]) -> Tensor:
@@ -85,7 +90,7 @@ class Ranking(Task):
             rows: the M pictures.
             which: for each of them the numbers of its sentences that are scored.
         """
-        said = [self.scenes[part][row].captions[k].words for row, of in zip(rows, which) for k in of]
+        said = [self.captions[part][row][k] for row, of in zip(rows, which) for k in of]
         own = np.repeat(np.arange(len(rows)), [len(of) for of in which])
         im = model.encode_pictures(Tensor(self.features[part][rows.start:rows.stop]))          # (M, D)
         chunks = [model.scores(model.encode_sentences(*padded(said[i:i + CHUNK], self.ids)), im).detach().numpy()
@@ -94,9 +99,10 @@ class Ranking(Task):
 
     def retrieval(self, model: OrderEmbedding, part: str) -> dict[str, dict[str, float]]:
         """R@1, R@5, R@10 and the median rank, both ways: of validation with one sentence a picture; of the test with all five,
-        the mean of ``FOLDS`` folds."""
-        n, captions = len(self.scenes[part]), len(self.scenes[part][0].captions)
-        folds, which = (1, [[i % captions] for i in range(n)]) if part == "validation" else (FOLDS, [[*range(captions)]] * n)
+        the mean of ``folds`` folds."""
+        counts = [len(of) for of in self.captions[part]]
+        n, folds = len(counts), 1 if part == "validation" else self.folds
+        which = [[i % count] if part == "validation" else [*range(count)] for i, count in enumerate(counts)]
         found = []
         for fold in range(folds):
             rows = range(fold * n // folds, (fold + 1) * n // folds)

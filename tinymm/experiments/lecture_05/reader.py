@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ... import functional as F
 from ... import nn, plot
 from ...autograd import Tensor, no_grad
+from ...data import Dataset
 from ...data.worlds.cloze import ENTITIES, NAMES, VOCABULARY, ClozeStories, baselines
 from ...models.attentive_reader import AttentiveReader, Reading
 from .comparison import Task
@@ -90,12 +91,15 @@ def look(model: nn.Module, batch: dict[str, Tensor]) -> tuple[np.ndarray, np.nda
     return found.logits.numpy(), found.s.numpy()
 
 
-def measure(model: nn.Module, stories: ClozeStories) -> dict[str, float]:
-    """The share of right answers, and nats an answer."""
-    batch = stories.batch(range(len(stories)))
-    logits, _ = look(model, batch)
-    return {"accuracy": float((logits.argmax(1) == batch["answer"].numpy()).mean()),
-            "nats": float(F.cross_entropy(Tensor(logits), batch["answer"]))}
+def measure(model: nn.Module, stories: Dataset, at_once: int = 1000) -> dict[str, float]:
+    """The share of right answers, and nats an answer; ``at_once`` stories are read together."""
+    found, answers = [], []
+    for start in range(0, len(stories), at_once):
+        batch = stories.batch(range(start, min(start + at_once, len(stories))))
+        found.append(look(model, batch)[0])
+        answers.append(batch["answer"].numpy())
+    logits, answer = np.concatenate(found), np.concatenate(answers)
+    return {"accuracy": float((logits.argmax(1) == answer).mean()), "nats": float(F.cross_entropy(Tensor(logits), Tensor(answer)))}
 
 
 def on_the_sentence(model: nn.Module, stories: ClozeStories) -> float:
