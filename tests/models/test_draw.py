@@ -212,7 +212,7 @@ def test_mistakes_are_named():
     with pytest.raises(ValueError, match=r"takes pictures \(B, A=4, A=4\)"):
         build()(Tensor(np.zeros((2, 1, 4, 4))))
     for make in (lambda: Draw(norm="batch"), lambda: OutputNormLSTMCell(2, 3, "LN")):
-        with pytest.raises(ValueError, match="choose 'none' or 'layer'"):
+        with pytest.raises(ValueError, match="choose from none, layer"):
             make()
 
 

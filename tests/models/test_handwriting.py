@@ -218,7 +218,7 @@ def test_mistakes_are_named():
             (lambda: model(Tensor(points()), Tensor(TEXT[:1])), r"takes letters \(B=2, U\)"),
             (lambda: model(Tensor(points()), Tensor(TEXT + 1)), "from 0 to 2, and -1 after its end"),
             (lambda: model(Tensor(points()), Tensor(TEXT * 1.0)), "must be integers"),
-            (lambda: Handwriting(3, norm="batch"), "choose 'none' or 'layer'"),
+            (lambda: Handwriting(3, norm="batch"), "choose from none, layer"),
             (lambda: Handwriting(3, layers=1), "so 2 or more")]:
         with pytest.raises(ValueError, match=message):
             call()

@@ -21,6 +21,7 @@ from .. import functional as F
 from .. import nn
 from ..autograd import Tensor
 from ..autograd.creation import arange
+from .checks import check_norm, check_words
 
 NORMS = {"none": nn.LSTM, "layer": nn.LayerNormLSTM}
 
@@ -55,8 +56,7 @@ class AttentiveReader(nn.Module):
 
     def __init__(self, vocabulary: int, entities: int, embedding: int = 64, hidden: int = 64, norm: str = "none", pad: int = 0):
         super().__init__()
-        if norm not in NORMS:
-            raise ValueError(f"AttentiveReader: norm={norm!r}; choose from {', '.join(NORMS)}")
+        check_norm("AttentiveReader", norm, NORMS)
         self.norm = norm
         self.E = nn.Embedding(vocabulary, embedding, padding_idx=pad)
         self.document, self.query = NORMS[norm](embedding, hidden), NORMS[norm](embedding, hidden)
@@ -76,10 +76,11 @@ class AttentiveReader(nn.Module):
         Raises:
             ValueError: shapes that do not fit, a length below 1 or beyond the words there are.
         """
-        self._check(d, q, d_lengths, q_lengths)
+        check_words("AttentiveReader", d, d_lengths, "d", of_lengths="d_lengths")
+        check_words("AttentiveReader", q, q_lengths, "q", d.shape[1], "q_lengths")
         y_d, _ = self.document(self.E(d), lengths=d_lengths)               # (T, B, H)
         _, (u, _) = self.query(self.E(q), lengths=q_lengths)
-        u = u.reshape(d.shape[1], -1)                                      # (B, H)
+        u = u.reshape(d.shape[1], self.W.in_features)                                      # (B, H)
         y_d = y_d.transpose(0, 1)                                          # (B, T, H)
         e = F.additive_attention_score(self.W_um(u), self.W_ym(y_d), self.w_ms.weight[0])   # (B, T)
         padded = arange(d.shape[0], device=d.device) >= d_lengths[:, None]   # (B, T)
@@ -87,13 +88,3 @@ class AttentiveReader(nn.Module):
         r = (s[:, None] @ y_d).squeeze(1)                                  # (B, H)
         g = (self.W_rg(r) + self.W_ug(u)).tanh()                           # (B, H)
         return Reading(self.W(g), s)
-
-    def _check(self, d: Tensor, q: Tensor, d_lengths: Tensor, q_lengths: Tensor) -> None:
-        for name, words, lengths in (("d", d, d_lengths), ("q", q, q_lengths)):
-            if words.ndim != 2 or words.shape[1] != d.shape[-1] or lengths.shape != words.shape[1:]:
-                raise ValueError(f"AttentiveReader: {name} has shape {words.shape} and {name}_lengths {lengths.shape}; they must "
-                                 "be (steps, B) and (B,), the same B for d and q, time first")
-            least, most = (int(lengths.min()), int(lengths.max())) if lengths.shape[0] else (1, 1)
-            if least < 1 or most > words.shape[0]:
-                raise ValueError(f"AttentiveReader: {name}_lengths run from {least} to {most}; {name} has {words.shape[0]} steps, "
-                                 "and each row at least one word: leave out the rows that have none")

@@ -28,9 +28,11 @@ from .. import functional as F
 from .. import nn
 from ..autograd import Tensor, get_default_dtype
 from ..autograd.creation import arange, zeros
+from ..autograd.integers import integer
 from ..autograd.sampling import randn
 from ..backend.random import Stream
 from ..nn import init
+from .checks import check_norm
 
 EDGE = 1e-4   # added to a filter's sum before the division: a filter far off the canvas fades instead of dividing by 0
 
@@ -118,7 +120,7 @@ class OutputNormLSTMCell(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, norm: str = "layer"):
         super().__init__()
-        _check_norm("OutputNormLSTMCell", norm)
+        check_norm("OutputNormLSTMCell", norm)
         H, dtype = hidden_size, get_default_dtype()
         self.hidden_size, bound = H, 1 / math.sqrt(H)
         self.weight_ih = init.uniform_(nn.Parameter(np.empty((4 * H, input_size), dtype)), -bound, bound)
@@ -150,7 +152,10 @@ class Draw(nn.Module):
     def __init__(self, side: int = 8, glimpses: int = 6, hidden: int = 64, latent: int = 8, read: int = 2, write: int = 3,
                  norm: str = "none"):
         super().__init__()
-        _check_norm("Draw", norm)
+        check_norm("Draw", norm)
+        for name, number in (("side", side), ("glimpses", glimpses), ("hidden", hidden), ("latent", latent), ("read", read),
+                             ("write", write)):
+            integer("Draw", name, number, 1)
         self.side, self.glimpses, self.hidden, self.latent, self.read_size, self.write_size = (
             side, glimpses, hidden, latent, read, write)
         self.c_0 = nn.Parameter(np.zeros((side, side), get_default_dtype()))
@@ -205,6 +210,8 @@ class Draw(nn.Module):
         """
         if x.ndim != 3 or x.shape[1:] != (self.side, self.side):
             raise ValueError(f"Draw: x has shape {x.shape}; it takes pictures (B, A={self.side}, A={self.side})")
+        if x.dtype.kind != "f":
+            raise TypeError(f"Draw: x must be floating point, not {x.dtype}; use .float()")
         canvas, enc, dec = self._start(x.shape[0])
         drawn = Drawn([canvas])
         eps = randn(self.glimpses, x.shape[0], self.latent, dtype=x.dtype, device=x.device, generator=generator)
@@ -237,9 +244,3 @@ class Draw(nn.Module):
         drawn.writes.append(look)
         drawn.canvases.append(canvas + added)
         return drawn.canvases[-1]
-
-
-def _check_norm(name: str, norm: str) -> None:
-    """Raise ValueError unless it is "none" or "layer"."""
-    if norm not in ("none", "layer"):
-        raise ValueError(f"{name}: norm={norm!r}; choose 'none' or 'layer'")

@@ -31,8 +31,10 @@ from .. import nn
 from ..autograd import Tensor, no_grad
 from ..autograd.creation import arange, zeros
 from ..autograd.host import to_numpy
+from ..autograd.integers import integer
 from ..backend.arrays import to_device
 from ..backend.random import Stream, stream
+from .checks import check_norm
 
 
 @dataclasses.dataclass
@@ -125,8 +127,11 @@ class Handwriting(nn.Module):
     def __init__(self, alphabet: int, hidden: int = 64, layers: int = 2, window: int = 3, mixtures: int = 5, norm: str = "none",
                  rate: float = 0.1):
         super().__init__()
-        if norm not in ("none", "layer"):
-            raise ValueError(f"Handwriting: norm={norm!r}; choose 'none' or 'layer'")
+        check_norm("Handwriting", norm)
+        for name, number in (("alphabet", alphabet), ("hidden", hidden), ("window", window), ("mixtures", mixtures)):
+            integer("Handwriting", name, number, 1)
+        if not rate > 0:
+            raise ValueError(f"Handwriting: rate={rate} must be more than 0; the window moves on by exp(...)")
         if layers < 2:
             raise ValueError(f"Handwriting: layers={layers}; it needs one below the window and one above, so 2 or more")
         self.alphabet, self.hidden, self.window, self.mixtures = alphabet, hidden, window, mixtures
@@ -190,7 +195,13 @@ class Handwriting(nn.Module):
 
         Returns:
             For each line its points (T, 3) and its window phi (T, U), U its own letters.
+
+        Raises:
+            ValueError: a text of another shape or without letters, points below 0.
         """
+        integer("Handwriting.sample", "points", points, 0)
+        if text.ndim != 2:
+            raise ValueError(f"Handwriting.sample: text has shape {text.shape}; it takes letters (B, U)")
         random = stream(generator, "sampling").generator
         ends = (to_numpy(text) >= 0).sum(1)                                # (B,) letters of each text
         B, U = text.shape
@@ -223,11 +234,13 @@ class Handwriting(nn.Module):
         """(B, U) letters -> (B, U, A); zeros after a text's end.
 
         Raises:
-            ValueError: letters outside of -1 to A - 1.
+            ValueError: letters outside of -1 to A - 1, or a text without any.
         """
         letters = to_numpy(text)
         if letters.dtype.kind not in "iu" or letters.size and (letters.min() < -1 or letters.max() >= self.alphabet):
             raise ValueError(f"Handwriting: the text must be integers from 0 to {self.alphabet - 1}, and -1 after its end")
+        if not (letters >= 0).any(1).all():
+            raise ValueError("Handwriting: a text without letters; the window needs at least one to look at, leave the line out")
         return Tensor(to_device((letters[..., None] == np.arange(self.alphabet)).astype(dtype), text.device))
 
     def _start(self, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:

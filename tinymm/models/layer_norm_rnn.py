@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import functional as F, nn
 from ..autograd import Tensor
+from ..autograd.integers import integer
 from ..nn import init
 from ..nn.linear import empty
 
@@ -43,6 +44,7 @@ class LayerNormRNN(nn.Module):
         super().__init__()
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"LayerNormRNN: nonlinearity={nonlinearity!r}; choose 'tanh' or 'relu'")
+        integer("LayerNormRNN", "hidden_size", hidden_size, 1)
         if not eps >= 0:
             raise ValueError(f"LayerNormRNN: eps={eps} must be at least 0; it is added to a variance, inside the root")
         self.input_size, self.hidden_size, self.nonlinearity, self.eps = input_size, hidden_size, nonlinearity, eps
@@ -62,8 +64,10 @@ class LayerNormRNN(nn.Module):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """input (T, B, D) and h^0 (B, H), zeros if None -> h^1 ... h^T (T, B, H) and h^T."""
-        if input.ndim != 3:
-            raise ValueError(f"LayerNormRNN: input has shape {input.shape}; it must be (T, B, D={self.input_size})")
+        if input.ndim != 3 or not input.shape[0]:
+            raise ValueError(f"LayerNormRNN: input has shape {input.shape}; it must be (T, B, D={self.input_size}), T at least 1")
+        if hx is not None and hx.shape != (input.shape[1], self.hidden_size):
+            raise ValueError(f"LayerNormRNN: h^0 has shape {hx.shape}; it must be (B={input.shape[1]}, H={self.hidden_size})")
         h = Tensor(np.zeros((input.shape[1], self.hidden_size), input.dtype)) if hx is None else hx
         out = []
         for x in input:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import functional as F, nn
 from ..autograd import Tensor
+from .checks import check_norm, check_words
 
 MARGIN = {"order": 0.05, "cosine": 0.2}   # as published
 
@@ -77,8 +78,7 @@ class OrderEmbedding(nn.Module):
     def __init__(self, vocabulary: int, features: int, words: int = 48, size: int = 96, norm: str = "none",
                  score: str = "order"):
         super().__init__()
-        if norm not in ("none", "layer"):
-            raise ValueError(f"OrderEmbedding: norm={norm!r}; choose 'none' or 'layer'")
+        check_norm("OrderEmbedding", norm)
         if score not in MARGIN:
             raise ValueError(f"OrderEmbedding: score={score!r}; choose 'order' or 'cosine'")
         self.score, self.size = score, size
@@ -87,7 +87,8 @@ class OrderEmbedding(nn.Module):
         self.picture = nn.Linear(features, size)
 
     def encode_sentences(self, words: Tensor, lengths) -> Tensor:
-        """Words (T, B) and the lengths (B,), their ends counted -> (B, D) of length 1."""
+        """Words (T, B) and the lengths (B,), their ends counted, so at least 1 -> (B, D) of length 1."""
+        check_words("OrderEmbedding", words, lengths, "words")
         _, h = self.gru(self.embedding(words), lengths=lengths)         # h^T: (1, B, D) or (B, D)
         return self._placed(h.reshape(-1, self.size))
 

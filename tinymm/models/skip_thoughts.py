@@ -20,6 +20,7 @@ from .. import functional as F
 from .. import nn
 from ..autograd import Tensor, no_grad
 from ..nn import init
+from .checks import check_norm, check_words
 
 NORMS = {"none": nn.GRU, "layer": nn.LayerNormGRU}
 
@@ -53,8 +54,7 @@ class SkipThoughts(nn.Module):
 
     def __init__(self, vocabulary: int, embedding: int = 48, hidden: int = 64, norm: str = "none", pad: int = 0):
         super().__init__()
-        if norm not in NORMS:
-            raise ValueError(f"SkipThoughts: norm={norm!r}; choose from {', '.join(NORMS)}")
+        check_norm("SkipThoughts", norm, NORMS)
         self.norm, self.pad = norm, pad
         self.E = nn.Embedding(vocabulary, embedding, padding_idx=pad)
         self.encoder, self.previous, self.next = (NORMS[norm](embedding, hidden) for _ in range(3))
@@ -73,15 +73,9 @@ class SkipThoughts(nn.Module):
         Raises:
             ValueError: shapes that do not fit, a length below 1 or beyond the words there are.
         """
-        if s.ndim != 2 or lengths.shape != s.shape[1:]:
-            raise ValueError(f"SkipThoughts: s has shape {s.shape} and lengths {lengths.shape}; they must be (T, B) "
-                             "and (B,), time first")
-        least, most = (int(lengths.min()), int(lengths.max())) if lengths.shape[0] else (1, 1)
-        if least < 1 or most > s.shape[0]:
-            raise ValueError(f"SkipThoughts: lengths run from {least} to {most}; s has {s.shape[0]} steps, and a sentence at least "
-                             "one word: leave out those that have none")
+        check_words("SkipThoughts", s, lengths, "s")
         _, h = self.encoder(self.E(s), lengths=lengths)
-        return h.reshape(s.shape[1], -1)                                   # (B, H)
+        return h.reshape(s.shape[1], self.V.in_features)                                   # (B, H)
 
     def decode(self, decoder: nn.Module, h: Tensor, words: Tensor) -> Tensor:
         """Logits (T, B, V) of each next word, given the code h (B, H) and the words so far (T, B), <start> first."""
@@ -116,6 +110,13 @@ def skip_thoughts_loss(found: Neighbours, previous: Tensor, next: Tensor, pad: i
         found: of a ``SkipThoughts``.
         previous: (P, B) integers, the words to foretell, their end included; ``pad`` after it.
         next: (N, B) integers, likewise.
+
+    Raises:
+        ValueError: words of another shape than the logits.
     """
+    for name, logits, words in (("previous", found.previous, previous), ("next", found.next, next)):
+        if words.shape != logits.shape[:2]:
+            raise ValueError(f"skip_thoughts_loss: {name} has shape {words.shape} and its logits {logits.shape}; they must be "
+                             "(steps, B) and (steps, B, V), time first")
     nats = lambda logits, words: F.cross_entropy(logits.reshape(-1, logits.shape[-1]), words.reshape(-1), ignore_index=pad)
     return nats(found.previous, previous), nats(found.next, next)

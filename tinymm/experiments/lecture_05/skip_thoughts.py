@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -28,6 +29,7 @@ class SkipThoughts(Task):
     rates = (6e-3, 1.2e-2, 2.4e-2)
     measure, higher, threshold = "nats a word", False, 1.25   # both decoders' added
     max_norm = 5.0
+    held: dict[str, Any]   # Stories, or what gives batches like theirs
 
     def __init__(self, scale: str, seed: int):
         sizes, self.seed = SIZES[scale], seed

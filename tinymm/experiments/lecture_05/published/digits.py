@@ -30,7 +30,10 @@ class MNIST(digits.Digits):
         held = min(len(rows) // 8, MOST[scale]["validation"])
         chosen = {"validation": (train, rows[:held]), "train": (train, rows[held:held + MOST[scale]["train"]]),
                   "test": (test, some(self.data, "test", len(test), MOST[scale]["test"], seed))}
-        found = {part: tuple(tensor.numpy() for tensor in of.batch(which)) for part, (of, which) in chosen.items()}
+        found = {}
+        for part, (of, rows) in chosen.items():
+            pictures, labels = of.batch(rows)
+            found[part] = pictures.numpy(), labels.numpy()
         sizes = {part: found[part][0].shape[1:] for part in PARTS}
         if not held or sizes["train"] != sizes["test"]:
             raise ValueError(f"lecture 5: {self.data} in {self.root} has {len(train)} training pictures of {sizes['train']} pixels "

@@ -36,7 +36,7 @@ class Photographs(ranking.Ranking):
         parts, self.captions, self.features = photo_parts(5, data, root, seed), {}, {}
         for part in PARTS:
             rows = some(data, part, len(parts[part]), MOST[scale][part], seed)
-            self.captions[part] = [[list(words) for words in parts[part].captions[i]] for i in rows]
+            self.captions[part] = [[tuple(words) for words in parts[part].captions[i]] for i in rows]
             self.features[part] = self.described(parts[part], rows)
         words = {w for part in ("train", "validation") for of in self.captions[part] for caption in of for w in caption}
         self.ids = {word: i + 2 for i, word in enumerate(sorted(words))}
