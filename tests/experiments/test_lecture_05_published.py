@@ -206,3 +206,11 @@ def test_measuring_in_chunks_changes_nothing(tmp_path, monkeypatch):
         parts = stories.measured(model, "train")
     assert parts == pytest.approx(whole, rel=1e-5)
     assert whole["previous"] == pytest.approx(np.log(len(stories.vocabulary)), abs=0.3)   # untrained
+
+
+def test_resume_does_not_write_over_a_run_of_another_variant(tmp_path, capsys):
+    report = {"lecture": 5, "variant": "letters", "tinymm": "0", "metrics": {}, "claims": [], "seconds": 1.0}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert main(["lecture", "5", "--variant", "stories", "--scale", "smoke", "--resume", "--out", str(tmp_path)]) == 2
+    assert "holds a run with other options (variant is 'letters' there" in capsys.readouterr().err
+    assert json.loads((tmp_path / "report.json").read_text()) == report

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import time
+from collections.abc import Container
 from typing import Any
 
 from ..backend.files import finite, replacing, write_json
@@ -18,6 +19,7 @@ from .experiment import Experiment, M, T
 CHECKPOINTS = "checkpoints"
 REPORT = "report.json"
 LOCK = ".running"
+STAGES = ("lecture", "variant", "data")   # options on which it depends which stages there are
 CLAIM: dict[str, Any] = {   # what a report has of one
     "statement": str, "measured": (int, float, type(None)), "threshold": str, "verdict": str}
 FORMATS = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")   # of Figures
@@ -40,8 +42,8 @@ def run(experiment: Experiment, out: str | os.PathLike | None = None, resume: bo
         The report.
 
     Raises:
-        OccupiedFolder: another run is at work in ``out``; or ``resume`` is False, and ``out`` holds an interrupted training,
-            a run with other options, or a ``report.json`` that is none of ours.
+        OccupiedFolder: another run is at work in ``out``, or ``out`` holds a run with other options; or ``resume`` is False, and
+            it holds an interrupted training, or a ``report.json`` that is none of ours.
         KeyboardInterrupt: Ctrl-C; a checkpoint was written.
     """
     if out is None:
@@ -150,6 +152,8 @@ def _prepare(out: pathlib.Path, experiment: Experiment, resume: bool) -> None:
         stages = out / CHECKPOINTS
         if not stages.is_dir() or not any(checkpoints(stage) for stage in stages.iterdir()):
             print(f"there is no checkpoint in {out} yet: starting")
+        if (report := read_report(out)) is not None:
+            _same_options(out, experiment, report, STAGES)   # what differs within a stage, its checkpoint refuses
         return
     if unfinished(out):
         raise OccupiedFolder(f"{out} holds a training that was interrupted; continue it with python -m tinymm lecture "
@@ -159,13 +163,18 @@ def _prepare(out: pathlib.Path, experiment: Experiment, resume: bool) -> None:
     report = read_report(out)
     if report is None:
         raise OccupiedFolder(f"{out / REPORT} was not written by a lecture; choose another folder with --out")
-    other = [f"{key} is {report.get(key)!r} there" for key, value in {"lecture": experiment.number, **experiment.config}.items()
-             if report.get(key) != value and not isinstance(value, dict)]
-    if other:
-        raise OccupiedFolder(f"{out} holds a run with other options ({', '.join(other)}); choose another folder with --out")
+    _same_options(out, experiment, report)
     for stage in (out / CHECKPOINTS).iterdir() if (out / CHECKPOINTS).is_dir() else ():
         remove_checkpoints(stage)
     (out / REPORT).unlink()
+
+
+def _same_options(out: pathlib.Path, experiment: Experiment, report: dict, keys: Container[str] | None = None) -> None:
+    """Refuse a folder whose report is of a run with other options, all of them or those named."""
+    other = [f"{key} is {report.get(key)!r} there" for key, value in {"lecture": experiment.number, **experiment.config}.items()
+             if report.get(key) != value and not isinstance(value, dict) and (keys is None or key in keys)]
+    if other:
+        raise OccupiedFolder(f"{out} holds a run with other options ({', '.join(other)}); choose another folder with --out")
 
 
 def read_report(out: pathlib.Path) -> dict | None:
