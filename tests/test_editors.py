@@ -72,7 +72,7 @@ def test_models_offers_every_public_class_and_function_of_its_files():
     """Every one, but for parts of parts (underscored names, and those of CLIP's room that the room keeps to itself)."""
     import tinymm.models as models
 
-    for path in sorted((ROOT / "models").glob("*.py")):
+    for path in sorted(set((ROOT / "models").glob("*.py")) - {ROOT / "models" / "checks.py"}):   # of arguments, for the others
         tree = ast.parse(path.read_text())
         public = {node.name for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))
                   and not node.name.startswith("_")} - {"one_hot", "sweep"}   # helpers, named too generally for a whole room
