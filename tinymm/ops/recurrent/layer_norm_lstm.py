@@ -16,13 +16,16 @@ from ...autograd.elementwise import sigmoid, tanh
 from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
-from ...backend.jit import kernel, prange
-from ...backend.sums import total
+from ...backend.jit import kernel, prange, shares
+from ...backend.sums import SPAN, total
 from ...backend.vmath import sigmoid as s_, tanh as tanh_
 from ..checks import added_to_variance
-from .normalised_recurrence import NormalisedRecurrence, layer_norm_formula, normalise, normalise_back
+from .normalised_recurrence import (NormalisedRecurrence, layer_norm_formula, normalise, normalise_back,
+                                    normalise_columns, normalise_columns_back)
 from .stack import check_cell, check_hx, check_normalisation, check_sequence
-from .sweep import Recurrence, blocks, logistic, unroll
+from .sweep import BLOCK, Recurrence, logistic, unroll
+
+NONE = np.empty(0, bool)   # no row has ended
 
 
 class CellNormSteps(Recurrence):
@@ -45,32 +48,15 @@ class CellNormSteps(Recurrence):
         c = f * c + i * g
         return o * tanh(layer_norm_formula(c, a_c, b_c, eps)), c
 
-    # ------------------------------------------------------------------ the cell's normalisation, all rungs
+    # ------------------------------------------------------------------ what all rungs keep
 
     def allocate(self, xp, T, B, H):
         a_c, b_c = self.more
+        self.normed = a_c is not None
         self.a_c = xp.ones(H, self.gates.dtype) if a_c is None else a_c
         self.b_c = xp.zeros(H, self.gates.dtype) if b_c is None else b_c
-        self.hat_c = xp.empty((T, H, B), self.gates.dtype)   # normalised c' of every step
-        self.rstd_c = None if a_c is None else xp.empty((T, B), self.gates.dtype)
-
-    def normalise_cell(self, t, after):
-        """hat_c[t], the c' of step t, normalised if there is a gain."""
-        hat = self.hat_c[t]
-        hat[...] = self.c[after]
-        if self.rstd_c is not None:
-            normalise(self.rung, hat, self.eps, self.rstd_c[t])
-        return hat
-
-    def cell_back(self, t, d, dc):
-        """Add to dc what reaches c' from ``d``, the gradient of a_c hat_c + b_c, which is overwritten."""
-        if self.off is not None:
-            xp_of(d).copyto(d, 0, where=self.off[t])   # what stands in the columns of ended rows is no gradient
-        self.d_b_c += total(d, 1)
-        if self.rstd_c is not None:
-            self.d_a_c += total(d * self.hat_c[t], 1)
-            normalise_back(self.rung, d, self.hat_c[t], self.rstd_c[t], self.a_c)
-        dc += d
+        self.hat_c = xp.empty((T, H, B), self.gates.dtype)   # c' of every step, normalised if there is a gain
+        self.rstd_c = xp.empty((T, B), self.gates.dtype)
 
     # ------------------------------------------------------------------ rung 2: NumPy
 
@@ -81,14 +67,25 @@ class CellNormSteps(Recurrence):
         a[:3], a[3] = logistic(a[:3]), np.tanh(a[3])
         f, i, o, g = a
         self.c[after] = f * self.c[before] + i * g
-        self.h[after] = (o * np.tanh(self.a_c[:, None] * self.normalise_cell(t, after) + self.b_c[:, None])).T
+        hat = self.hat_c[t]
+        hat[...] = self.c[after]
+        if self.normed:
+            normalise(self.rung, hat, self.eps, self.rstd_c[t])
+        self.h[after] = (o * np.tanh(self.a_c[:, None] * hat + self.b_c[:, None])).T
 
     def back_numpy(self, t, before, dy, dh, carry, dc, d_pre, d_rec):
         (f, i, o, g), B = self.gates[t], dy.shape[0]
         d = dh + carry + dy.T
         out = np.tanh(self.a_c[:, None] * self.hat_c[t] + self.b_c[:, None])
         d_rec[2] = d * out * o * (1 - o)
-        self.cell_back(t, d * o * (1 - out * out), dc)
+        d = d * o * (1 - out * out)   # of a_c hat_c + b_c
+        if self.off is not None:
+            xp_of(d).copyto(d, 0, where=self.off[t])   # what stands in the columns of ended rows is no gradient
+        self.d_b_c += total(d, 1)
+        if self.normed:
+            self.d_a_c += total(d * self.hat_c[t], 1)
+            normalise_back(self.rung, d, self.hat_c[t], self.rstd_c[t], self.a_c)
+        dc += d
         d_rec[0] = dc * self.c[before] * f * (1 - f)
         d_rec[1] = dc * g * i * (1 - i)
         d_rec[3] = dc * i * (1 - g * g)
@@ -102,17 +99,17 @@ class CellNormSteps(Recurrence):
 
     def step_numba(self, t, before, after, pre):
         B, H = self.h.shape[1:]
-        gates = self.gates[t].reshape(4, H * B)
-        _gates(pre, self.b_ih, self.b_hh, self.c[before].reshape(H * B), t * B, B, blocks(H, B), gates,
-               self.c[after].reshape(H * B), work=H * B)
-        _output(self.gates[t, 2], self.normalise_cell(t, after), self.a_c, self.b_c, self.h[after])
+        flat = H * B
+        _step(pre, self.b_ih, self.b_hh, self.c[before].reshape(flat), t * B, self.a_c, self.b_c, self.eps, self.normed,
+              columns(H, B), self.gates[t].reshape(4, flat), self.c[after].reshape(flat), self.hat_c[t].reshape(flat),
+              self.rstd_c[t], self.h[after], work=flat)
 
     def back_numba(self, t, before, dy, dh, carry, dc, d_pre, d_rec):
         B, H = dy.shape
-        _output_back(self.gates[t, 2], self.hat_c[t], self.a_c, self.b_c, dy, dh, carry, d_rec[2])
-        self.cell_back(t, carry, dc)
-        _gates_back(self.gates[t].reshape(4, H * B), self.c[before].reshape(H * B), t * B, B, blocks(H, B),
-                    carry.reshape(H * B), dc.reshape(H * B), d_rec.reshape(4, H * B), d_pre, work=H * B)
+        flat = H * B
+        _back(self.gates[t].reshape(4, flat), self.c[before].reshape(flat), self.hat_c[t].reshape(flat), self.rstd_c[t],
+              self.a_c, self.b_c, self.normed, NONE if self.off is None else self.off[t], dy, t * B, dh.reshape(flat),
+              carry.reshape(flat), dc.reshape(flat), d_rec.reshape(4, flat), d_pre, self.d_a_c, self.d_b_c, work=flat)
 
 
 class LayerNormLSTMCell(NormalisedRecurrence, CellNormSteps):
@@ -121,18 +118,20 @@ class LayerNormLSTMCell(NormalisedRecurrence, CellNormSteps):
     name = "layer_norm_lstm_cell"
     is_cell = True
     groups = ((0, 4),)
+    meet = True
 
     # ------------------------------------------------------------------ gradients of the cell's gain and bias, all rungs
 
     def backward_numpy(self, *grads):
-        xp, H = xp_of(self.x), self.w_hh.shape[1]
-        self.d_a_c, self.d_b_c = xp.zeros(H), xp.zeros(H)   # float64: sums over the steps
+        xp, B, H = xp_of(self.x), self.x.shape[1], self.w_hh.shape[1]
+        parts = columns(H, B) if self.rung == "numba" else 1
+        self.d_a_c, self.d_b_c = xp.zeros((parts, H)), xp.zeros((parts, H))   # float64: sums over the steps
         return super().backward_numpy(*grads)
 
     backward_numba = backward_cuda = backward_numpy
 
     def more_gradients(self):
-        d_a_c, d_b_c = self.d_a_c.astype(self.x.dtype), self.d_b_c.astype(self.x.dtype)
+        d_a_c, d_b_c = (total(d, 0).astype(self.x.dtype) for d in (self.d_a_c, self.d_b_c))
         del self.d_a_c, self.d_b_c   # what is returned must not stay here
         return d_a_c if self.needs[9] else None, d_b_c if self.needs[10] else None
 
@@ -150,83 +149,117 @@ class LayerNormLSTM(LayerNormLSTMCell):
         return unroll(LayerNormLSTMCell.definition, x, (h, c), weights, **options)
 
 
+def columns(H: int, B: int) -> int:
+    """Into how many pieces, one a thread, a kernel cuts the B cases of a step: a case is normalised by one thread."""
+    return shares(max(B // 16, 1), H * B)
+
+
+# In one piece the units are taken BLOCK elements at a time, whatever row they are in; else row by row.
+
 @kernel(parallel=True)
-def _gates(pre, b_ih, b_hh, c_before, first, B, parts, gates, c):
-    H = pre.shape[1]   # pre is (4, H, T * B), gates (4, H * B) with the normalised W_hh h in it; the others are flat
+def _step(pre, b_ih, b_hh, c_before, first, a_c, b_c, eps, normed, parts, gates, c, hat, rstd, h):
+    B, H = h.shape   # pre is (4, H, T * B), gates (4, H * B) with the normalised W_hh h in it; c, c_before and hat are flat
     for p in prange(parts):
-        lo, hi = H * p // parts, H * (p + 1) // parts
+        lo, hi = B * p // parts, B * (p + 1) // parts
+        pitch, width = (BLOCK, BLOCK) if parts == 1 else (B, hi - lo)
         for gate in range(4):
-            for j in range(lo, hi):
+            for j in range(H):
                 bias = b_ih[gate * H + j] + b_hh[gate * H + j]
-                a, r = pre[gate, j, first:first + B], gates[gate, j * B:(j + 1) * B]
-                for n in range(B):
+                a, r = pre[gate, j, first + lo:first + hi], gates[gate, j * B + lo:j * B + hi]
+                for n in range(r.shape[0]):
                     r[n] += a[n] + bias
-        for gate in range(3):
-            a = gates[gate, lo * B:hi * B]
-            for k in range(a.shape[0]):
-                a[k] = s_(a[k])
-        f, i, g = gates[0, lo * B:hi * B], gates[1, lo * B:hi * B], gates[3, lo * B:hi * B]
-        for k in range(g.shape[0]):
-            g[k] = tanh_(g[k])
-        now, was = c[lo * B:hi * B], c_before[lo * B:hi * B]
-        for k in range(now.shape[0]):
-            now[k] = f[k] * was[k] + i[k] * g[k]
-
-
-@kernel
-def _output(o, hat, a_c, b_c, h):
-    B, H = h.shape   # o and hat are (H, B)
-    out = np.empty(B, h.dtype)
-    for j in range(H):
-        normed, gate, a, b = hat[j], o[j], a_c[j], b_c[j]
-        for n in range(out.shape[0]):
-            out[n] = gate[n] * tanh_(a * normed[n] + b)
-        for n in range(out.shape[0]):
-            h[n, j] = out[n]
-
-
-@kernel
-def _output_back(o, hat, a_c, b_c, dy, dh, carry, d_o):
-    B, H = dy.shape   # the others are (H, B); carry becomes the gradient of a_c hat + b_c
-    one = dy.dtype.type(1)
-    for j in range(H):
-        normed, gate, d, kept, to, a, b = hat[j], o[j], dh[j], carry[j], d_o[j], a_c[j], b_c[j]
-        for n in range(B):
-            kept[n] += dy[n, j]
-        for n in range(B):
-            d[n] += kept[n]
-        for n in range(B):
-            kept[n] = tanh_(a * normed[n] + b)
-        for n in range(B):
-            to[n] = d[n] * kept[n] * gate[n] * (one - gate[n])
-        for n in range(B):
-            kept[n] = d[n] * gate[n] * (one - kept[n] * kept[n])
+        for start in range(lo, H * B, pitch):
+            stop = min(start + width, H * B)
+            for gate in range(3):
+                a = gates[gate, start:stop]
+                for k in range(a.shape[0]):
+                    a[k] = s_(a[k])
+            f, i, g = gates[0, start:stop], gates[1, start:stop], gates[3, start:stop]
+            now, was, kept = c[start:stop], c_before[start:stop], hat[start:stop]
+            for k in range(g.shape[0]):
+                g[k] = tanh_(g[k])
+            for k in range(now.shape[0]):
+                now[k] = f[k] * was[k] + i[k] * g[k]
+            for k in range(now.shape[0]):
+                kept[k] = now[k]
+        if normed:
+            normalise_columns(hat.reshape(H, B), lo, hi, eps, rstd)
+        out = np.empty(hi - lo, h.dtype)
+        for j in range(H):
+            kept, o, a, b = hat[j * B + lo:j * B + hi], gates[2, j * B + lo:j * B + hi], a_c[j], b_c[j]
+            for n in range(out.shape[0]):
+                out[n] = o[n] * tanh_(a * kept[n] + b)
+            for n in range(out.shape[0]):
+                h[lo + n, j] = out[n]
 
 
 @kernel(parallel=True)
-def _gates_back(gates, c_before, first, B, parts, carry, dc, d_rec, d_pre):
-    H = d_pre.shape[1]   # gates and d_rec are (4, H * B), d_pre is (4, H, T * B); the others are flat
-    one = gates.dtype.type(1)
+def _back(gates, c_before, hat, rstd, a_c, b_c, normed, ended, dy, first, dh, carry, dc, d_rec, d_pre, d_a_c, d_b_c):
+    B, H = dy.shape   # gates and d_rec are (4, H * B), d_pre is (4, H, T * B), d_a_c and d_b_c (parts, H); the others are flat
+    one, parts = dy.dtype.type(1), len(d_a_c)
     for p in prange(parts):
-        lo, hi = H * p // parts, H * (p + 1) // parts
-        f, i, g = gates[0, lo * B:hi * B], gates[1, lo * B:hi * B], gates[3, lo * B:hi * B]
-        df, di, dg = d_rec[0, lo * B:hi * B], d_rec[1, lo * B:hi * B], d_rec[3, lo * B:hi * B]
-        cell, was, kept = dc[lo * B:hi * B], c_before[lo * B:hi * B], carry[lo * B:hi * B]
-        for k in range(cell.shape[0]):
-            df[k] = cell[k] * was[k] * f[k] * (one - f[k])
-        for k in range(cell.shape[0]):
-            di[k] = cell[k] * g[k] * i[k] * (one - i[k])
-        for k in range(cell.shape[0]):
-            dg[k] = cell[k] * i[k] * (one - g[k] * g[k])
-        for k in range(cell.shape[0]):
-            cell[k] *= f[k]
-        for k in range(cell.shape[0]):
-            kept[k] = 0
+        lo, hi = B * p // parts, B * (p + 1) // parts
+        pitch, width = (BLOCK, BLOCK) if parts == 1 else (B, hi - lo)
+        for j in range(H):
+            at, to = j * B + lo, j * B + hi
+            normed_c, o, d, kept, d_o, a, b = hat[at:to], gates[2, at:to], dh[at:to], carry[at:to], d_rec[2, at:to], a_c[j], b_c[j]
+            for n in range(kept.shape[0]):
+                kept[n] += dy[lo + n, j]
+            for n in range(d.shape[0]):
+                d[n] += kept[n]
+            for n in range(d.shape[0]):
+                kept[n] = tanh_(a * normed_c[n] + b)
+            for n in range(d.shape[0]):
+                d_o[n] = d[n] * kept[n] * o[n] * (one - o[n])
+            for n in range(d.shape[0]):
+                kept[n] = d[n] * o[n] * (one - kept[n] * kept[n])   # now the gradient of a_c hat_c + b_c
+            for n in range(len(ended)):
+                if lo <= n < hi and ended[n]:   # what stands in the columns of ended rows is no gradient
+                    kept[n - lo] = 0
+            for begin in range(0, hi - lo, SPAN):
+                d_b_c[p, j] += _sum(kept[begin:begin + SPAN])
+                if normed:
+                    d_a_c[p, j] += _dot(kept[begin:begin + SPAN], normed_c[begin:begin + SPAN])
+        if normed:
+            normalise_columns_back(carry.reshape(H, B), hat.reshape(H, B), lo, hi, rstd, a_c)
+        for start in range(lo, H * B, pitch):
+            stop = min(start + width, H * B)
+            f, i, g = gates[0, start:stop], gates[1, start:stop], gates[3, start:stop]
+            df, di, dg = d_rec[0, start:stop], d_rec[1, start:stop], d_rec[3, start:stop]
+            cell, was, kept = dc[start:stop], c_before[start:stop], carry[start:stop]
+            for k in range(cell.shape[0]):
+                cell[k] += kept[k]
+            for k in range(cell.shape[0]):
+                df[k] = cell[k] * was[k] * f[k] * (one - f[k])
+            for k in range(cell.shape[0]):
+                di[k] = cell[k] * g[k] * i[k] * (one - i[k])
+            for k in range(cell.shape[0]):
+                dg[k] = cell[k] * i[k] * (one - g[k] * g[k])
+            for k in range(cell.shape[0]):
+                cell[k] *= f[k]
+            for k in range(cell.shape[0]):
+                kept[k] = 0
         for gate in range(4):
-            for j in range(lo, hi):
-                to, source = d_pre[gate, j, first:first + B], d_rec[gate, j * B:(j + 1) * B]
-                for n in range(B):
+            for j in range(H):
+                to, source = d_pre[gate, j, first + lo:first + hi], d_rec[gate, j * B + lo:j * B + hi]
+                for n in range(source.shape[0]):
                     to[n] = source[n]
+
+
+@kernel(reassociate=True)
+def _sum(a):
+    s = a.dtype.type(0)
+    for n in range(a.shape[0]):
+        s += a[n]
+    return s
+
+
+@kernel(reassociate=True)
+def _dot(a, b):
+    s = a.dtype.type(0)
+    for n in range(a.shape[0]):
+        s += a[n] * b[n]
+    return s
 
 
 def layer_norm_lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor,

@@ -35,11 +35,13 @@ class NormalisedRecurrence(Recurrence):
 
     one_gradient = False
     groups = ((0, 1),)   # gates normalised together, as ranges
+    meet = False         # the two products are added in all gates: without gains they have one gradient
 
     def forward_numpy(self, x, *args, eps, **options):
         n = self.n_states + 4
         self.a_ih, self.a_hh, *self.more = args[n:]
         self.eps = x.dtype.type(eps)
+        self.one_gradient = self.meet and self.a_ih is None and self.a_hh is None
         return super().forward_numpy(x, *args[:n], **options)
 
     forward_numba = forward_cuda = forward_numpy
@@ -88,6 +90,8 @@ class NormalisedRecurrence(Recurrence):
 
     def state_side_back(self, t, d_rec):
         """d_rec from the gradient of that to the gradient of W_hh h, in place."""
+        if self.one_gradient:
+            return
         if self.off is not None:
             xp_of(d_rec).copyto(d_rec, 0, where=self.off[t])   # what stands in the columns of ended rows is no gradient
         width = d_rec.shape[0] * d_rec.shape[1]
@@ -129,11 +133,13 @@ class NormalisedRecurrence(Recurrence):
     def backward_numpy(self, *grads):
         xp, width = xp_of(self.x), self.w_hh.shape[0]
         self.d_a_hh, self.d_b_hh, self.d_a_ih = xp.zeros(width), xp.zeros(width), None   # float64: sums over the steps
-        *found, _ = super().backward_numpy(*grads)
+        *found, d_b = super().backward_numpy(*grads)
         needs = self.needs[4 + self.n_states:]
         d_a_hh, d_b_hh, d_a_ih = self.d_a_hh.astype(self.x.dtype), self.d_b_hh.astype(self.x.dtype), self.d_a_ih
         del self.d_a_hh, self.d_b_hh, self.d_a_ih   # what is returned must not stay here
-        return (*found, d_b_hh if needs[0] else None, d_a_ih, d_a_hh if needs[2] else None, *self.more_gradients())
+        if not self.one_gradient:
+            d_b = d_b_hh if needs[0] else None
+        return (*found, d_b, d_a_ih, d_a_hh if needs[2] else None, *self.more_gradients())
 
     backward_numba = backward_cuda = backward_numpy
 
@@ -164,45 +170,57 @@ def normalise_back(rung: str, d, hat, rstd, gain) -> None:
 
 @kernel(parallel=True)
 def _normalise(a, eps, parts, rstd):
-    width, columns = a.shape
     for p in prange(parts):
-        lo, hi = columns * p // parts, columns * (p + 1) // parts
-        mean, square, r = np.zeros(hi - lo, a.dtype), np.zeros(hi - lo, a.dtype), rstd[lo:hi]
-        for j in range(width):
-            row = a[j, lo:hi]
-            for n in range(row.shape[0]):
-                mean[n] += row[n]
-        for n in range(mean.shape[0]):
-            mean[n] /= a.dtype.type(width)
-        for j in range(width):   # a second pass: E[a^2] - E[a]^2 would cancel
-            row = a[j, lo:hi]
-            for n in range(row.shape[0]):
-                row[n] -= mean[n]
-                square[n] += row[n] * row[n]
-        for n in range(r.shape[0]):
-            r[n] = a.dtype.type(1) / np.sqrt(square[n] / a.dtype.type(width) + eps)
-        for j in range(width):
-            row = a[j, lo:hi]
-            for n in range(row.shape[0]):
-                row[n] *= r[n]
+        lo, hi = a.shape[1] * p // parts, a.shape[1] * (p + 1) // parts
+        normalise_columns(a, lo, hi, eps, rstd)
+
+
+@kernel
+def normalise_columns(a, lo, hi, eps, rstd):
+    """For use inside kernels: ``normalise`` for the columns from lo to hi."""
+    width = a.shape[0]
+    mean, square, r = np.zeros(hi - lo, a.dtype), np.zeros(hi - lo, a.dtype), rstd[lo:hi]
+    for j in range(width):
+        row = a[j, lo:hi]
+        for n in range(row.shape[0]):
+            mean[n] += row[n]
+    for n in range(mean.shape[0]):
+        mean[n] /= a.dtype.type(width)
+    for j in range(width):   # a second pass: E[a^2] - E[a]^2 would cancel
+        row = a[j, lo:hi]
+        for n in range(row.shape[0]):
+            row[n] -= mean[n]
+            square[n] += row[n] * row[n]
+    for n in range(r.shape[0]):
+        r[n] = a.dtype.type(1) / np.sqrt(square[n] / a.dtype.type(width) + eps)
+    for j in range(width):
+        row = a[j, lo:hi]
+        for n in range(row.shape[0]):
+            row[n] *= r[n]
 
 
 @kernel(parallel=True)
 def _normalise_back(d, hat, rstd, gain, parts):
-    width, columns = d.shape
     for p in prange(parts):
-        lo, hi = columns * p // parts, columns * (p + 1) // parts
-        mean, along, r = np.zeros(hi - lo, d.dtype), np.zeros(hi - lo, d.dtype), rstd[lo:hi]
-        for j in range(width):
-            row, normed, a = d[j, lo:hi], hat[j, lo:hi], gain[j]
-            for n in range(row.shape[0]):
-                row[n] *= a
-                mean[n] += row[n]
-                along[n] += row[n] * normed[n]
-        for n in range(r.shape[0]):
-            mean[n] /= d.dtype.type(width)
-            along[n] /= d.dtype.type(width)
-        for j in range(width):
-            row, normed = d[j, lo:hi], hat[j, lo:hi]
-            for n in range(row.shape[0]):
-                row[n] = r[n] * (row[n] - mean[n] - normed[n] * along[n])
+        lo, hi = d.shape[1] * p // parts, d.shape[1] * (p + 1) // parts
+        normalise_columns_back(d, hat, lo, hi, rstd, gain)
+
+
+@kernel
+def normalise_columns_back(d, hat, lo, hi, rstd, gain):
+    """For use inside kernels: ``normalise_back`` for the columns from lo to hi."""
+    width = d.shape[0]
+    mean, along, r = np.zeros(hi - lo, d.dtype), np.zeros(hi - lo, d.dtype), rstd[lo:hi]
+    for j in range(width):
+        row, normed, a = d[j, lo:hi], hat[j, lo:hi], gain[j]
+        for n in range(row.shape[0]):
+            row[n] *= a
+            mean[n] += row[n]
+            along[n] += row[n] * normed[n]
+    for n in range(r.shape[0]):
+        mean[n] /= d.dtype.type(width)
+        along[n] /= d.dtype.type(width)
+    for j in range(width):
+        row, normed = d[j, lo:hi], hat[j, lo:hi]
+        for n in range(row.shape[0]):
+            row[n] = r[n] * (row[n] - mean[n] - normed[n] * along[n])
