@@ -175,7 +175,7 @@ class Draw(nn.Module):
         At zero it covers the whole picture.
         """
         A = self.side
-        x, y, variance, delta, gamma = (numbers[:, k:k + 1] for k in range(5))
+        x, y, variance, delta, gamma = numbers.split(1, 1)                   # (B, 1) each
         return Glimpse((A + 1) / 2 * (x + 1), (A + 1) / 2 * (y + 1), (A - 1) / max(N - 1, 1) * delta.exp(), variance.exp(),
                     gamma.exp())
 
