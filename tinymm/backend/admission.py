@@ -68,7 +68,7 @@ def held(dtype: Any, operation: str = "tensor") -> np.dtype:
     if found.char not in HELD:
         raise TypeError(f"{operation}: a Tensor cannot have dtype {found}; choose float16, float32, float64, an integer dtype "
                         "or bool")
-    return found.newbyteorder("=")
+    return found if found.isnative else found.newbyteorder("=")   # NumPy's own object, which is quick to compare
 
 
 def number(value: Any) -> Any:
