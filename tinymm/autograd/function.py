@@ -75,7 +75,7 @@ class Function:
     @property
     def needs(self) -> tuple[bool, ...]:
         """For each argument of forward: whether its gradient is wanted."""
-        return tuple(edge is not None for edge in self.edges)
+        return tuple([edge is not None for edge in self.edges])
 
     @classmethod
     def apply(cls, *args: Any, **options: Any) -> Any:
@@ -91,7 +91,7 @@ class Function:
         node = cls()
         arrays = [a._data if isinstance(a, Tensor) else a for a in args]
         edges = tuple([a._node if isinstance(a, Tensor) else None for a in args])
-        record = state.grad_enabled and any(edge is not None for edge in edges)
+        record = state.grad_enabled and any([edge is not None for edge in edges])
         node.edges = edges if record else (None,) * len(args)
         out = node.forward(*arrays, **options)
         many = isinstance(out, tuple)
@@ -255,11 +255,12 @@ class Primitive:
         if saved is FREED:
             raise_freed(self)
         kept = list(saved)
-        tensors = [t for t in kept if isinstance(t, Tensor)]
-        check_versions(self, tensors)
-        check_checksums(self, tensors)
-        if not graph:
-            kept = [t._data if isinstance(t, Tensor) else t for t in kept]
+        if kept:
+            tensors = [t for t in kept if isinstance(t, Tensor)]
+            check_versions(self, tensors)
+            check_checksums(self, tensors)
+            if not graph:
+                kept = [t._data if isinstance(t, Tensor) else t for t in kept]
         if self.out is not None:
             if self.version.changed_at > self.seq:
                 raise_mutated(self, self.out.shape, self.version)

@@ -38,6 +38,8 @@ class Index(Primitive):
         return y if is_array(y) else np.asarray(y)
 
     def backward(self, g):
+        if type(self.index) is tuple and all([item is None or item is Ellipsis for item in self.index]):
+            return g.reshape(self.shape)   # nothing was left out
         return put(g, self.index, (), self.shape)
 
 

@@ -51,7 +51,7 @@ def rung_of(array: Array) -> str | None:
 
 def is_array(value: Any) -> bool:
     """Whether ``value`` is an array of any registered kind (NumPy scalars are not)."""
-    return _array_class(value) is not None
+    return type(value) in _MODULES or _array_class(value) is not None   # the first is quick
 
 
 def _array_class(value: Any) -> type | None:
@@ -63,6 +63,8 @@ def _array_class(value: Any) -> type | None:
 
 def as_array(value: Any) -> Array:
     """``value`` as an array of a registered kind: NumPy scalars become 0-d arrays, subclasses of arrays plain ones."""
+    if type(value) is np.ndarray:
+        return value
     return value if is_array(value) and not isinstance(value, np.ndarray) else np.asarray(value)
 
 
