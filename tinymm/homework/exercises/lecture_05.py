@@ -12,9 +12,16 @@ from ..exercise import Case, Exercise, Mistake, Task, sloped, with_slope
 OVER_BATCH = "the statistics are taken over the batch (axis 0), as in batch normalisation; "
 EPS_OUTSIDE = "eps stands outside the root: here sigma = sqrt(variance + eps), not sqrt(variance) + eps"
 UNBIASED = "the variance is divided by the number of units less one; the slide's divides by their number"
+BOTH = "sigma is the unbiased deviation with eps outside the root, x.std(ddof=1) + eps; it is sqrt(variance + eps), the variance " \
+       "divided by the number of units"
 NO_EPS = "eps is not used: sigma = sqrt(variance + eps)"
 HELD = "the statistics are held constant in the backward: mu and sigma depend on what is normalised, and dn gives " \
        "(dn - mean(dn) - n mean(dn n)) / sigma"
+SIGMA_HELD = "sigma is held constant in the backward: it moves with a, which gives the term - n mean(dn n)"
+MU_HELD = "mu is held constant in the backward: it moves with a, which gives the term - mean(dn)"
+MEANS_OVER_BATCH = "the two means of the backward are taken over the batch (axis 0); they are over the units (axis 1)"
+UNDIVIDED = "da lacks the division by sigma: (dn - mean(dn) - n mean(dn n)) / sigma"
+DIVIDED_TWICE = "da is divided by sigma^2: (dn - mean(dn) - n mean(dn n)) / sigma"
 
 # ---------------------------------------------------------------------- layer normalisation
 
@@ -38,7 +45,28 @@ def _unbiased(squares, over):
     return squares.sum(over, keepdim=True) / max(squares.shape[over] - 1, 1)
 
 
+def _times_sigma(power):
+    """The gradient has a factor sigma^power too many."""
+    def variant(a, eps):
+        n, variance = normed(a, eps), ((a - a.mean(1, keepdim=True)) ** 2).mean(1, keepdim=True)
+        return with_slope(n, n * (variance + eps).detach() ** (power / 2))
+    return variant
+
+
+def _means_over_batch(a, eps):
+    """The gradient has means over the batch in the place of those over the units."""
+    n = normed(a, eps)
+    alone, along = CONSTANT(a, eps), n.detach()
+    return with_slope(n, alone - alone.mean(0, keepdim=True) - along * (along * alone).mean(0, keepdim=True))
+
+
+def _gain_twice(a, g, b, eps):
+    n = normed(a, eps)
+    return with_slope(g * n + b, g.detach() ** 2 * n + g * n.detach() + b)
+
+
 OUTSIDE = partial(normed, root=lambda v, eps: F.sqrt(v) + eps)
+UNBIASED_OUTSIDE = partial(normed, variance=_unbiased, root=lambda v, eps: F.sqrt(v) + eps)
 CONSTANT = partial(normed, mu=_held, sigma=_held)
 
 
@@ -103,6 +131,7 @@ LAYER_NORM = Task(
                 partial(layer_norm, norm=partial(normed, over=(0, 1)))),
         Mistake(EPS_OUTSIDE, partial(layer_norm, norm=OUTSIDE)),
         Mistake(UNBIASED, partial(layer_norm, norm=partial(normed, variance=_unbiased))),
+        Mistake(BOTH, partial(layer_norm, norm=UNBIASED_OUTSIDE)),
         Mistake(NO_EPS, partial(layer_norm, norm=partial(normed, root=lambda v, eps: F.sqrt(v)))),
         Mistake("divided by the variance; sigma is its root",
                 partial(layer_norm, norm=partial(normed, root=lambda v, eps: v + eps))),
@@ -112,10 +141,12 @@ LAYER_NORM = Task(
         Mistake("b is not used: y = g n + b", lambda a, g, b, eps: layer_norm(a, g, 0 * b, eps)),
         Mistake("g multiplies b, too: y = g n + b", lambda a, g, b, eps: g * (normed(a, eps) + b)),
         Mistake(HELD, partial(layer_norm, norm=CONSTANT)),
-        Mistake("sigma is held constant in the backward: it moves with a, which gives the term - n mean(dn n)",
-                partial(layer_norm, norm=partial(normed, sigma=_held))),
-        Mistake("mu is held constant in the backward: it moves with a, which gives the term - mean(dn)",
-                partial(layer_norm, norm=partial(normed, mu=_held))),
+        Mistake(SIGMA_HELD, partial(layer_norm, norm=partial(normed, sigma=_held))),
+        Mistake(MU_HELD, partial(layer_norm, norm=partial(normed, mu=_held))),
+        Mistake(MEANS_OVER_BATCH, partial(layer_norm, norm=_means_over_batch)),
+        Mistake(UNDIVIDED, partial(layer_norm, norm=_times_sigma(1))),
+        Mistake(DIVIDED_TWICE, partial(layer_norm, norm=_times_sigma(-1))),
+        Mistake("da has the gain twice: dn = g dy has it already", _gain_twice),
         Mistake("sums over the units in the place of the two means: (dn - mean(dn) - n mean(dn n)) / sigma",
                 partial(layer_norm, norm=_sums)),
         Mistake("da lacks the gain: dn = g dy goes through the normalisation, not dy", _without_gain),
@@ -159,8 +190,15 @@ def _of_gates(a, norm):
     return F.cat([norm(part) for part in F.chunk(a, 4, dim=1)], dim=1)
 
 
-def _twice_b(x, h, c, W_x, W_h, g_x, g_h, b, g_c, b_c, eps):
-    return layer_norm_lstm_step(x, h, c, W_x, W_h, g_x, g_h, 2 * b, g_c, b_c, eps)
+def _b_times(many):
+    def variant(x, h, c, W_x, W_h, g_x, g_h, b, g_c, b_c, eps):
+        return layer_norm_lstm_step(x, h, c, W_x, W_h, g_x, g_h, many * b, g_c, b_c, eps)
+    return variant
+
+
+def _bare_cell_carried(x, h, c, *rest):
+    h_next, c_next = layer_norm_lstm_step(x, h, c, *rest)
+    return h_next, normed(c_next, rest[-1])
 
 
 def _cell_held(x, h, c, *rest):
@@ -194,6 +232,7 @@ LAYER_NORM_LSTM_STEP = Task(
      "h_next": "B H", "c_next": "B H"}, layer_norm_lstm_step, layer_norm_lstm_step_cases, (
         Mistake("the normalised cell is carried: LN(c') is for the output alone, and the next step gets c' as it is",
                 partial(layer_norm_lstm_step, carry=lambda new, normalised: normalised)),
+        Mistake("the normalised cell is carried (without gain and bias); the next step gets c' as it is", _bare_cell_carried),
         Mistake("the statistics are taken gate by gate; they are those of all 4H units of W_h h, and of all 4H of W_x x",
                 partial(layer_norm_lstm_step, sums=_by_gate)),
         Mistake("the sum W_h h + W_x x is normalised (with the gain g_h); each of the two has a normalisation of its own",
@@ -202,10 +241,13 @@ LAYER_NORM_LSTM_STEP = Task(
                 partial(layer_norm_lstm_step, sums=lambda of_h, of_x, g_h, g_x, norm: g_x * norm(of_h + of_x) + 0 * g_h)),
         Mistake("the sum W_h h + W_x x is normalised (with both gains); each of the two has a normalisation of its own",
                 partial(layer_norm_lstm_step, sums=lambda of_h, of_x, g_h, g_x, norm: (g_x + g_h) * norm(of_h + of_x))),
+        Mistake("the sum g_h W_h h + g_x W_x x is normalised; each product has a normalisation of its own, and its gain after it",
+                partial(layer_norm_lstm_step, sums=lambda of_h, of_x, g_h, g_x, norm: norm(g_h * of_h + g_x * of_x))),
         Mistake(OVER_BATCH + "each case has its own, over its units (axis 1)",
                 partial(layer_norm_lstm_step, norm=partial(normed, over=0))),
         Mistake(EPS_OUTSIDE, partial(layer_norm_lstm_step, norm=OUTSIDE)),
         Mistake(UNBIASED, partial(layer_norm_lstm_step, norm=partial(normed, variance=_unbiased))),
+        Mistake(BOTH, partial(layer_norm_lstm_step, norm=UNBIASED_OUTSIDE)),
         Mistake(NO_EPS, partial(layer_norm_lstm_step, norm=partial(normed, root=lambda v, eps: F.sqrt(v)))),
         Mistake("the gains g_h and g_x are swapped: g_h is that of W_h h",
                 partial(layer_norm_lstm_step, sums=lambda of_h, of_x, g_h, g_x, norm: _two(of_h, of_x, g_x, g_h, norm))),
@@ -213,7 +255,8 @@ LAYER_NORM_LSTM_STEP = Task(
                 partial(layer_norm_lstm_step, sums=lambda of_h, of_x, g_h, g_x, norm: g_h * norm(of_h) + g_x * of_x)),
         Mistake("only W_x x is normalised; W_h h is, too",
                 partial(layer_norm_lstm_step, sums=lambda of_h, of_x, g_h, g_x, norm: g_h * of_h + g_x * norm(of_x))),
-        Mistake("b is added twice: it stands outside both normalisations, once", _twice_b),
+        Mistake("b is added twice: it stands outside both normalisations, once", _b_times(2)),
+        Mistake("b is added three times: it stands outside both normalisations, once", _b_times(3)),
         Mistake("the cell is not normalised inside the output's tanh: h' = sigma(o) tanh(LN(c'))",
                 partial(layer_norm_lstm_step, read=lambda new, old, norm: new)),
         Mistake("the old cell is normalised in the output: h' = sigma(o) tanh(LN(c')) has the new one",
@@ -232,6 +275,11 @@ LAYER_NORM_LSTM_STEP = Task(
         Mistake("dh_next does not reach c': h' = sigma(o) tanh(LN(c')), which adds to dc_next",
                 partial(layer_norm_lstm_step, read=lambda new, old, norm: norm(new).detach())),
         Mistake(HELD, partial(layer_norm_lstm_step, norm=CONSTANT)),
+        Mistake(SIGMA_HELD, partial(layer_norm_lstm_step, norm=partial(normed, sigma=_held))),
+        Mistake(MU_HELD, partial(layer_norm_lstm_step, norm=partial(normed, mu=_held))),
+        Mistake(MEANS_OVER_BATCH, partial(layer_norm_lstm_step, norm=_means_over_batch)),
+        Mistake(UNDIVIDED, partial(layer_norm_lstm_step, norm=_times_sigma(1))),
+        Mistake(DIVIDED_TWICE, partial(layer_norm_lstm_step, norm=_times_sigma(-1))),
         Mistake("the statistics of the cell are held constant in the backward; mu and sigma of LN(c') move with c'", _cell_held),
         Mistake("the statistics of W_h h and W_x x are held constant in the backward; mu and sigma move with them", _products_held),
         Mistake("dc lacks the factor sigma(f): c' = sigma(f) c + ...",
