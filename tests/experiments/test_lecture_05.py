@@ -102,4 +102,7 @@ def test_curves_of_several_seeds_have_a_band():
     low, high = axes.collections[0].get_paths()[0].get_extents().get_points()[:, 1]
     assert (low, high) == pytest.approx((0.0, 0.9))
     assert not figures.curves({"t": [run(0.0)]}).axes[0].collections
+    for tasks, columns in ((2, 2), (3, 3), (4, 2), (6, 3)):   # no panel of four stands alone in its row
+        drawn = figures.curves({str(i): [run(0.0)] for i in range(tasks)})
+        assert drawn.axes[0].get_gridspec().ncols == columns
     assert figures.file_name("draw", "canvas.png") == "draw_canvas.png" and figures.file_name("a", "b c") == "a_b_c.png"

@@ -56,6 +56,9 @@ def test_what_is_told_at_the_end(task):
     assert found == task.finished(models)   # the untrained systems are drawn from the seed
     figures = task.figures(models, {"finished": found})
     assert len(figures) == 1 and all(figure.axes for figure in figures.values())
+    if task.name == "reader":   # systems by the names that the other figures have
+        said = " ".join(text.get_text() for figure in figures.values() for text in figure.axes[0].texts)
+        assert "plain says @entity" in said and "LN says @entity" in said and "(answer @entity" in said and "norm=" not in said
     if task.name == "skip_thoughts":
         shares = found["probe"]
         assert set(shares) == {"none", "layer", "untrained none", "untrained layer", "bag of words", "majority"}

@@ -70,7 +70,7 @@ def curves(tasks: Mapping[str, Sequence[Mapping]], over: str = "steps") -> Figur
         tasks: name -> its entries, one a seed.
         over: "steps" or "seconds".
     """
-    columns = min(3, len(tasks))
+    columns = 2 if len(tasks) == 4 else min(3, len(tasks))
     rows = -(-len(tasks) // columns)
     figure = Figure(figsize=(WIDTH if columns > 1 else 5.5, 3.0 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)

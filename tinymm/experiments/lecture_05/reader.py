@@ -14,6 +14,7 @@ from ...autograd import Tensor, no_grad
 from ...data.worlds.cloze import ENTITIES, NAMES, VOCABULARY, ClozeStories, baselines
 from ...models.attentive_reader import AttentiveReader, Reading
 from .comparison import Task
+from .figures import NAMES as SYSTEMS
 
 # so many stories that none is read more than four times: with 6,000 a system can learn them by heart before it reads well
 # the rate is chosen where the plain system has learned to look: after 250 steps 8e-3 leads, which ends lower than 4e-3
@@ -72,7 +73,7 @@ class Reader(Task):
             asked = " ".join(VOCABULARY.decode(words["query"][i]))
             for norm, model in models.items():
                 logits, s = look(model, batch)
-                heading = f"{asked}: {NAMES[words['answer'][i]]}.   norm={norm} says {NAMES[logits[i].argmax()]}"
+                heading = f"{asked} (answer {NAMES[words['answer'][i]]}): {SYSTEMS[norm]} says {NAMES[logits[i].argmax()]}"
                 texts[heading] = story, s[i, :length]
         return {"attention over stories": plot.attended_text(texts, title="Where the reader looks for the answer")}
 
