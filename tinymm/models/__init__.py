@@ -10,11 +10,11 @@ from ..backend.lazy import lazily
 __all__ = ["AttentiveReader", "CLIP", "ConvEncoder", "Decoded", "Draw", "Drawn", "Glimpse", "Handwriting",
            "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures", "Neighbours",
            "OrderEmbedding", "OutputNormLSTMCell", "PenMixture", "PictureEncoder", "QuickGELU", "Reading",
-           "ShowAttendTell", "ShowTell", "SkipThoughts", "Transformer", "VisionTransformer", "VisualNGrams", "Written",
-           "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
-           "doubly_stochastic_penalty", "filterbank", "gaussian_kl", "hard_objective", "order_violation",
-           "orthogonal_gates_", "path_log_prob", "ranking_loss", "skip_thoughts_loss", "soft_objective", "zero_shot",
-           "zero_shot_weights"]
+           "ShowAttendTell", "ShowTell", "SkipThoughts", "Transformer", "VisionTransformer", "VisualNGrams",
+           "Written", "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_",
+           "contrastive_loss", "doubly_stochastic_penalty", "filterbank", "gaussian_kl", "hard_objective",
+           "order_violation", "orthogonal_gates_", "path_log_prob", "ranking_loss", "skip_thoughts_loss",
+           "soft_objective", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
