@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["AttentiveReader", "CLIP", "ConvEncoder", "Decoded", "Draw", "Drawn", "Glimpse", "Handwriting",
-           "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures", "Neighbours",
-           "OrderEmbedding", "OutputNormLSTMCell", "PenMixture", "PictureEncoder", "QuickGELU", "Reading",
-           "ShowAttendTell", "ShowTell", "SkipThoughts", "Transformer", "VisionTransformer", "VisualNGrams",
-           "Written", "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_",
-           "contrastive_loss", "doubly_stochastic_penalty", "filterbank", "gaussian_kl", "hard_objective",
-           "order_violation", "orthogonal_gates_", "path_log_prob", "ranking_loss", "skip_thoughts_loss",
-           "soft_objective", "zero_shot", "zero_shot_weights"]
+__all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CaptionLRCN", "ConvEncoder", "Decoded", "Draw",
+           "Drawn", "Glimpse", "Handwriting", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
+           "MovingAverage", "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell",
+           "PenMixture", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ShowAttendTell", "ShowTell",
+           "SkipThoughts", "Transformer", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written",
+           "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
+           "doubly_stochastic_penalty", "filterbank", "gaussian_kl", "hard_objective", "order_violation",
+           "orthogonal_gates_", "path_log_prob", "ranking_loss", "skip_thoughts_loss", "soft_objective",
+           "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .handwriting import Handwriting, PenMixture, Written
     from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
+    from .lrcn import ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN
     from .ngram_pictures import NGramPictures
     from .order_embedding import OrderEmbedding, order_violation, ranking_loss
     from .orthogonal_gates import orthogonal_gates_
@@ -49,6 +51,7 @@ else:
         "handwriting": ["Handwriting", "PenMixture", "Written"],
         "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],
+        "lrcn": ["ActivityLRCN", "CaptionLRCN", "Recurrent", "VideoLRCN"],
         "ngram_pictures": ["NGramPictures"],
         "order_embedding": ["OrderEmbedding", "order_violation", "ranking_loss"],
         "orthogonal_gates": ["orthogonal_gates_"],
