@@ -1,0 +1,1 @@
+"""Lecture 1: Long-term Recurrent Convolutional Networks."""

@@ -1,0 +1,70 @@
+"""Study: one of the lecture's tasks, with its data, its trainings, its claims and its figures.
+
+Lecture 1 folds one network in three ways, for tasks that share nothing else; each is a Study in a file of its own, imported
+when its variant is run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Generator
+from typing import Any, TypeAlias
+
+from ...train import Trainer
+from ..claims import Claim
+
+At: TypeAlias = "Callable[[str], dict]"   # name of a stage -> the Trainer's options for its folder and its bar
+
+STUDIES = {"activity": ("activity", "Activity"), "activity_splits": ("activity", "ActivitySplits"),
+           "caption": ("caption", "Caption"), "retrieval": ("retrieval", "Retrieval"),
+           "video": ("video", "Video")}   # variant -> (module, class)
+
+
+class Study:
+    """Base of the studies; a subclass makes its data when it is made.
+
+    Args:
+        variant: one of ``STUDIES``.
+        scale: "lecture", or "smoke" for a quick look.
+        seed: of data, weights and order.
+        device: "cpu" or "cuda".
+        config: what must be the same for a training to be resumed; for the Trainers.
+        epochs: rounds of the main training; the scale's own number by default.
+        data: name of a published dataset in place of the embedded world.
+        root: its folder.
+    """
+
+    def __init__(self, variant: str, scale: str, seed: int, device: str, config: dict, epochs: int | None = None,
+                 data: str | None = None, root: str | None = None):
+        self.variant, self.scale, self.seed, self.device, self.config, self.epochs = variant, scale, seed, device, config, epochs
+        self.data, self.root = data, root
+
+    def stages(self, at: At) -> Generator[Trainer, None, Any]:
+        """The trainings, one after the other; each is finished before the next one is asked for.
+
+        Args:
+            at: ``at(name)`` gives the Trainer's ``folder`` and ``label``.
+
+        Returns:
+            What was trained.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: stages is not written")
+
+    def evaluate(self, trained: Any) -> dict:
+        """Measurements as plain data: what the report keeps, and what claims and figures need."""
+        raise NotImplementedError(f"{type(self).__name__}: evaluate is not written")
+
+    @staticmethod
+    def claims(metrics: dict) -> list[Claim]:
+        """What the slides say of this task, as claims about the measurements."""
+        raise NotImplementedError("Study: claims is not written")
+
+    def figures(self, trained: Any, metrics: dict) -> dict:
+        """File name -> Figure."""
+        return {}
+
+
+def study(variant: str) -> type[Study]:
+    """The Study class of a variant."""
+    module, name = STUDIES[variant]
+    return getattr(importlib.import_module(f"{__package__}.{module}"), name)
