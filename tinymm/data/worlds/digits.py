@@ -30,17 +30,27 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
         return file["images"].astype(np.float32) / 16, file["labels"].astype(np.int64)
 
 
-def split_digits(seed: int = 0, sizes: tuple[int, int, int] = (1200, 297, 300)) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+FOLDS = 3   # cuts of one order whose test parts share no image
+
+
+def split_digits(seed: int = 0, sizes: tuple[int, int, int] = (1200, 297, 300),
+                 fold: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The digits as "train", "validation" and "test", cut at random; no image is in two parts.
 
     Args:
-        seed: which cut.
+        seed: of the order in which they are cut.
         sizes: images of each part, 1,797 in all.
+        fold: 0, 1 or 2: the order is turned by so many thirds before the cut. Test parts of at most a third share no image.
+
+    Raises:
+        ValueError: other sizes, another fold.
     """
     images, labels = load_digits()
     if sum(sizes) != len(labels):
         raise ValueError(f"split_digits: sizes={sizes} add up to {sum(sizes)}, there are {len(labels)} digits")
-    order = Stream("digits", seed).generator.permutation(len(labels))
+    if fold not in range(FOLDS):
+        raise ValueError(f"split_digits: fold={fold}; choose from 0 to {FOLDS - 1}")
+    order = np.roll(Stream("digits", seed).generator.permutation(len(labels)), fold * len(labels) // FOLDS)
     ends = np.cumsum(sizes)
     parts = np.split(order, ends[:-1])
     return {name: (images[rows], labels[rows]) for name, rows in zip(("train", "validation", "test"), parts)}
