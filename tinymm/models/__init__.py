@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..backend.lazy import lazily
 
 __all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CaptionLRCN", "ConvEncoder", "Decoded", "Draw",
-           "Drawn", "Glimpse", "Handwriting", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
+           "Drawn", "FrameEncoder", "Glimpse", "Handwriting", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
            "MovingAverage", "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell",
            "PenMixture", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ShowAttendTell", "ShowTell",
            "SkipThoughts", "Transformer", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written",
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
                        contrastive_loss, zero_shot, zero_shot_weights)
     from .conv_encoder import ConvEncoder
     from .draw import Draw, Drawn, Glimpse, OutputNormLSTMCell, filterbank, gaussian_kl
+    from .frame_encoder import FrameEncoder
     from .handwriting import Handwriting, PenMixture, Written
     from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
@@ -48,6 +49,7 @@ else:
                  "contrastive_loss", "zero_shot", "zero_shot_weights"],
         "conv_encoder": ["ConvEncoder"],
         "draw": ["Draw", "Drawn", "Glimpse", "OutputNormLSTMCell", "filterbank", "gaussian_kl"],
+        "frame_encoder": ["FrameEncoder"],
         "handwriting": ["Handwriting", "PenMixture", "Written"],
         "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],

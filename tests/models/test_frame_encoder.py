@@ -1,0 +1,78 @@
+"""The CNN of LRCN: its layers by hand, clips frame by frame, gradients with a recurrent network behind it, odd input."""
+
+import numpy as np
+import pytest
+
+import tinymm
+from tinymm import Tensor, gradcheck, no_grad
+from tinymm import functional as F
+from tinymm.models import ActivityLRCN, FrameEncoder
+
+
+def encoder(**options) -> FrameEncoder:
+    tinymm.manual_seed(0)
+    return FrameEncoder(2, (8, 8), **{"channels": (3, 4), "sizes": (6, 5), **options}).double()
+
+
+def clips(T=3, B=2) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((T, B, 2, 8, 8))
+
+
+def test_fc6_and_fc7_are_two_layers():
+    model = encoder().eval()
+    frames = Tensor(clips()[0])
+    a = model.conv.feature_map(frames).flatten(1).detach().numpy()                          # (B, 4 * 2 * 2)
+    six = np.maximum(a @ model.W_6.weight.detach().numpy().T + model.W_6.bias.detach().numpy(), 0)
+    seven = np.maximum(six @ model.W_7.weight.detach().numpy().T + model.W_7.bias.detach().numpy(), 0)
+    np.testing.assert_allclose(model.fc6(frames).detach().numpy(), six, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(model(frames).detach().numpy(), seven, rtol=1e-12, atol=1e-14)
+    assert model.features == {"fc6": 6, "fc7": 5} and six.shape == (2, 6) and seven.shape == (2, 5)
+
+
+@pytest.mark.parametrize("layer", ["fc6", "fc7"])
+def test_a_clip_is_read_frame_by_frame(layer):
+    """Nothing of one clip, or of one time, arrives at another: the place where time first and batch first are mixed up."""
+    model, x = encoder().eval(), clips(T=4, B=3)
+    found = model.of_clips(Tensor(x), layer).detach().numpy()
+    assert found.shape == (4, 3, model.features[layer])
+    for t in range(4):
+        for b in range(3):
+            np.testing.assert_allclose(found[t, b], getattr(model, layer)(Tensor(x[t, b][None])).detach().numpy()[0], rtol=1e-12, atol=1e-14)
+
+
+def test_dropout_is_on_both_layers_in_training():
+    model = encoder(dropout=0.5)
+    frames = Tensor(np.random.default_rng(1).standard_normal((200, 2, 8, 8)))
+    for layer in ("fc6", "fc7"):
+        function = getattr(model, layer)
+        dropped = (function(frames).detach().numpy() == 0).mean()
+        whole = (getattr(model.eval(), layer)(frames).detach().numpy() == 0).mean()
+        model.train()
+        assert 0.3 * (1 - whole) < dropped - whole < 0.7 * (1 - whole)
+
+
+@pytest.mark.parametrize("layer", ["fc6", "fc7"])
+def test_gradients_through_time_and_through_the_cnn(layer):
+    model = encoder()
+    lrcn = ActivityLRCN(model.features[layer], 3, hidden=4, dropout=0.0).double()
+    with no_grad():
+        for p in lrcn.parameters():
+            p.copy_(Tensor(0.5 * np.random.default_rng(2).standard_normal(p.shape)))
+    used = dict(lrcn.named_parameters()) | {name: p for name, p in model.named_parameters()
+                                            if not (layer == "fc6" and name.startswith("W_7"))}
+    labels = Tensor(np.array([2, 0] * 3))
+
+    def loss(x, *parameters):
+        return F.cross_entropy(lrcn(model.of_clips(x, layer)).flatten(0, 1), labels)
+
+    assert gradcheck(loss, [Tensor(clips(), requires_grad=True), *used.values()])
+
+
+def test_what_does_not_fit_is_refused():
+    model = encoder()
+    with pytest.raises(ValueError, match=r"FrameEncoder: frames have shape \(2, 2, 8, 9\); they must be \(B, C=2, H=8, W=8\)"):
+        model.fc6(Tensor(np.zeros((2, 2, 8, 9))))
+    with pytest.raises(ValueError, match="FrameEncoder: layer='fc8'; choose from fc6, fc7"):
+        model.of_clips(Tensor(clips()), "fc8")
+    with pytest.raises(ValueError, match=r"clips have shape \(2, 2, 8, 8\); they must be \(T, B, C, H, W\), time first"):
+        model.of_clips(Tensor(clips()[0]))
