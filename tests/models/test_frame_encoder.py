@@ -37,7 +37,8 @@ def test_a_clip_is_read_frame_by_frame(layer):
     assert found.shape == (4, 3, model.features[layer])
     for t in range(4):
         for b in range(3):
-            np.testing.assert_allclose(found[t, b], getattr(model, layer)(Tensor(x[t, b][None])).detach().numpy()[0], rtol=1e-12, atol=1e-14)
+            alone = getattr(model, layer)(Tensor(x[t, b][None])).detach().numpy()[0]
+            np.testing.assert_allclose(found[t, b], alone, rtol=1e-12, atol=1e-14)
 
 
 def test_dropout_is_on_both_layers_in_training():
