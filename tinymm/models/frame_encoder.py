@@ -34,7 +34,7 @@ class FrameEncoder(nn.Module):
         super().__init__()
         self.conv = ConvEncoder(in_channels, channels, coordinates=False)
         rows, columns = self.conv.grid(*picture_size)
-        self.picture_size, self.features = tuple(picture_size), dict(zip(LAYERS, sizes))
+        self.picture_size, self.features = picture_size, dict(zip(LAYERS, sizes))
         self.W_6 = nn.Linear(self.conv.features * rows * columns, sizes[0])
         self.W_7 = nn.Linear(sizes[0], sizes[1])
         self.dropout = nn.Dropout(dropout)
@@ -45,7 +45,7 @@ class FrameEncoder(nn.Module):
         Raises:
             ValueError: frames of another shape.
         """
-        if frames.ndim != 4 or tuple(frames.shape[2:]) != self.picture_size:
+        if frames.ndim != 4 or tuple(frames.shape[2:]) != tuple(self.picture_size):
             raise ValueError(f"FrameEncoder: frames have shape {frames.shape}; they must be (B, C={self.conv.in_channels}, "
                              f"H={self.picture_size[0]}, W={self.picture_size[1]})")
         return self.dropout(self.W_6(self.conv.feature_map(frames).flatten(1)).relu())

@@ -12,17 +12,16 @@ clips could never teach it that. No label of that teaching has motion in it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Generator, Mapping
 
 import numpy as np
 
-from ... import functional as F
 from ... import nn, optim
 from ...autograd import Tensor
 from ...backend.random import manual_seed, stream
 from ...data import DataLoader, TensorDataset
-from ...data.clip_windows import LENGTH, windows
-from ...data.flow_pictures import centred
+from ...data.clip_windows import LENGTH
 from ...data.worlds import order_clips, tracked_clips
 from ...data.worlds.digits import FOLDS
 from ...data.worlds.order_clips import OrderClips, order_frames
@@ -34,10 +33,11 @@ from ...nn.chunks import array_in_chunks
 from ...train import Trainer
 from ..claims import Claim
 from ..classify_stage import classify_stage
+from .clip_networks import (CHUNK, STREAMS, ClipNetwork, as_input, clip_probabilities, clips_of, copy_of, every_step, fused,
+                            shuffled, small_linear, step_probabilities, time_first, window_reader)
 from .study import At, Study
 
 PARTS = ("train", "validation", "test")
-STREAMS = ("RGB", "Flow")
 COLUMNS = {"RGB": 1.0, "Flow": 0.0, "1/2, 1/2": 1 / 2, "1/3, 2/3": 1 / 3}     # weight of RGB; flow has the rest
 SINGLE, FC6, FC7 = "Single frame", "LRCN-fc6", "LRCN-fc7"
 LAYER = {FC6: "fc6", FC7: "fc7"}
@@ -50,7 +50,6 @@ HIDDEN, DROPOUT = 64, 0.5
 CLIPS, FRAMES = 32, 128          # of a batch
 LR = 2e-3
 MAX_NORM = 5.0
-CHUNK = 64                       # clips read at a time in a test
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,27 +66,9 @@ class Scale:
     long: int              # longer clips of each length
 
 
-SCALES = {"lecture": Scale(6000, 4, dict(zip(PARTS, (1600, 200, 800))), 10, dict(zip(PARTS, (1200, 204, 600))),
-                           {"RGB": 2, "Flow": 3}, 6, 100),
+SCALES = {"lecture": Scale(6000, 4, dict(zip(PARTS, (1600, 200, 800))), 20, dict(zip(PARTS, (1200, 204, 600))),
+                           {"RGB": 2, "Flow": 3}, 5, 100),
           "smoke": Scale(320, 1, dict(zip(PARTS, (64, 24, 24))), 2, dict(zip(PARTS, (48, 24, 24))), {"RGB": 1, "Flow": 1}, 1, 8)}
-
-
-class ClipNetwork(nn.Module):
-    """phi_V on every frame, and what reads it: a softmax of its own for each frame, or a recurrent network.
-
-    Args:
-        encoder: phi_V.
-        layer: "fc6" or "fc7", which is read.
-        head: (T, B, features) -> (T, B, classes).
-    """
-
-    def __init__(self, encoder: FrameEncoder, layer: str, head: nn.Module):
-        super().__init__()
-        self.encoder, self.layer, self.head = encoder, layer, head
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Clips (T, B, C, H, W) -> logits (T, B, classes)."""
-        return self.head(self.encoder.of_clips(x, self.layer))
 
 
 @dataclasses.dataclass
@@ -107,55 +88,6 @@ class Trained:
     order: dict[str, nn.Module] = dataclasses.field(default_factory=dict)
 
 
-def as_input(stream: str, clips: np.ndarray) -> np.ndarray:
-    """Pictures (uint8) of "RGB" or "Flow" as a network reads them, float32 of about one unit."""
-    return centred(clips) if stream == "Flow" else clips.astype(np.float32) / 255
-
-
-def time_first(clips: np.ndarray) -> np.ndarray:
-    """(B, T, ...) -> (T, B, ...)."""
-    return np.ascontiguousarray(clips.swapaxes(0, 1))
-
-
-def every_step(logits: Tensor, labels: Tensor) -> Tensor:
-    """-log P(y_t = label), the mean over steps and clips: every step is trained on the clip's label.
-
-    Args:
-        logits: (T, B, C).
-        labels: (B,).
-    """
-    T, B, _ = logits.shape
-    return F.cross_entropy(logits.flatten(0, 1), labels[None].expand(T, B).flatten())
-
-
-def step_probabilities(network: nn.Module, clips: np.ndarray, read: Callable[[np.ndarray], np.ndarray],
-                       device: str = "cpu") -> np.ndarray:
-    """P(y_t = c) of clips (N, T, ...), (N, T, C), in evaluation; ``read`` makes floats of some of them."""
-    was = network.training
-    network.eval()
-    found = array_in_chunks(lambda x: network(x.transpose(0, 1)).softmax(-1).transpose(0, 1),
-                            lambda rows: read(clips[rows.start:rows.stop]), len(clips), CHUNK, device)
-    network.train(was)
-    return found
-
-
-def clip_probabilities(network: nn.Module, clips: np.ndarray, read: Callable[[np.ndarray], np.ndarray],
-                       device: str = "cpu") -> np.ndarray:
-    """P(y = c) of clips (N, n, ...), (N, C): probabilities averaged over the steps of a window, and over the windows."""
-    return np.mean([step_probabilities(network, window, read, device).mean(1) for window in windows(clips)], 0)
-
-
-def fused(rgb: np.ndarray, flow: np.ndarray, weight: float) -> np.ndarray:
-    """weight P_RGB + (1 - weight) P_flow: probabilities are averaged, not logits."""
-    return weight * rgb + (1 - weight) * flow
-
-
-def shuffled(clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Clips (N, T, ...) with the frames of each in an order of its own."""
-    order = rng.permuted(np.tile(np.arange(clips.shape[1]), (len(clips), 1)), axis=1)   # (N, T)
-    return clips[np.arange(len(clips))[:, None], order]
-
-
 class Activity(Study):
     """The study; the arguments are those of every study.
 
@@ -173,7 +105,8 @@ class Activity(Study):
                  data: str | None = None, root: str | None = None):
         super().__init__(variant, scale, seed, device, config, epochs, data, root)
         self.size = SCALES[scale]
-        self.config = {**config, "hyperparameters": {**dataclasses.asdict(self.size), "hidden": HIDDEN, "dropout": DROPOUT, "lr": LR}}
+        self.config = {**config, "hyperparameters": {**dataclasses.asdict(self.size), "hidden": HIDDEN, "dropout": DROPOUT,
+                                                     "lr": LR}}
         self.order = {part: OrderClips(part, self.size.order[part], seed) for part in PARTS} if self.with_order else {}
         self.tracked = [{part: TrackedClips(part, self.size.tracked[part], seed, fold) for part in PARTS} for fold in self.folds]
 
@@ -192,10 +125,10 @@ class Activity(Study):
         manual_seed(self.seed)
         trained.reader = FrameEncoder(1, (order_clips.CANVAS,) * 2).to(device=self.device)
         yield self._teach(trained, "order, CNN", trained.reader, order_frames, {}, at)
-        features = {layer: self._features(trained.reader, layer, self.order["train"].frames) for layer in ("fc6", "fc7")}
+        features = {layer: self.features(trained.reader, layer, self.order["train"].frames) for layer in ("fc6", "fc7")}
         classes, labels = len(order_clips.CLASSES), self.order["train"].labels
         manual_seed(self.seed)
-        trained.order[SINGLE] = nn.Linear(trained.reader.features["fc7"], classes).to(device=self.device)
+        trained.order[SINGLE] = small_linear(trained.reader.features["fc7"], classes).to(device=self.device)
         yield self._clip_stage(trained, f"order, {SINGLE}", trained.order[SINGLE], features["fc7"], labels, lambda x: x, at)
         for row, (layer, unit, mixed) in ORDER_ROWS.items():
             manual_seed(self.seed)
@@ -209,37 +142,33 @@ class Activity(Study):
         networks: dict[str, dict[str, ClipNetwork]] = {name: {} for name in STREAMS}
         trained.networks.append(networks)
         for name in STREAMS:
-            clips = clips_of(world["train"], name)
+            clips, labels, classes = clips_of(world["train"], name), world["train"].labels, len(tracked_clips.CLASSES)
             manual_seed(self.seed)
-            encoder = FrameEncoder(3, clips.shape[-2:], dropout=DROPOUT).to(device=self.device)
+            encoder = FrameEncoder(3, (clips.shape[-2], clips.shape[-1])).to(device=self.device)
             if name == "RGB":
                 yield self._teach(trained, f"RGB, CNN{where}", encoder, tracked_frames, {"fold": fold}, at)
-            head = nn.Linear(encoder.features["fc7"], len(tracked_clips.CLASSES)).to(device=self.device)
-            networks[name][SINGLE] = ClipNetwork(encoder, "fc7", head)
-            yield self._frame_stage(trained, f"{name}, {SINGLE}{where}", networks[name][SINGLE], name, clips, world["train"].labels, at)
+            manual_seed(self.seed)
+            encoder = copy_of(encoder, DROPOUT)
+            head = small_linear(encoder.features["fc7"], classes)
+            networks[name][SINGLE] = ClipNetwork(encoder, "fc7", head).to(device=self.device)
+            yield self._frame_stage(trained, f"{name}, {SINGLE}{where}", networks[name][SINGLE], name, clips, labels, at)
             for row in self.rows[1:]:
                 manual_seed(self.seed)
-                networks[name][row] = self._lrcn(encoder, LAYER[row])
-                read = lambda x, name=name: as_input(name, random_window(x, stream("windows").generator))
-                yield self._clip_stage(trained, f"{name}, {row}{where}", networks[name][row], clips, world["train"].labels, read, at,
-                                       self.epochs or self.size.rounds)
-
-    def _lrcn(self, encoder: FrameEncoder, layer: str) -> ClipNetwork:
-        """An LRCN on a copy of a CNN."""
-        copy = FrameEncoder(encoder.conv.in_channels, encoder.picture_size).to(device=self.device)
-        copy.load_state_dict(encoder.state_dict())
-        head = ActivityLRCN(copy.features[layer], len(tracked_clips.CLASSES), HIDDEN, "lstm", DROPOUT)
-        return ClipNetwork(copy, layer, head.to(device=self.device))
+                lrcn = ActivityLRCN(encoder.features[LAYER[row]], classes, HIDDEN, "lstm", DROPOUT)
+                networks[name][row] = ClipNetwork(copy_of(encoder), LAYER[row], lrcn).to(device=self.device)
+                yield self._clip_stage(trained, f"{name}, {row}{where}", networks[name][row], clips, labels, window_reader(name),
+                                       at, self.epochs or self.size.rounds)
 
     def _teach(self, trained: Trained, name: str, encoder: FrameEncoder, frames: Callable, options: dict, at: At) -> Trainer:
         """Which digit, and in which cell: what the CNN learns before it sees a clip."""
-        train, held = (frames(part, count, self.seed, **options) for part, count in (("train", self.size.taught), ("validation", 500)))
+        counts = {"train": self.size.taught, "validation": 500}
+        train, held = (frames(part, count, self.seed, **options) for part, count in counts.items())
         model = nn.Sequential(encoder, nn.Linear(encoder.features["fc7"], 10 + 16)).to(device=self.device)
         trained.trainers[name] = classify_stage(model, lambda x: model(x.float() / 255), (10, 16), train, held,
                                                 self.size.taught_rounds, device=self.device, config=self.config, **at(name))
         return trained.trainers[name]
 
-    def _features(self, encoder: FrameEncoder, layer: str, frames: np.ndarray) -> np.ndarray:
+    def features(self, encoder: FrameEncoder, layer: str, frames: np.ndarray) -> np.ndarray:
         """fc6 or fc7 of clips (N, T, 1, H, W), (N, T, features), by the CNN as it is."""
         encoder.eval()
         return array_in_chunks(lambda x: encoder.of_clips(x, layer), lambda rows: as_input("RGB", frames[rows.start:rows.stop]),
@@ -260,7 +189,7 @@ class Activity(Study):
 
         return self._stage(trained, name, network, loader, loss, rounds or self.size.order_rounds, at)
 
-    def _frame_stage(self, trained: Trained, name: str, network: ClipNetwork, stream: str, clips: np.ndarray, labels: np.ndarray,
+    def _frame_stage(self, trained: Trained, name: str, network: ClipNetwork, kind: str, clips: np.ndarray, labels: np.ndarray,
                      at: At) -> Trainer:
         """Single frames of all clips in random order, each with its clip's label."""
         frames = clips.reshape(-1, *clips.shape[2:])                                     # (N n, C, H, W)
@@ -268,10 +197,10 @@ class Activity(Study):
                             drop_last=True)
 
         def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
-            x = Tensor(as_input(stream, batch[0].numpy())[None]).to(device=self.device)  # (1, B, C, H, W): one step
+            x = Tensor(as_input(kind, batch[0].numpy())[None]).to(device=self.device)  # (1, B, C, H, W): one step
             return every_step(network(x), batch[1].to(device=self.device))
 
-        return self._stage(trained, name, network, loader, loss, self.size.frame_rounds[stream], at)
+        return self._stage(trained, name, network, loader, loss, self.size.frame_rounds[kind], at)
 
     def _stage(self, trained: Trained, name: str, network: nn.Module, loader: DataLoader, loss: Callable, rounds: int,
                at: At) -> Trainer:
@@ -300,7 +229,8 @@ class Activity(Study):
             found["table"][row + suffix] = {column: float(np.mean([accuracy(*one) for one in answers]))
                                             for column, answers in said.items()}
             if len(self.folds) > 1:
-                found.setdefault("splits", {})[row] = {column: [accuracy(*one) for one in answers] for column, answers in said.items()}
+                found.setdefault("splits", {})[row] = {column: [accuracy(*one) for one in answers]
+                                                       for column, answers in said.items()}
             if row == FC6:
                 found["confusion"] = {column: np.mean([confusion(labels, answers, len(tracked_clips.CLASSES))
                                                        for answers, labels in answers_of], 0).tolist()
@@ -315,16 +245,17 @@ class Activity(Study):
         """row -> column -> probabilities (N, 12), and the labels."""
         found: dict = {"labels": world.labels}
         for row in self.rows:
-            p = {name: clip_probabilities(networks[name][row], clips_of(world, name), lambda x, name=name: as_input(name, x),
-                                          self.device) for name in STREAMS}
+            p = {name: clip_probabilities(network[row], clips_of(world, name), functools.partial(as_input, name), self.device)
+                 for name, network in networks.items()}
             found[row] = {column: fused(p["RGB"], p["Flow"], weight) for column, weight in COLUMNS.items()}
         return found
 
     def _order_results(self, trained: Trained, part: str) -> dict:
         """The order-only rows, in order and shuffled, and P(label) over the steps; longer clips by their windows."""
         assert trained.reader is not None   # trained where there are order-only clips
-        world, found = self.order[part], {}
-        of_clips = {layer: self._features(trained.reader, layer, world.frames) for layer in ("fc6", "fc7")}
+        world = self.order[part]
+        found: dict[str, dict[str, dict]] = {}
+        of_clips = {layer: self.features(trained.reader, layer, world.frames) for layer in ("fc6", "fc7")}
         rng, same = np.random.default_rng(self.seed), lambda x: x
         mixed = shuffled(np.arange(len(world) * LENGTH).reshape(len(world), LENGTH), rng)   # one order for all rows
         for row, network in trained.order.items():
@@ -337,7 +268,7 @@ class Activity(Study):
         long = {}
         for length in LONG:
             steady = OrderClips(part, self.size.long, self.seed, steady=True, length=length)
-            x = self._features(trained.reader, "fc6", steady.frames)
+            x = self.features(trained.reader, "fc6", steady.frames)
             p = clip_probabilities(trained.order["LSTM on fc6"], x, same, self.device)
             long[str(length)] = accuracy(p.argmax(1), steady.labels)
         return {"order": found, "long": long}
@@ -348,6 +279,7 @@ class Activity(Study):
         order, table = metrics["order"], metrics["table"]
         in_order = lambda row: order[row]["in order"]["accuracy"]
         lstm, mixed = "LSTM on fc6", "LSTM on fc6, trained on shuffled"
+        p_true = order[lstm]["in order"]["p(true)"]
         return [Claim("order only: accuracy of a single RGB frame", in_order(SINGLE), "<=", 0.30),
                 Claim("order only: LSTM on fc6", in_order(lstm), ">=", 0.95),
                 Claim("order only: LSTM on fc7", in_order("LSTM on fc7"), ">=", 0.95),
@@ -356,8 +288,8 @@ class Activity(Study):
                 Claim("order only: LSTM on fc6, trained and tested on shuffled frames", order[mixed]["shuffled"]["accuracy"], "<=",
                       0.32),
                 Claim("order only: p(true) of the LSTM where the first turn ends, its distance from 1/2",
-                      abs(order[lstm]["in order"]["p(true)"][order_clips.TURN - 1] - 0.5), "<=", 0.05),
-                Claim("order only: p(true) of the LSTM where the second turn ends", order[lstm]["in order"]["p(true)"][-1], ">", 0.9),
+                      abs(p_true[order_clips.TURN - 1] - 0.5), "<=", 0.05),
+                Claim("order only: p(true) of the LSTM where the second turn ends", p_true[-1], ">", 0.9),
                 *[Claim(f"colour and order: LRCN-fc6 on {stream} alone", table[FC6][stream], "<=", 0.50) for stream in STREAMS],
                 *[Claim(f"colour and order: LRCN-fc6, streams fused {column}", table[FC6][column], ">=", 0.90)
                   for column in ("1/2, 1/2", "1/3, 2/3")],
@@ -386,14 +318,3 @@ class ActivitySplits(Activity):
                 *[Claim(f"all splits: LRCN-fc6, streams fused {column}", lrcn[column], ">=", 0.90)
                   for column in ("1/2, 1/2", "1/3, 2/3")],
                 Claim("all splits: LRCN-fc6 on flow over a single flow picture", lrcn["Flow"] - single["Flow"], ">=", 0.05)]
-
-
-def clips_of(world: TrackedClips, stream: str) -> np.ndarray:
-    """The clips of "RGB", 17 frames, or of "Flow", 16 pictures."""
-    return world.rgb if stream == "RGB" else world.flow
-
-
-def random_window(clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A window (B, 16, ...) from a random place of each of the clips (B, n, ...)."""
-    starts = rng.integers(clips.shape[1] - LENGTH + 1, size=len(clips))
-    return np.stack([clip[start:start + LENGTH] for clip, start in zip(clips, starts)])

@@ -1,0 +1,135 @@
+"""The pictures of the clips: the foldings, a clip and what the LSTM thinks of it, the two streams, confusions, the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from ... import plot
+from ...data.worlds import order_clips, tracked_clips
+from ...plot.style import COLORS, FONT, GREY, SMALL, WIDTH, picture, plain, show
+from .clip_networks import shuffled, step_probabilities
+from .foldings import foldings
+
+if TYPE_CHECKING:
+    from .activity import Activity, Trained
+
+PAPER = {"Single frame": (69.00, 72.20, 75.71, 79.04), "LRCN-fc6": (71.12, 76.95, 81.97, 82.92),
+         "LRCN-fc7": (70.68, 69.36, 79.01, 80.51), "Single frame (all splits)": (67.70, 72.19, 75.87, 78.84),
+         "LRCN-fc6 (all splits)": (68.19, 77.46, 80.62, 82.66)}      # UCF-101, in percent; the columns are ours
+SHOWN = 1                                                            # the class of the clip that is drawn: right, left
+SHORT = tuple(name.replace("right", "R").replace("left", "L").replace(", ", "") for name in tracked_clips.CLASSES)
+
+
+def all_figures(study: Activity, trained: Trained, metrics: dict) -> dict[str, Figure]:
+    """File name -> Figure, of what was measured."""
+    drawn = {"table.png": table(metrics["table"]), "confusion.png": confusions(metrics["confusion"]),
+             "streams.png": streams(study.tracked[0]["test"])}
+    if "order" in metrics:
+        drawn |= {"foldings.png": foldings(), "clip.png": clip(study, trained), "order.png": order(metrics["order"])}
+    return drawn
+
+
+def clip(study: Activity, trained: Trained) -> Figure:
+    """A clip of the test with P(class) of the LSTM over its steps, and below the same frames shuffled."""
+    assert trained.reader is not None   # there are order-only clips
+    world = study.order["test"]
+    one = int(np.flatnonzero(world.labels == SHOWN)[0])
+    row, layer = "LSTM on fc6", "fc6"
+    mixed = shuffled(np.arange(world.frames.shape[1])[None], np.random.default_rng(study.seed))[0]
+    figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
+    grid = figure.add_gridspec(4, world.frames.shape[1], height_ratios=(1, 3, 1, 3))
+    for part, (title, frames) in enumerate((("in order", world.frames[one]), ("shuffled", world.frames[one][mixed]))):
+        p = step_probabilities(trained.order[row], study.features(trained.reader, layer, frames[None]), lambda x: x, study.device)[0]
+        for t, frame in enumerate(frames):
+            axes = figure.add_subplot(grid[2 * part, t])
+            show(axes, picture(frame, "clip"))
+            axes.set_title(str(t + 1), fontsize=SMALL, pad=2)
+        curves(figure.add_subplot(grid[2 * part + 1, :]), p, title)
+    return figure
+
+
+def curves(axes: Axes, p: np.ndarray, title: str) -> None:
+    """P(class) over the steps (T, 4), the right class on top and thick."""
+    steps = range(1, len(p) + 1)
+    for label, name in enumerate(order_clips.CLASSES):
+        right = label == SHOWN
+        axes.plot(steps, p[:, label], color=COLORS[label], linewidth=2.6 if right else 1.2, zorder=3 if right else 2,
+                  linestyle="-" if right else "--", label=f"{name} (true)" if right else name)
+    axes.axvline(order_clips.TURN + 0.5, color=GREY, linewidth=0.8, linestyle=":")
+    axes.set_xlim(0.5, len(p) + 0.5)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xticks(steps)
+    axes.set_ylabel("P(class)")
+    axes.set_title(f"frames {title}", fontsize=FONT)
+    axes.legend(fontsize=SMALL, frameon=False, loc="center left", title="turn 1, turn 2", title_fontsize=SMALL)
+    plain(axes)
+
+
+def order(rows: dict) -> Figure:
+    """Mean p(true) over the steps of every order-only row, in order and shuffled."""
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("in order", "shuffled")):
+        for color, (row, found) in zip(COLORS, rows.items()):
+            p = found[name]["p(true)"]
+            axes.plot(range(1, len(p) + 1), p, color=color, linewidth=1.6,
+                      label=f"{row}: {found[name]['accuracy']:.2f}")
+        axes.axvline(order_clips.TURN + 0.5, color=GREY, linewidth=0.8, linestyle=":")
+        axes.set_title(f"test clips {name}", fontsize=FONT)
+        axes.set_xlabel("step")
+        axes.set_ylim(0, 1.02)
+        axes.legend(fontsize=SMALL, frameon=False, loc="upper left", title="accuracy", title_fontsize=SMALL)
+        plain(axes)
+    figure.axes[0].set_ylabel("mean p(true)")
+    return figure
+
+
+def streams(world: tracked_clips.TrackedClips) -> Figure:
+    """The first clip of each of three classes: every second frame, and the flow picture that is named after it."""
+    chosen = [int(np.flatnonzero(world.labels == label)[0]) for label in (0, 5, 11)]
+    times = range(1, tracked_clips.FRAMES, 2)
+    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
+    panels = figure.subplots(2 * len(chosen), len(times))
+    for i, one in enumerate(chosen):
+        for k, t in enumerate(times):
+            show(panels[2 * i, k], picture(world.rgb[one, t], "streams"))
+            show(panels[2 * i + 1, k], picture(world.flow[one, t - 1], "streams"))
+            if not i:
+                panels[0, k].set_title(f"frame {t + 1}", fontsize=SMALL)
+        for offset, name in enumerate(("RGB", "flow")):
+            panels[2 * i + offset, 0].set_ylabel(name, fontsize=SMALL)
+        panels[2 * i, 0].set_ylabel(f"{tracked_clips.CLASSES[world.labels[one]].replace(': ', chr(10))}\nRGB", fontsize=SMALL)
+    return figure
+
+
+def confusions(found: dict) -> Figure:
+    """What LRCN-fc6 takes for what: by colour alone, by motion alone, by both."""
+    return plot.heatmap({title: np.array(found[column]) for title, column in
+                         (("RGB", "RGB"), ("flow", "Flow"), ("fused 1/2, 1/2", "1/2, 1/2"))},
+                        rows=SHORT, columns=SHORT, xlabel="said", ylabel="true", colorbar="share", limits=(0, 1))
+
+
+def table(rows: dict) -> Figure:
+    """Ours in percent, and beside it the paper's numbers on UCF-101."""
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.36 * len(rows)), layout="constrained")
+    columns = list(next(iter(rows.values())))
+    ours = [[100 * row[column] for column in columns] for row in rows.values()]
+    paper = [PAPER[row] for row in rows]
+    for axes, title, numbers, left in zip(figure.subplots(1, 2, width_ratios=(1.3, 1)),
+                                          ("colour and order, 12 classes (%)", "UCF-101 in the paper (%)"), (ours, paper), (0.28, 0)):
+        axes.set_axis_off()
+        axes.set_title(title, fontsize=FONT)
+        drawn = axes.table([[f"{number:.2f}" if numbers is paper else f"{number:.1f}" for number in row] for row in numbers],
+                           rowLabels=list(rows) if left else None, colLabels=columns, loc="center", cellLoc="center",
+                           bbox=Bbox.from_bounds(left, 0, 1 - left, 1))
+        drawn.auto_set_font_size(False)
+        drawn.set_fontsize(SMALL + 0.5)
+        for cell in drawn.get_celld().values():
+            cell.set_edgecolor("#d1d5db")
+            if numbers is paper:
+                cell.get_text().set_color(GREY)
+    return figure
