@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 
 from ... import plot
 from ...data.worlds import order_clips, tracked_clips
-from ...plot.style import COLORS, FONT, GREY, SMALL, WIDTH, picture, plain, show
+from ...plot.style import COLORS, FONT, GREY, PALE, SMALL, WIDTH, picture, plain, show
 from .clip_networks import shuffled, step_probabilities
 from .foldings import foldings
 
@@ -44,7 +44,8 @@ def clip(study: Activity, trained: Trained) -> Figure:
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     grid = figure.add_gridspec(4, world.frames.shape[1], height_ratios=(1, 3, 1, 3))
     for part, (title, frames) in enumerate((("in order", world.frames[one]), ("shuffled", world.frames[one][mixed]))):
-        p = step_probabilities(trained.order[row], study.features(trained.reader, layer, frames[None]), lambda x: x, study.device)[0]
+        features = study.features(trained.reader, layer, frames[None])
+        p = step_probabilities(trained.order[row], features, lambda x: x, study.device)[0]     # (T, 4)
         for t, frame in enumerate(frames):
             axes = figure.add_subplot(grid[2 * part, t])
             show(axes, picture(frame, "clip"))
@@ -119,17 +120,22 @@ def table(rows: dict) -> Figure:
     columns = list(next(iter(rows.values())))
     ours = [[100 * row[column] for column in columns] for row in rows.values()]
     paper = [PAPER[row] for row in rows]
-    for axes, title, numbers, left in zip(figure.subplots(1, 2, width_ratios=(1.3, 1)),
-                                          ("colour and order, 12 classes (%)", "UCF-101 in the paper (%)"), (ours, paper), (0.28, 0)):
-        axes.set_axis_off()
-        axes.set_title(title, fontsize=FONT)
-        drawn = axes.table([[f"{number:.2f}" if numbers is paper else f"{number:.1f}" for number in row] for row in numbers],
-                           rowLabels=list(rows) if left else None, colLabels=columns, loc="center", cellLoc="center",
-                           bbox=Bbox.from_bounds(left, 0, 1 - left, 1))
-        drawn.auto_set_font_size(False)
-        drawn.set_fontsize(SMALL + 0.5)
-        for cell in drawn.get_celld().values():
-            cell.set_edgecolor("#d1d5db")
-            if numbers is paper:
-                cell.get_text().set_color(GREY)
+    left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
+    draw_table(left, "colour and order, 12 classes (%)", [[f"{n:.1f}" for n in row] for row in ours], columns, list(rows))
+    draw_table(right, "UCF-101 in the paper (%)", [[f"{n:.2f}" for n in row] for row in paper], columns)
     return figure
+
+
+def draw_table(axes: Axes, title: str, text: list[list[str]], columns: list[str], rows: list[str] | None = None) -> None:
+    """Cells with the names of the columns above; without names of rows all in grey, as what is only quoted."""
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=FONT)
+    room = 0.28 if rows else 0.0
+    drawn = axes.table(text, rowLabels=rows, colLabels=columns, loc="center", cellLoc="center",
+                       bbox=Bbox.from_bounds(room, 0, 1 - room, 1))
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(SMALL + 0.5)
+    for cell in drawn.get_celld().values():
+        cell.set_edgecolor(PALE)
+        if rows is None:
+            cell.get_text().set_color(GREY)

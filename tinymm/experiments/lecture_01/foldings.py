@@ -8,7 +8,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from ...plot.style import COLORS, FONT, GREY, NEUTRAL, SMALL, WIDTH
 
-CNN, NET, SOFTMAX = COLORS[4], COLORS[0], COLORS[2]
+CNN, NET, SOFTMAX, WORD = COLORS[4], COLORS[0], COLORS[2], COLORS[1]
 STEP = 1.45                 # from one time step to the next
 LEVELS = {"x": 0.0, "cnn": 1.2, "net": 2.7, "softmax": 4.2, "y": 5.4}
 HIGH = 0.36                 # half the height of a box
@@ -52,10 +52,19 @@ def column(axes: Axes, x: float, given: str, said: str, shapes: bool, cnn: bool 
         axes.text(x, LEVELS["y"], said, ha="center", va="center", fontsize=FONT, color=NEUTRAL)
 
 
-def chain(axes: Axes, columns: list[float]) -> None:
+def word(axes: Axes, left: float, right: float) -> None:
+    """The word that was said at one step goes in at the next, between the two columns."""
+    between, below = left + STEP / 2 - 0.06, LEVELS["net"] - HIGH - 0.3
+    axes.plot([left + 0.25, between, between, right - 0.32], [LEVELS["y"], LEVELS["y"], below, below], color=WORD, linewidth=1.0,
+              linestyle=(0, (4, 2)), solid_capstyle="butt")
+    axes.annotate("", (right - 0.32, LEVELS["net"] - HIGH), (right - 0.32, below), arrowprops={
+        "arrowstyle": "-|>", "color": WORD, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 8})
+
+
+def chain(axes: Axes, columns: list[float], shape: bool = True) -> None:
     """The arrows of the state from each step to the next."""
     for i, (left, right) in enumerate(zip(columns, columns[1:])):
-        arrow(axes, (left + 0.46, LEVELS["net"]), (right - 0.46, LEVELS["net"]), "(H,)" * (i == 0))
+        arrow(axes, (left + 0.46, LEVELS["net"]), (right - 0.46, LEVELS["net"]), "(H,)" * (shape and i == 0))
 
 
 def foldings() -> Figure:
@@ -77,30 +86,29 @@ def foldings() -> Figure:
 
     for t, x in enumerate(times[:3]):
         column(second, x, "", f"$y_{t + 1}$", False)
-        arrow(second, (times[1] + 0.3 * (x - times[1]), LEVELS["cnn"] + HIGH), (x - 0.1, LEVELS["net"] - HIGH))
-        if t:   # the word that was said goes back in
-            second.annotate("", (x - 0.3, LEVELS["net"] - HIGH), (times[t - 1] + 0.25, LEVELS["y"] - 0.1), arrowprops={
-                "arrowstyle": "-|>", "color": COLORS[1], "linewidth": 0.9, "linestyle": "--", "mutation_scale": 7,
-                "connectionstyle": "angle3,angleA=0,angleB=90"})
-    chain(second, times[:3])
+        arrow(second, (times[1] + 0.3 * (x - times[1]), LEVELS["cnn"] + HIGH), (x + 0.1, LEVELS["net"] - HIGH))
+        if t:
+            word(second, times[t - 1], x)
+    chain(second, times[:3], shape=False)
     box(second, times[1], LEVELS["cnn"], r"$\phi_V$", CNN)
     arrow(second, (times[1], LEVELS["x"] + 0.25), (times[1], LEVELS["cnn"] - HIGH), "(C, H, W)")
     second.text(times[1], LEVELS["x"], "$x$, the same at every step", ha="center", va="center", fontsize=FONT, color=NEUTRAL)
-    second.text(times[1] + 0.12, LEVELS["cnn"] + 0.74, "(d,)", fontsize=SMALL - 1, color=GREY, va="center")
+    second.text(times[1] + 0.16, LEVELS["cnn"] + 0.6, "(d,)", fontsize=SMALL - 1, color=GREY, va="center")
     second.set_title("captions: static input to sequence", fontsize=FONT)
 
     for t, x in enumerate(times[:2]):
         column(third, x, f"$x_{t + 1}$", "", t == 0, cnn=False)
     for t, x in enumerate(times[2:]):
         column(third, x, "", f"$y_{t + 1}$", False)
-    third.annotate("", (times[3] - 0.3, LEVELS["net"] - HIGH), (times[2] + 0.25, LEVELS["y"] - 0.1), arrowprops={
-        "arrowstyle": "-|>", "color": COLORS[1], "linewidth": 0.9, "linestyle": "--", "mutation_scale": 7,
-        "connectionstyle": "angle3,angleA=0,angleB=90"})
+    word(third, times[2], times[3])
     chain(third, times)
-    third.text((times[0] + times[1]) / 2, LEVELS["net"] + 0.7, "encoder", ha="center", fontsize=SMALL, color=GREY)
-    third.text((times[2] + times[3]) / 2, LEVELS["net"] - 0.8, "decoder", ha="center", fontsize=SMALL, color=GREY)
+    third.text((times[0] + times[1]) / 2, LEVELS["net"] + 0.55, "encoder", ha="center", fontsize=SMALL, color=GREY)
+    third.text((times[2] + times[3]) / 2, LEVELS["net"] - 1.05, "decoder", ha="center", fontsize=SMALL, color=GREY)
     third.set_title("video: sequence to sequence", fontsize=FONT)
 
+    for axes in (second, third):
+        axes.plot([], [], color=WORD, linewidth=1.0, linestyle=(0, (4, 2)), label="the word before, (|V|,)")
+        axes.legend(fontsize=SMALL, frameon=False, loc="upper left", bbox_to_anchor=(0, 0.94))
     for axes, last in zip(panels, (times[2], times[2], times[3])):
         axes.set_xlim(-0.75, last + 0.95)
         axes.set_ylim(-0.5, LEVELS["y"] + 1.9)
