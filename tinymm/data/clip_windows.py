@@ -33,8 +33,3 @@ def window_starts(frames: int, length: int = LENGTH, stride: int = STRIDE) -> np
     if frames < length:
         raise ValueError(f"window_starts: the clip has {frames} frames, fewer than one window of {length}")
     return np.minimum(np.arange(0, frames, stride), frames - length)
-
-
-def windows(clips: np.ndarray, length: int = LENGTH, stride: int = STRIDE) -> list[np.ndarray]:
-    """The windows (N, length, ...) of clips (N, n, ...), one after the other."""
-    return [clips[:, start:start + length] for start in window_starts(clips.shape[1], length, stride)]

@@ -66,7 +66,7 @@ class Scale:
     long: int              # longer clips of each length
 
 
-SCALES = {"lecture": Scale(6000, 4, dict(zip(PARTS, (1600, 200, 800))), 20, dict(zip(PARTS, (1200, 204, 600))),
+SCALES = {"lecture": Scale(6000, 4, dict(zip(PARTS, (1600, 200, 800))), 20, dict(zip(PARTS, (1200, 204, 1200))),
                            {"RGB": 2, "Flow": 3}, 5, 100),
           "smoke": Scale(320, 1, dict(zip(PARTS, (64, 24, 24))), 2, dict(zip(PARTS, (48, 24, 24))), {"RGB": 1, "Flow": 1}, 1, 8)}
 

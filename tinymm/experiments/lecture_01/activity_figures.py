@@ -22,6 +22,7 @@ PAPER = {"Single frame": (69.00, 72.20, 75.71, 79.04), "LRCN-fc6": (71.12, 76.95
          "LRCN-fc7": (70.68, 69.36, 79.01, 80.51), "Single frame (all splits)": (67.70, 72.19, 75.87, 78.84),
          "LRCN-fc6 (all splits)": (68.19, 77.46, 80.62, 82.66)}      # UCF-101, in percent; the columns are ours
 SHOWN = 1                                                            # the class of the clip that is drawn: right, left
+SHUFFLES = 40
 SHORT = tuple(name.replace("right", "R").replace("left", "L").replace(", ", "") for name in tracked_clips.CLASSES)
 
 
@@ -35,40 +36,45 @@ def all_figures(study: Activity, trained: Trained, metrics: dict) -> dict[str, F
 
 
 def clip(study: Activity, trained: Trained) -> Figure:
-    """A clip of the test with P(class) of the LSTM over its steps, and below the same frames shuffled."""
+    """A clip of the test with P(class) of the LSTM over its steps; below, its frames shuffled: once to be seen, often to be judged.
+
+    A single shuffle may happen to look like the right class, so p(true) of many is drawn.
+    """
     assert trained.reader is not None   # there are order-only clips
     world = study.order["test"]
-    one = int(np.flatnonzero(world.labels == SHOWN)[0])
-    row, layer = "LSTM on fc6", "fc6"
-    mixed = shuffled(np.arange(world.frames.shape[1])[None], np.random.default_rng(study.seed))[0]
+    frames = world.frames[np.flatnonzero(world.labels == SHOWN)[0]]                                       # (T, 1, 24, 24)
+    mixed = shuffled(np.tile(np.arange(len(frames)), (SHUFFLES, 1)), np.random.default_rng(study.seed))   # (S, T)
+    features = study.features(trained.reader, "fc6", frames[None])[0]                                     # (T, 128)
+    said = lambda clips: step_probabilities(trained.order["LSTM on fc6"], clips, lambda x: x, study.device)
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
-    grid = figure.add_gridspec(4, world.frames.shape[1], height_ratios=(1, 3, 1, 3))
-    for part, (title, frames) in enumerate((("in order", world.frames[one]), ("shuffled", world.frames[one][mixed]))):
-        features = study.features(trained.reader, layer, frames[None])
-        p = step_probabilities(trained.order[row], features, lambda x: x, study.device)[0]     # (T, 4)
-        for t, frame in enumerate(frames):
-            axes = figure.add_subplot(grid[2 * part, t])
+    grid = figure.add_gridspec(4, len(frames), height_ratios=(1, 3, 1, 3))
+    for row, strip in ((0, frames), (2, frames[mixed[0]])):
+        for t, frame in enumerate(strip):
+            axes = figure.add_subplot(grid[row, t])
             show(axes, picture(frame, "clip"))
             axes.set_title(str(t + 1), fontsize=SMALL, pad=2)
-        curves(figure.add_subplot(grid[2 * part + 1, :]), p, title)
-    return figure
-
-
-def curves(axes: Axes, p: np.ndarray, title: str) -> None:
-    """P(class) over the steps (T, 4), the right class on top and thick."""
-    steps = range(1, len(p) + 1)
-    for label, name in enumerate(order_clips.CLASSES):
+    above, below = figure.add_subplot(grid[1, :]), figure.add_subplot(grid[3, :])
+    steps = np.arange(1, len(frames) + 1)
+    for label, (name, p) in enumerate(zip(order_clips.CLASSES, said(features[None])[0].T)):
         right = label == SHOWN
-        axes.plot(steps, p[:, label], color=COLORS[label], linewidth=2.6 if right else 1.2, zorder=3 if right else 2,
-                  linestyle="-" if right else "--", label=f"{name} (true)" if right else name)
-    axes.axvline(order_clips.TURN + 0.5, color=GREY, linewidth=0.8, linestyle=":")
-    axes.set_xlim(0.5, len(p) + 0.5)
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_xticks(steps)
-    axes.set_ylabel("P(class)")
-    axes.set_title(f"frames {title}", fontsize=FONT)
-    axes.legend(fontsize=SMALL, frameon=False, loc="center left", title="turn 1, turn 2", title_fontsize=SMALL)
-    plain(axes)
+        above.plot(steps, p, color=COLORS[label], linewidth=2.6 if right else 1.2, zorder=3 if right else 2,
+                   linestyle="-" if right else "--", label=f"{name} (true)" if right else name)
+    above.set_title("frames in order", fontsize=FONT)
+    above.legend(fontsize=SMALL, frameon=False, loc="center right", title="turn 1, turn 2", title_fontsize=SMALL)
+    p = said(features[mixed])[..., SHOWN]                                                                  # (S, T)
+    below.plot(steps, p[1:].T, color=PALE, linewidth=0.8)
+    below.plot(steps, p[0], color=GREY, linewidth=1.2, label="the one above")
+    below.plot(steps, p.mean(0), color=COLORS[SHOWN], linewidth=2.6, label=f"mean of {SHUFFLES}")
+    below.set_title(f"frames shuffled: P({order_clips.CLASSES[SHOWN]})", fontsize=FONT)
+    below.legend(fontsize=SMALL, framealpha=0.9, edgecolor="none", loc="center right")
+    for axes in (above, below):
+        axes.axvline(order_clips.TURN + 0.5, color=GREY, linewidth=0.8, linestyle=":")
+        axes.set_xlim(0.5, len(frames) + 0.5)
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xticks(steps)
+        axes.set_ylabel("P(class)")
+        plain(axes)
+    return figure
 
 
 def order(rows: dict) -> Figure:
@@ -78,7 +84,7 @@ def order(rows: dict) -> Figure:
         for color, (row, found) in zip(COLORS, rows.items()):
             p = found[name]["p(true)"]
             axes.plot(range(1, len(p) + 1), p, color=color, linewidth=1.6,
-                      label=f"{row}: {found[name]['accuracy']:.2f}")
+                      label=f"{row.replace(', ', f',{chr(10)}')}: {found[name]['accuracy']:.3f}")
         axes.axvline(order_clips.TURN + 0.5, color=GREY, linewidth=0.8, linestyle=":")
         axes.set_title(f"test clips {name}", fontsize=FONT)
         axes.set_xlabel("step")

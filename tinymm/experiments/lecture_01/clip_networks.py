@@ -10,7 +10,7 @@ from ... import functional as F
 from ... import nn
 from ...autograd import Tensor, no_grad
 from ...backend.random import stream
-from ...data.clip_windows import LENGTH, windows
+from ...data.clip_windows import LENGTH, window_starts
 from ...data.flow_pictures import centred
 from ...data.worlds.tracked_clips import TrackedClips
 from ...models.frame_encoder import FrameEncoder
@@ -74,7 +74,9 @@ def step_probabilities(network: nn.Module, clips: np.ndarray, read: Callable[[np
 def clip_probabilities(network: nn.Module, clips: np.ndarray, read: Callable[[np.ndarray], np.ndarray],
                        device: str = "cpu") -> np.ndarray:
     """P(y = c) of clips (N, n, ...), (N, C): probabilities averaged over the steps of a window, and over the windows."""
-    return np.mean([step_probabilities(network, window, read, device).mean(1) for window in windows(clips)], 0)
+    starts, times = np.unique(window_starts(clips.shape[1]), return_counts=True)   # the last window is there twice, or more
+    return np.average([step_probabilities(network, clips[:, start:start + LENGTH], read, device).mean(1) for start in starts], 0,
+                      times)
 
 
 def fused(rgb: np.ndarray, flow: np.ndarray, weight: float) -> np.ndarray:
@@ -112,9 +114,9 @@ def copy_of(encoder: FrameEncoder, dropout: float = 0.0) -> FrameEncoder:
 
 
 def small_linear(features: int, classes: int) -> nn.Linear:
-    """A new last layer, with weights of deviation .01 as the authors' Caffe starts it: at first all classes are as likely."""
+    """A new last layer, with weights of deviation .001: at first all classes are as likely."""
     layer = nn.Linear(features, classes)
     with no_grad():
-        init.normal_(layer.weight, std=0.01)
+        init.normal_(layer.weight, std=0.001)
         init.zeros_(layer.bias)
     return layer
