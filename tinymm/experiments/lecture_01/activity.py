@@ -68,7 +68,7 @@ class Scale:
 
 SCALES = {"lecture": Scale(6000, 4, dict(zip(PARTS, (1600, 200, 800))), 20, dict(zip(PARTS, (1200, 204, 1200))),
                            {"RGB": 2, "Flow": 3}, 5, 100),
-          "smoke": Scale(320, 1, dict(zip(PARTS, (64, 24, 24))), 2, dict(zip(PARTS, (48, 24, 24))), {"RGB": 1, "Flow": 1}, 1, 8)}
+          "smoke": Scale(320, 1, dict(zip(PARTS, (32, 12, 12))), 2, dict(zip(PARTS, (36, 12, 12))), {"RGB": 1, "Flow": 1}, 1, 4)}
 
 
 @dataclasses.dataclass
@@ -161,7 +161,7 @@ class Activity(Study):
 
     def _teach(self, trained: Trained, name: str, encoder: FrameEncoder, frames: Callable, options: dict, at: At) -> Trainer:
         """Which digit, and in which cell: what the CNN learns before it sees a clip."""
-        counts = {"train": self.size.taught, "validation": 500}
+        counts = {"train": self.size.taught, "validation": min(self.size.taught, 500)}
         train, held = (frames(part, count, self.seed, **options) for part, count in counts.items())
         model = nn.Sequential(encoder, nn.Linear(encoder.features["fc7"], 10 + 16)).to(device=self.device)
         trained.trainers[name] = classify_stage(model, lambda x: model(x.float() / 255), (10, 16), train, held,

@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 
 from ... import plot
 from ...data.worlds import order_clips, tracked_clips
-from ...plot.style import COLORS, FONT, GREY, PALE, SMALL, WIDTH, picture, plain, show
+from ...plot.style import COLORS, FONT, GREY, PALE, SMALL, WIDTH, picture, plain
 from .clip_networks import shuffled, step_probabilities
 from .foldings import foldings
 
@@ -47,13 +47,9 @@ def clip(study: Activity, trained: Trained) -> Figure:
     features = study.features(trained.reader, "fc6", frames[None])[0]                                     # (T, 128)
     said = lambda clips: step_probabilities(trained.order["LSTM on fc6"], clips, lambda x: x, study.device)
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
-    grid = figure.add_gridspec(4, len(frames), height_ratios=(1, 3, 1, 3))
-    for row, strip in ((0, frames), (2, frames[mixed[0]])):
-        for t, frame in enumerate(strip):
-            axes = figure.add_subplot(grid[row, t])
-            show(axes, picture(frame, "clip"))
-            axes.set_title(str(t + 1), fontsize=SMALL, pad=2)
-    above, below = figure.add_subplot(grid[1, :]), figure.add_subplot(grid[3, :])
+    first, above, second, below = figure.subplots(4, 1, height_ratios=(1, 3, 1, 3), sharex=True)
+    strip(first, frames)
+    strip(second, frames[mixed[0]])
     steps = np.arange(1, len(frames) + 1)
     for label, (name, p) in enumerate(zip(order_clips.CLASSES, said(features[None])[0].T)):
         right = label == SHOWN
@@ -98,19 +94,27 @@ def order(rows: dict) -> Figure:
 def streams(world: tracked_clips.TrackedClips) -> Figure:
     """The first clip of each of three classes: every second frame, and the flow picture that is named after it."""
     chosen = [int(np.flatnonzero(world.labels == label)[0]) for label in (0, 5, 11)]
-    times = range(1, tracked_clips.FRAMES, 2)
-    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
-    panels = figure.subplots(2 * len(chosen), len(times))
+    times = np.arange(1, tracked_clips.FRAMES, 2)
+    figure = Figure(figsize=(WIDTH, 7.6), layout="constrained")
+    panels = figure.subplots(2 * len(chosen), 1)
     for i, one in enumerate(chosen):
-        for k, t in enumerate(times):
-            show(panels[2 * i, k], picture(world.rgb[one, t], "streams"))
-            show(panels[2 * i + 1, k], picture(world.flow[one, t - 1], "streams"))
-            if not i:
-                panels[0, k].set_title(f"frame {t + 1}", fontsize=SMALL)
-        for offset, name in enumerate(("RGB", "flow")):
-            panels[2 * i + offset, 0].set_ylabel(name, fontsize=SMALL)
-        panels[2 * i, 0].set_ylabel(f"{tracked_clips.CLASSES[world.labels[one]].replace(': ', chr(10))}\nRGB", fontsize=SMALL)
+        strip(panels[2 * i], world.rgb[one, times])
+        strip(panels[2 * i + 1], world.flow[one, times - 1])
+        panels[2 * i].set_ylabel(f"{tracked_clips.CLASSES[world.labels[one]].replace(': ', chr(10))}\nRGB", fontsize=SMALL)
+        panels[2 * i + 1].set_ylabel("flow", fontsize=SMALL)
+    panels[0].set_xticks(range(1, len(times) + 1), [f"frame {t + 1}" for t in times], fontsize=SMALL)
+    panels[0].tick_params(top=False, labeltop=True, bottom=False, labelbottom=False)
     return figure
+
+
+def strip(axes: Axes, frames: np.ndarray) -> None:
+    """Frames (T, C, H, W) uint8 side by side, each a unit wide, the first around 1."""
+    rim = np.pad(frames.astype(float) / 255, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=1)     # (T, C, H + 2, W + 2)
+    axes.imshow(picture(np.concatenate(list(rim), -1), "strip"), cmap="gray", vmin=0, vmax=1, interpolation="nearest",
+                extent=(0.5, len(frames) + 0.5, 0, 1))
+    axes.set_yticks([])
+    axes.tick_params(bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
 
 
 def confusions(found: dict) -> Figure:
