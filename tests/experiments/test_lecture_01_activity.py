@@ -126,6 +126,37 @@ def test_each_lrcn_starts_from_the_cnn_of_the_single_frames():
     assert set(trained.order) == {SINGLE, *ORDER_ROWS} and list(trained.networks[0]) == ["RGB", "Flow"]
 
 
+def given(stage, batch) -> np.ndarray:
+    """What the network of a stage is given of a batch."""
+    seen, forward = [], stage.model.forward
+    stage.model.forward = lambda x: (seen.append(x.numpy()), forward(x))[1]
+    stage.step(batch)
+    stage.model.forward = forward
+    return seen[0]
+
+
+def test_networks_are_given_clips_time_first(smoke):
+    """Features in their order, or in another for the row that is trained on shuffled ones; windows of pictures for the table."""
+    experiment, _ = smoke
+    trainers, rng = experiment.trained.trainers, np.random.default_rng(0)
+    for row, (layer, _, mixed) in ORDER_ROWS.items():
+        features = rng.standard_normal((5, 16, experiment.trained.reader.features[layer])).astype(np.float32)
+        x = given(trainers[f"order, {row}"], (Tensor(features), Tensor(np.arange(5) % 4)))
+        assert x.shape == (16, *features.shape[::2])
+        for b in range(5):
+            same = [np.flatnonzero((features[b] == frame).all(1)).item() for frame in x[:, b]]
+            assert sorted(same) == list(range(16)) and (same != list(range(16))) == mixed
+    world = experiment.study.tracked[0]["train"]
+    for name in ("RGB", "Flow"):
+        clips = clips_of(world, name)[:7]
+        for row in (FC6, FC7):
+            x = given(trainers[f"{name}, {row}"], (Tensor(clips), Tensor(world.labels[:7])))
+            for b, clip in enumerate(clips):
+                assert any(np.array_equal(x[:, b], as_input(name, clip[start:start + 16])) for start in range(len(clip) - 15))
+        x = given(trainers[f"{name}, {SINGLE}"], (Tensor(clips[:, 0]), Tensor(world.labels[:7])))
+        assert np.array_equal(x, as_input(name, clips[None, :, 0]))     # seven frames of one step
+
+
 def test_the_frozen_cnn_stays_as_it_is(smoke):
     """The order-only rows train nothing but what reads its features."""
     experiment, _ = smoke
