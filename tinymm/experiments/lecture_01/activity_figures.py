@@ -22,7 +22,7 @@ PAPER = {"Single frame": (69.00, 72.20, 75.71, 79.04), "LRCN-fc6": (71.12, 76.95
          "LRCN-fc7": (70.68, 69.36, 79.01, 80.51), "Single frame (all splits)": (67.70, 72.19, 75.87, 78.84),
          "LRCN-fc6 (all splits)": (68.19, 77.46, 80.62, 82.66)}      # UCF-101, in percent; the columns are ours
 SHOWN = 1                                                            # the class of the clip that is drawn: right, left
-SHUFFLES = 40
+SHUFFLES = 100
 SHORT = tuple(name.replace("right", "R").replace("left", "L").replace(", ", "") for name in tracked_clips.CLASSES)
 
 
@@ -36,41 +36,41 @@ def all_figures(study: Activity, trained: Trained, metrics: dict) -> dict[str, F
 
 
 def clip(study: Activity, trained: Trained) -> Figure:
-    """A clip of the test with P(class) of the LSTM over its steps; below, its frames shuffled: once to be seen, often to be judged.
+    """A clip of the test with P(class) of the LSTM over its steps; below, its frames shuffled, and the mean of many shuffles.
 
-    A single shuffle may happen to look like the right class, so p(true) of many is drawn.
+    A single shuffle may happen to look like the right class. The shuffles of a clip are those of the other classes' clips, too:
+    whatever is said of them is right for one class in four.
     """
     assert trained.reader is not None   # there are order-only clips
     world = study.order["test"]
     frames = world.frames[np.flatnonzero(world.labels == SHOWN)[0]]                                       # (T, 1, 24, 24)
     mixed = shuffled(np.tile(np.arange(len(frames)), (SHUFFLES, 1)), np.random.default_rng(study.seed))   # (S, T)
     features = study.features(trained.reader, "fc6", frames[None])[0]                                     # (T, 128)
-    said = lambda clips: step_probabilities(trained.order["LSTM on fc6"], clips, lambda x: x, study.device)
+    said = lambda clips: step_probabilities(trained.order["LSTM on fc6"], clips, lambda x: x, study.device).mean(0)   # (T, 4)
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     first, above, second, below = figure.subplots(4, 1, height_ratios=(1, 3, 1, 3), sharex=True)
     strip(first, frames)
+    curves(above, said(features[None]), "frames in order")
     strip(second, frames[mixed[0]])
-    steps = np.arange(1, len(frames) + 1)
-    for label, (name, p) in enumerate(zip(order_clips.CLASSES, said(features[None])[0].T)):
-        right = label == SHOWN
-        above.plot(steps, p, color=COLORS[label], linewidth=2.6 if right else 1.2, zorder=3 if right else 2,
-                   linestyle="-" if right else "--", label=f"{name} (true)" if right else name)
-    above.set_title("frames in order", fontsize=FONT)
+    curves(below, said(features[mixed]), f"frames shuffled, mean of {SHUFFLES}: the same for the clips of all four classes")
     above.legend(fontsize=SMALL, frameon=False, loc="center right", title="turn 1, turn 2", title_fontsize=SMALL)
-    p = said(features[mixed])[..., SHOWN]                                                                  # (S, T)
-    below.plot(steps, p[1:].T, color=PALE, linewidth=0.8)
-    below.plot(steps, p[0], color=GREY, linewidth=1.2, label="the one above")
-    below.plot(steps, p.mean(0), color=COLORS[SHOWN], linewidth=2.6, label=f"mean of {SHUFFLES}")
-    below.set_title(f"frames shuffled: P({order_clips.CLASSES[SHOWN]})", fontsize=FONT)
-    below.legend(fontsize=SMALL, framealpha=0.9, edgecolor="none", loc="center right")
-    for axes in (above, below):
-        axes.axvline(order_clips.TURN + 0.5, color=GREY, linewidth=0.8, linestyle=":")
-        axes.set_xlim(0.5, len(frames) + 0.5)
-        axes.set_ylim(-0.03, 1.03)
-        axes.set_xticks(steps)
-        axes.set_ylabel("P(class)")
-        plain(axes)
     return figure
+
+
+def curves(axes: Axes, p: np.ndarray, title: str) -> None:
+    """P(class) over the steps (T, 4), the right class thick."""
+    steps = range(1, len(p) + 1)
+    for label, name in enumerate(order_clips.CLASSES):
+        right = label == SHOWN
+        axes.plot(steps, p[:, label], color=COLORS[label], linewidth=2.6 if right else 1.2, zorder=3 if right else 2,
+                  linestyle="-" if right else "--", label=f"{name} (true)" if right else name)
+    axes.axvline(order_clips.TURN + 0.5, color=GREY, linewidth=0.8, linestyle=":")
+    axes.set_xlim(0.5, len(p) + 0.5)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xticks(steps)
+    axes.set_ylabel("P(class)")
+    axes.set_title(title, fontsize=FONT)
+    plain(axes)
 
 
 def order(rows: dict) -> Figure:
