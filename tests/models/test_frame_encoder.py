@@ -79,3 +79,47 @@ def test_what_does_not_fit_is_refused():
         model.of_clips(Tensor(clips()), "fc8")
     with pytest.raises(ValueError, match=r"clips have shape \(2, 2, 8, 8\); they must be \(T, B, C, H, W\), time first"):
         model.of_clips(Tensor(clips()[0]))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("layer", ["fc6", "fc7"])
+def test_pytorch_says_the_same_of_clips(layer):
+    """The whole network, CNN and LSTM: probabilities, loss, and the gradients of frames and of every weight."""
+    torch = pytest.importorskip("torch")
+    model = encoder()
+    lrcn = ActivityLRCN(model.features[layer], 3, hidden=4, dropout=0.0).double()
+    T, B, labels = 5, 3, np.array([2, 0, 1])
+    x = Tensor(clips(T, B), requires_grad=True)
+    logits = lrcn(model.of_clips(x, layer))
+    loss = F.cross_entropy(logits.flatten(0, 1), Tensor(np.tile(labels, T)))
+    loss.backward()
+
+    theirs = {}
+    for name, p in [*model.named_parameters(), *lrcn.named_parameters()]:
+        theirs[name] = torch.tensor(p.detach().numpy(), requires_grad=True)
+    z = theirs_x = torch.tensor(x.detach().numpy(), requires_grad=True)
+    z = z.reshape(T * B, 2, 8, 8)
+    for k in (0, 4):   # convolution, batch normalisation, ReLU, pooling
+        z = torch.nn.functional.conv2d(z, theirs[f"conv.layers.{k}.weight"], theirs[f"conv.layers.{k}.bias"], padding=1)
+        z = torch.nn.functional.batch_norm(z, None, None, theirs[f"conv.layers.{k + 1}.weight"],
+                                           theirs[f"conv.layers.{k + 1}.bias"], training=True)
+        z = torch.nn.functional.max_pool2d(torch.relu(z), 2)
+    z = z.flatten(1)
+    for name in ("W_6", "W_7")[:1 + (layer == "fc7")]:
+        z = torch.relu(z @ theirs[f"{name}.weight"].T + theirs[f"{name}.bias"])
+    cell = [theirs[f"f_W.cell.{name}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    h = c = torch.zeros(B, 4, dtype=torch.float64)
+    steps = []
+    for x_t in z.reshape(T, B, -1):
+        h, c = torch.lstm_cell(x_t, (h, c), *cell)
+        steps.append(h @ theirs["W_zc.weight"].T + theirs["W_zc.bias"])
+    said = torch.stack(steps)
+    torch.nn.functional.cross_entropy(said.flatten(0, 1), torch.tensor(np.tile(labels, T))).backward()
+
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    close(logits.softmax(-1).detach().numpy(), said.softmax(-1).detach().numpy())
+    close(x.grad.numpy(), theirs_x.grad.numpy())
+    for name, p in [*model.named_parameters(), *lrcn.named_parameters()]:
+        if p.grad is not None:
+            close(p.grad.numpy(), theirs[name].grad.numpy())
+    assert sum(p.grad is None for p in model.parameters()) == (2 if layer == "fc6" else 0)   # W_7 has no part in fc6
