@@ -16,11 +16,11 @@ from tinymm.data.worlds.sprites import COLOURS, SHAPES
 from tinymm.experiments.captioning.captioner import Captioner
 from tinymm.experiments.captioning.likelihood import nats, unigram_entropy
 from tinymm.experiments.captioning.parts import Part, scene_part
+from tinymm.experiments.captioning.teaching import SPRITE_CLASSES, sprite_answers
 from tinymm.experiments.captioning.trained import load_captioner
 from tinymm.experiments.lecture_02 import evaluation
 from tinymm.experiments.lecture_02.claims import claims_of, comparisons
-from tinymm.experiments.lecture_02.data import (DIGIT_CLASSES, SPRITE_CLASSES, digit_answers, noisy_parts, sprite_answers,
-                                                sprite_parts)
+from tinymm.experiments.lecture_02.data import DIGIT_CLASSES, digit_answers, noisy_parts, sprite_parts
 from tinymm.experiments.lecture_02.experiment import ShowAndTell
 from tinymm.experiments.lecture_02.systems import OPTIONS
 from tinymm.models.show_and_tell import ShowTell

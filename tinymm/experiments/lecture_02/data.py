@@ -1,4 +1,4 @@
-"""The worlds of lecture 2, and the questions by which its encoder learns what a scene shows."""
+"""The worlds of lecture 2, and the questions by which its encoder learns what a scene of digits shows."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import dataclasses
 
 import numpy as np
 
-from ...data.worlds.digit_scenes import DIGITS, LAYOUTS, DigitScenes
-from ...data.worlds.digit_scenes import SIZES as DIGIT_SIZES
-from ...data.worlds.sprite_scenes import SIZES, SpriteScenes, noisy_captions
-from ...data.worlds.sprites import COLOURS, SHAPES
+from ...data.worlds.digit_scenes import DIGITS, LAYOUTS, SIZES, DigitScenes
+from ...data.worlds.sprite_scenes import SpriteScenes, noisy_captions
 from ..captioning.lecture import Material
 from ..captioning.parts import Part, scene_part
 
-# "What shape, colour and size is the first thing in reading order, and the second, and how do they stand?"; the last
-# answer to the second's questions is that there is none.
-SPRITE_CLASSES = (len(SHAPES), len(COLOURS), len(SIZES), len(SHAPES) + 1, len(COLOURS) + 1, len(SIZES) + 1, 3)
 # "Which digit is the first, second, third, how large is it, and how do they stand?"
-DIGIT_CLASSES = (len(DIGITS), len(DIGIT_SIZES)) + (len(DIGITS) + 1, len(DIGIT_SIZES) + 1) * 2 + (len(LAYOUTS),)
+DIGIT_CLASSES = (len(DIGITS), len(SIZES)) + (len(DIGITS) + 1, len(SIZES) + 1) * 2 + (len(LAYOUTS),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,20 +65,9 @@ def digit_parts(counts: dict[str, int], pretraining: int, seed: int) -> tuple[di
     return parts, scene_part(scenes[counts["train"]:])
 
 
-def sprite_answers(part: Part) -> np.ndarray:
-    """(N, 7) int64, one column for each question of SPRITE_CLASSES."""
-    numbers = [{word: i for i, word in enumerate(words)} for words in (SHAPES, COLOURS, SIZES)]
-    rows = []
-    for scene in part.scenes:
-        row = [n[word] for s in scene.sprites for n, word in zip(numbers, (s.shape, s.colour, s.size))]
-        row += [len(n) for n in numbers] * (2 - len(scene.sprites))
-        rows.append([*row, ["", "left of", "above"].index(scene.sprites[0].relation)])
-    return np.array(rows, dtype=np.int64)
-
-
 def digit_answers(part: Part) -> np.ndarray:
     """(N, 7) int64, one column for each question of DIGIT_CLASSES."""
-    sizes, rows = list(DIGIT_SIZES), []
+    sizes, rows = list(SIZES), []
     for scene in part.scenes:
         row = [number for d in scene.digits for number in (d.label, sizes.index(d.size))]
         row += [len(DIGITS), len(sizes)] * (3 - len(scene.digits))

@@ -14,25 +14,21 @@ from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 
-from ... import nn
-from ...data.worlds.sprite_windows import CLASSES, sprite_windows
 from ...models.attention_objective import soft_objective
-from ...models.conv_encoder import ConvEncoder
 from ...models.picture_encoder import PictureEncoder
 from ...text import Vocabulary
 from ...train import Trainer
-from ..captioning.captioner import Captioner, of_all_pictures
+from ..captioning.captioner import Captioner
 from ..captioning.lecture import CaptioningExperiment, Material
 from ..captioning.likelihood import nats
 from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part, alone, photo_parts
 from ..captioning.stage import BATCH, caption_stage
+from ..captioning.teaching import SPRITE_CLASSES, scene_stage, sprite_answers, sprite_window_stage
 from ..claims import Claim
-from ..classify_stage import classify_stage, window_stage
 from ..lecture_04 import systems as lecture_04
 from .claims import claims_of, comparisons
-from .data import (DIGIT_CLASSES, SPRITE_CLASSES, Worlds, digit_answers, digit_parts, noisy_parts, sprite_answers,
-                   sprite_parts)
+from .data import DIGIT_CLASSES, Worlds, digit_answers, digit_parts, noisy_parts, sprite_parts
 from .evaluation import Measured, evaluate
 from .systems import OPTIONS, SPRITES, Rivals, TellCaptioner, Trained, build, likelihood
 
@@ -125,7 +121,8 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured, Worlds]):
         if self.variant == "digits":
             return (yield from self._digit_stages(at))
         captioner, train = self._captioner(), self.material.parts["train"]
-        yield self._windows(captioner.encoder.conv, at("windows"))
+        yield sprite_window_stage(captioner.encoder.conv, self.size.windows, self.size.window_rounds, self.seed,
+                                  device=self.device, config=self.config, **at("windows"))
         scene_trainer = self._scenes(captioner.encoder, SPRITE_CLASSES, sprite_answers, at("scenes"))
         yield scene_trainer
         annotations, epochs = captioner.annotate(train), self.epochs or self.size.epochs
@@ -210,22 +207,13 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured, Worlds]):
             captioner.decoder.unigram_(vocabulary.counts)
         return captioner
 
-    def _windows(self, conv: ConvEncoder, options: dict) -> Trainer:
-        """Classify windows with single sprites."""
-        return window_stage(conv, CLASSES, sprite_windows("train", self.size.windows, self.seed),
-                            sprite_windows("validation", 1000, self.seed), self.size.window_rounds, device=self.device,
-                            config=self.config, **options)
-
     def _scenes(self, encoder: PictureEncoder, classes: Sequence[int], answers: Callable[[Part], np.ndarray],
                 options: dict) -> Trainer:
         """Answer questions about whole scenes, with the convolutional part as it is."""
-        model = nn.Sequential(encoder.connected, nn.Linear(encoder.features, sum(classes))).to(self.device)
         pretraining = self.material.pretraining
         assert pretraining is not None   # photographs have no stage of scenes
-        train, held = ((of_all_pictures(encoder.strips, encoder, part), answers(part))
-                       for part in (pretraining, self.material.parts["validation"]))
-        return classify_stage(model, model, classes, train, held, self.size.pretraining_rounds, device=self.device,
-                              config=self.config, **options)
+        return scene_stage(encoder, classes, answers, pretraining, self.material.parts["validation"], self.size.pretraining_rounds,
+                           device=self.device, config=self.config, **options)
 
     def _caption_stage(self, captioner: Captioner, vocabulary: Vocabulary, part: Part, annotations: np.ndarray | None, epochs: int,
                        lr: float, **options) -> Trainer:
