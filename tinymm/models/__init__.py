@@ -13,9 +13,9 @@ __all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CaptionLRCN", "ConvEncode
            "PenMixture", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ShowAttendTell", "ShowTell",
            "SkipThoughts", "Transformer", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written",
            "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
-           "doubly_stochastic_penalty", "filterbank", "gaussian_kl", "hard_objective", "order_violation",
-           "orthogonal_gates_", "path_log_prob", "ranking_loss", "skip_thoughts_loss", "soft_objective",
-           "zero_shot", "zero_shot_weights"]
+           "doubly_stochastic_penalty", "filterbank", "gaussian_kl", "hard_objective", "normalised_scores",
+           "order_violation", "orthogonal_gates_", "path_log_prob", "ranking_loss", "skip_thoughts_loss",
+           "soft_objective", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .handwriting import Handwriting, PenMixture, Written
     from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
-    from .lrcn import ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN
+    from .lrcn import ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN, normalised_scores
     from .ngram_pictures import NGramPictures
     from .order_embedding import OrderEmbedding, order_violation, ranking_loss
     from .orthogonal_gates import orthogonal_gates_
@@ -53,7 +53,7 @@ else:
         "handwriting": ["Handwriting", "PenMixture", "Written"],
         "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],
-        "lrcn": ["ActivityLRCN", "CaptionLRCN", "Recurrent", "VideoLRCN"],
+        "lrcn": ["ActivityLRCN", "CaptionLRCN", "Recurrent", "VideoLRCN", "normalised_scores"],
         "ngram_pictures": ["NGramPictures"],
         "order_embedding": ["OrderEmbedding", "order_violation", "ranking_loss"],
         "orthogonal_gates": ["orthogonal_gates_"],

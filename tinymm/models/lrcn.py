@@ -322,3 +322,18 @@ def small_embedding(vocabulary: int, size: int, pad: int) -> nn.Embedding:
         init.uniform_(table.weight, -0.08, 0.08)
         table.weight[pad] = 0
     return table
+
+
+def normalised_scores(log_p: np.ndarray) -> np.ndarray:
+    """log p(c|i) - log mean over i' of p(c|i'): how much likelier a picture makes a caption than the other pictures do.
+
+    A caption that fits everything is likely with every picture, and would be found for all of them; what it is likely by
+    itself is taken away. The order of the pictures for one caption stays what it was.
+
+    Args:
+        log_p: (I, C), as ``CaptionLRCN.log_likelihoods`` gives it.
+
+    Returns:
+        (I, C).
+    """
+    return log_p - (np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p)))
