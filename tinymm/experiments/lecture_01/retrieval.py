@@ -1,0 +1,117 @@
+"""The retrieval study: pictures for captions and captions for pictures, by how likely LRCN-2f finds one given the other.
+
+    score(i, c) = log p(c|i) - log (1/|I|) sum over i' of p(c|i')
+
+I are the test pictures, i among them; the end of the sentence is not scored. In 2f the first LSTM does not see the picture
+and runs once a caption for all pictures, which is what makes the table affordable. The rivals learn from the same pairs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Generator
+
+import numpy as np
+
+from ...autograd import Tensor
+from ...data.worlds.described_scenes import distinct_scenes
+from ...metrics import bleu, retrieval_scores
+from ...models.lrcn import normalised_scores
+from ...text import Vocabulary
+from ...train import Trainer
+from ..captioning.captioner import Captioner
+from ..captioning.parts import Part
+from ..claims import Claim
+from .rival import RetrievalData, Rival
+from .scenes import SceneStudy, Seen
+from .study import At
+
+WAYS = ("image to caption", "caption to image")   # pictures are the rows of the scores
+AHEAD = "LRCN-2f"
+RAW = "LRCN-2f raw"
+
+
+@dataclasses.dataclass
+class Trained:
+    """What the trainings yield.
+
+    Attributes:
+        seen: the encoder and its features.
+        captioner: LRCN-2f.
+        rivals: row -> the trained rival.
+    """
+
+    seen: Seen
+    captioner: Captioner
+    rivals: dict[str, Rival]
+
+
+class Retrieval(SceneStudy):
+    """The table of both directions. All test pictures show different things, so that a full caption tells them apart."""
+
+    def held_out(self, part: str, count: int) -> list:
+        return distinct_scenes(part, count, self.seed)
+
+    def stages(self, at: At) -> Generator[Trainer, None, Trained]:
+        seen = yield from self.see(at)
+        trainer = self.lrcn(seen.phi("train"), "2f", **at("lrcn_2f"))
+        yield trainer
+        data = RetrievalData(self.parts, self.vocabulary, seen, self.rounds, self.seed, self.device, self.config)
+        found = {}
+        for row, rival in rivals().items():
+            found[row] = rival(data)
+            yield found[row].stage(**at(row))
+        return Trained(seen, trainer.model, found)
+
+    def evaluate(self, trained: Trained) -> dict:
+        test, phi = self.parts["test"], trained.seen.phi("test")
+        captions, own = list(test.tokens()), owners(test)
+        raw = log_likelihoods(trained.captioner, self.vocabulary, phi, captions)
+        self.scores = {**{row: rival.scores() for row, rival in trained.rivals.items()}, AHEAD: normalised_scores(raw), RAW: raw}
+        said = {row: words for row, rival in trained.rivals.items() if (words := rival.sentences()) is not None}
+        said[AHEAD] = self.say(trained.captioner, phi)
+        return {"retrieval": tables(self.scores, own), "pictures": len(test), "captions": len(captions),
+                "bleu": {row: [100 * share for share in bleu(words, test.captions).corpus] for row, words in said.items()},
+                "encoder accuracy": trained.seen.accuracy, "vocabulary": len(self.vocabulary)}
+
+    @staticmethod
+    def claims(metrics: dict) -> list[Claim]:
+        rows = metrics["retrieval"]["image to caption"]
+        return [Claim("the normalised score finds captions for images more often than the raw one (gain in R@1)",
+                      rows[AHEAD]["R@1"] - rows[RAW]["R@1"], ">=", 0.10)]
+
+
+def rivals() -> dict[str, type[Rival]]:
+    """Row -> the rival, in the order of the table."""
+    name = f"{__package__}.rivals"
+    return importlib.import_module(name).RIVALS if importlib.util.find_spec(name) else {}
+
+
+def owners(part: Part) -> np.ndarray:
+    """For each caption of a part, in the order of ``part.tokens()``, its picture."""
+    return np.repeat(np.arange(len(part)), [len(of_picture) for of_picture in part.captions])
+
+
+def log_likelihoods(captioner: Captioner, vocabulary: Vocabulary, phi: np.ndarray, captions: list) -> np.ndarray:
+    """log p(c|i) of every picture with every caption, (I, C); the end is not scored.
+
+    Args:
+        phi: (I, F).
+        captions: C lists of words.
+    """
+    targets, lengths = vocabulary.batch([vocabulary.encode(words) for words in captions])              # (C, T), (C,)
+    S = np.concatenate([np.full((1, len(captions)), captioner.first), targets.T])                      # (T + 1, C)
+    device = next(captioner.parameters()).device
+    captioner.eval()
+    return captioner.decoder.log_likelihoods(Tensor(phi).to(device), Tensor(S).to(device),
+                                             np.arange(targets.shape[1])[:, None] < lengths)
+
+
+def tables(scores: dict[str, np.ndarray], own: np.ndarray) -> dict[str, dict[str, dict[str, float]]]:
+    """Direction -> row -> {"R@1", "R@5", "R@10", "Medr"}, from (I, C) scores and each caption's picture."""
+    found: dict[str, dict[str, dict[str, float]]] = {way: {} for way in reversed(WAYS)}
+    for row, of_row in scores.items():
+        for way, entry in retrieval_scores(of_row, own, ways=WAYS).items():
+            found[way][row] = {"Medr" if name == "median rank" else name: value for name, value in entry.items()}
+    return found
