@@ -216,20 +216,20 @@ class CaptionLRCN(nn.Module):
         Args:
             f: phi_V of I pictures, (I, features).
             S: (T + 1, C) integers: the start word, then the T words of C captions, padded.
-            mask: (T, C) booleans: which of the T words count.
+            mask: (T, C) booleans: which of the T words count; or (K, T, C) for K sums at once, as with the end and without.
 
         Returns:
-            (I, C) float64: the sum of the logarithms of the words' probabilities, each at least ``FLOOR``.
+            (I, C) or (K, I, C) float64: the sum of the logarithms of the words' probabilities, each at least ``FLOOR``.
 
         Raises:
             ValueError: shapes that do not fit.
         """
         self._check(f)
         mask = np.asarray(mask, dtype=bool)
-        if S.ndim != 2 or S.shape[0] < 2 or mask.shape != (S.shape[0] - 1, S.shape[1]):
+        if S.ndim != 2 or S.shape[0] < 2 or mask.ndim not in (2, 3) or mask.shape[-2:] != (S.shape[0] - 1, S.shape[1]):
             raise ValueError(f"CaptionLRCN.log_likelihoods: S has shape {S.shape} and mask {mask.shape}; they must be (T + 1, C) "
-                             "and (T, C): the start word stands before the T words")
-        words, (T, C) = S[:-1], mask.shape
+                             "and (T, C) or (K, T, C): the start word stands before the T words")
+        words, (T, C) = S[:-1], mask.shape[-2:]
         targets = S[1:].cpu().numpy()                                      # (T, C)
         once = self.factoring == "2f"
         with no_grad():
@@ -241,9 +241,9 @@ class CaptionLRCN(nn.Module):
             again = F.cat([shared] * n, 1)                                 # (T, n C, ...)
             log_p = self.second(again if once else self.first(again, pictures), pictures).log_softmax(-1)
             said = np.take_along_axis(log_p.cpu().numpy().reshape(T, n, C, -1), targets[:, None, :, None], -1)[..., 0]
-            return np.where(mask[:, None], np.maximum(said, np.log(FLOOR)), 0).sum(0, dtype=np.float64)   # (n, C)
+            return np.einsum("...tc,tnc->...nc", mask, np.maximum(said, np.log(FLOOR)), dtype=np.float64)   # (..., n, C)
 
-        return np.concatenate(in_chunks(some, f.shape[0], max(1, ROWS // C)))
+        return np.concatenate(in_chunks(some, f.shape[0], max(1, ROWS // C)), axis=-2)
 
     def _check(self, f: Tensor) -> None:
         if f.ndim != 2 or f.shape[1] != self.features:
