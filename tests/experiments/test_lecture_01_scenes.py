@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.train.small_training import interrupt
 from tinymm.backend.random import manual_seed
 from tinymm.cli import main
 from tinymm.experiments import running
@@ -32,21 +33,15 @@ def retrieved():
     return study_of("retrieval")
 
 
-@pytest.fixture(scope="module")
-def captioned(tmp_path_factory):
-    """A smoke run of the caption variant, by the command."""
-    out = tmp_path_factory.mktemp("lecture_01_caption")
-    assert main(["lecture", "1", "--variant", "caption", "--scale", "smoke", "--epochs", "1", "--out", str(out)]) == 0
-    return out
-
-
 # ---------------------------------------------------------------------- captions
 
-def test_the_report_and_the_pictures(captioned):
-    report = json.loads((captioned / "report.json").read_text())
+@pytest.mark.slow
+def test_the_report_and_the_pictures_of_captions(tmp_path):
+    assert main(["lecture", "1", "--variant", "caption", "--scale", "smoke", "--epochs", "1", "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
     assert {"lecture": 1, "variant": "caption", "scale": "smoke"}.items() <= report.items()
     assert set(report["pictures"]) == {"captions.png", "bleu.png", "bleu_4.png"}
-    assert all((captioned / name).stat().st_size > 5000 for name in report["pictures"])
+    assert all((tmp_path / name).stat().st_size > 5000 for name in report["pictures"])
     metrics = report["metrics"]
     assert set(metrics["bleu"]) == BLEU and all(len(scores) == 4 and 0 <= min(scores) <= max(scores) <= 100
                                                 for scores in metrics["bleu"].values())
@@ -58,6 +53,27 @@ def test_the_report_and_the_pictures(captioned):
     best = max(scores[3] for rows in (metrics["bleu"], metrics["bleu of the best wording"]) for row, scores in rows.items()
                if row.startswith("1NN"))
     assert claim["measured"] == pytest.approx(metrics["bleu"]["LRCN-2f"][3] - best, abs=1e-9) and claim["threshold"] == ">= 8"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_in", ["scenes", "lrcn_2u"])
+def test_captions_can_be_resumed_in_the_middle(tmp_path, stop_in):
+    """An encoder half taught, or the second of three captioners: the rest comes out as if nothing had been."""
+    def run(folder, resume, stop=False):
+        manual_seed(0)
+        experiment = LongTermRecurrentConvolutionalNetworks("caption", "smoke", epochs=2)
+        experiment.prepare()
+        if not stop:
+            return experiment.evaluate(running.fit(experiment, folder, resume)[0]).metrics
+        for stage in experiment.stages(folder, False):
+            if stage.folder is not None and stage.folder.name == stop_in:
+                interrupt(stage, len(stage.loader) + 2)                    # in the second round
+            stage.fit(resume)
+
+    whole = run(tmp_path / "whole", False)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", False, stop=True)
+    assert run(tmp_path / "broken", True) == whole
 
 
 def test_the_nearest_picture_and_its_caption():
