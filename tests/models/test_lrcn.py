@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 import tinymm
+from tests.device_double import StrictArray
 from tinymm import Tensor, gradcheck, nn, no_grad, optim
 from tinymm import functional as F
+from tinymm.backend import arrays as backend_arrays
+from tinymm.backend.arrays import to_host
 from tinymm.decode import greedy_search, take
 from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.lrcn import FACTORINGS, FLOOR, ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN
@@ -323,6 +326,31 @@ def test_the_start_of_lstms_and_words():
             assert (bias[1] >= 1 - H**-0.5).all() and np.abs(bias[[0, 2, 3]]).max() <= H**-0.5
 
 
+@pytest.mark.parametrize("model", ["1u", "2u", "2f", "lstm", "rnn"])
+def test_it_stays_on_the_device(model, monkeypatch):
+    monkeypatch.setitem(backend_arrays._DEVICES, StrictArray, "cuda:7")   # .to() knows only such names as positional
+    results = []
+    for device in ("cpu", "cuda:7"):
+        place = (lambda x: Tensor(x)) if device == "cpu" else (lambda x: Tensor(StrictArray(np.array(x))))
+        if model in FACTORINGS:
+            net = captioner(model).to(device=device)
+            logits = net(place(pictures()), place(S))
+            log_p, _ = net.step(S[1], net.start(place(pictures())))
+            scores = net.log_likelihoods(place(pictures()), place(np.concatenate([S[:1], TARGETS])), TARGETS != PAD)
+            tensors, loss = [logits, log_p], -caption_log_prob(logits, place(TARGETS)).sum()
+        else:
+            net = stretched(ActivityLRCN(D, 3, H, model, dropout=0.0)).to(device=device)
+            cont = np.array([[0, 0, 0], [1, 1, 0], [1, 0, 1]])
+            logits, scores = net(place(clips(3)), place(cont)), np.zeros(1)
+            tensors, loss = [logits], logits.sum()
+        loss.backward()
+        tensors += [p.grad for p in net.parameters()]
+        assert {t.device for t in tensors} == {device}
+        results.append([scores, *(to_host(t._data) for t in tensors)])
+    for x, y in zip(*results):
+        np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
+
+
 # ---------------------------------------------------------------------- videos
 
 def test_a_decoder_goes_on_from_the_encoders_last_state():
@@ -359,6 +387,8 @@ def test_errors_say_what_is_wrong():
             (lambda: model(f[:, :2], Tensor(S)), "features=6"), (lambda: model(f, Tensor(S.T)), "time first"),
             (lambda: model.start(f[0]), "features=6"),
             (lambda: model.log_likelihoods(f, Tensor(S), np.ones(S.shape, bool)), "start word"),
+            (lambda: model.log_likelihoods(f[:0], Tensor(S), np.ones((3, B), bool)), "at least one of each"),
+            (lambda: model.log_likelihoods(f, Tensor(S[:, :0]), np.ones((3, 0), bool)), "at least one of each"),
             (lambda: VideoLRCN(D, WORDS)(x, Tensor(S[:, :2])), "time first"),
             (lambda: VideoLRCN(D + 1, WORDS).start(x), "features=5")):
         with pytest.raises(ValueError, match=words):

@@ -229,6 +229,9 @@ class CaptionLRCN(nn.Module):
         if S.ndim != 2 or S.shape[0] < 2 or mask.ndim not in (2, 3) or mask.shape[-2:] != (S.shape[0] - 1, S.shape[1]):
             raise ValueError(f"CaptionLRCN.log_likelihoods: S has shape {S.shape} and mask {mask.shape}; they must be (T + 1, C) "
                              "and (T, C) or (K, T, C): the start word stands before the T words")
+        if not f.shape[0] or not S.shape[1]:
+            raise ValueError(f"CaptionLRCN.log_likelihoods: I={f.shape[0]} pictures, C={S.shape[1]} captions; give at least one of "
+                             "each")
         words, (T, C) = S[:-1], mask.shape[-2:]
         targets = S[1:].cpu().numpy()                                      # (T, C)
         once = self.factoring == "2f"
