@@ -180,7 +180,11 @@ class CaptionLRCN(nn.Module):
     def first(self, S: Tensor, f: Tensor | None = None) -> Tensor:
         """h^1 (T, B, H) from words (T, B) and pictures (B, features), which 2f does without."""
         e = self.W_e(S)                                                    # (T, B, E)
-        return self.lstm1.unroll(e if self.factoring == "2f" else beside(e, f))[0]
+        if self.factoring != "2f":
+            if f is None:
+                raise ValueError(f"CaptionLRCN.first: LSTM1 of {self.factoring} sees the pictures; give f (B, features)")
+            e = beside(e, f)
+        return self.lstm1.unroll(e)[0]
 
     def second(self, h: Tensor, f: Tensor) -> Tensor:
         """Logits (T, B, |V|) from h^1 (T, B, H) and pictures (B, features)."""
@@ -305,7 +309,7 @@ class VideoLRCN(nn.Module):
         return self.W_zc(state[0]).log_softmax(-1), state
 
 
-def beside(x: Tensor, f: Tensor | None) -> Tensor:
+def beside(x: Tensor, f: Tensor) -> Tensor:
     """[x_t; f] at every step: (T, B, D) and (B, F) -> (T, B, D + F)."""
     return F.cat([x, f[None].expand(x.shape[0], *f.shape)], -1)
 

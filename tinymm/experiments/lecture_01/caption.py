@@ -48,9 +48,8 @@ class Caption(SceneStudy):
         seen = yield from self.see(at)
         trained = Trained(seen, {}, {})
         for factoring in FACTORINGS:
-            trainer = self.lrcn(seen.phi("train"), factoring, **at(f"lrcn_{factoring}"))
-            trained.captioners[factoring] = trainer.model
-            trained.untrained[factoring] = self._nats_a_word(trainer.model, seen, "validation")
+            trained.captioners[factoring], trainer = self.lrcn(seen.phi("train"), factoring, **at(f"lrcn_{factoring}"))
+            trained.untrained[factoring] = self._nats_a_word(trained.captioners[factoring], seen, "validation")
             yield trainer
         return trained
 
@@ -110,4 +109,4 @@ def nearest(train: np.ndarray, features: np.ndarray) -> np.ndarray:
 def borrowed(train: Part, rows: np.ndarray, seed: int) -> list:
     """One caption of each of these training pictures, drawn among its own."""
     rng = Stream("captions of nearest pictures", seed).generator
-    return [train.captions[i][rng.integers(len(train.captions[i]))] for i in rows]
+    return [train.captions[i][int(rng.integers(len(train.captions[i])))] for i in rows]

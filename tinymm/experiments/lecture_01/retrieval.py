@@ -56,14 +56,14 @@ class Retrieval(SceneStudy):
 
     def stages(self, at: At) -> Generator[Trainer, None, Trained]:
         seen = yield from self.see(at)
-        trainer = self.lrcn(seen.phi("train"), "2f", **at("lrcn_2f"))
+        captioner, trainer = self.lrcn(seen.phi("train"), "2f", **at("lrcn_2f"))
         yield trainer
         data = RetrievalData(self.parts, self.vocabulary, seen, self.rounds, self.seed, self.device, self.config)
         found = {}
         for row, rival in rivals().items():
             found[row] = rival(data)
             yield found[row].stage(**at(row))
-        return Trained(seen, trainer.model, found)
+        return Trained(seen, captioner, found)
 
     def evaluate(self, trained: Trained) -> dict:
         test, phi = self.parts["test"], trained.seen.phi("test")

@@ -24,7 +24,7 @@ def captions_for_pictures(test: Part, scores: Mapping[str, np.ndarray], own: np.
     found = {name: own[of_all.argmax(1)] == np.arange(len(test)) for name, of_all in scores.items()}   # (I,) each
     fails = ~list(found.values())[-1]
     order = np.argsort(list(found.values())[0] | fails, kind="stable")     # first those that only the first score misses
-    chosen = [*order[:EXAMPLES - fails.any()], *np.flatnonzero(fails)[:1]]
+    chosen = [*order[:EXAMPLES - int(fails.any())].tolist(), *np.flatnonzero(fails)[:1].tolist()]
     height, step = LINE * len(chosen) + 0.4, (WIDTH - 1.4) / len(scores)
     figure = Figure(figsize=(WIDTH, height))
     for n, (i, image) in enumerate(zip(chosen, test.images(chosen))):
@@ -53,7 +53,7 @@ def pictures_for_captions(test: Part, scores: np.ndarray, own: np.ndarray) -> Fi
     for n, c in enumerate(chosen):
         top = height - n * (side + 0.4)
         figure.text(gap / width, (top - 0.22) / height, f"\u201c{captions[c]}\u201d", fontsize=FONT, va="center", parse_math=False)
-        best = np.argsort(-scores[:, c], kind="stable")[:PICTURES]
+        best = np.argsort(-scores[:, c], kind="stable")[:PICTURES].tolist()
         for k, (i, image) in enumerate(zip(best, test.images(best))):
             axes = figure.add_axes(((gap + k * (side + gap)) / width, (top - 0.38 - side) / height, side / width, side / height))
             show(axes, image.transpose(1, 2, 0), RIGHT if i == own[c] else GREY, 3 if i == own[c] else 0.5)

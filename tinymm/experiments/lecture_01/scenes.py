@@ -104,19 +104,23 @@ class SceneStudy(Study):
 
     def see(self, at: At) -> Generator[Trainer, None, Seen]:
         """Teach the encoder, and read all parts with it."""
-        encoder, how = PictureEncoder(3, (CANVAS, CANVAS)).to(self.device), {"device": self.device, "config": self.config}
-        yield sprite_window_stage(encoder.conv, self.size.windows, self.size.window_rounds, self.seed, **how, **at("windows"))
+        encoder = PictureEncoder(3, (CANVAS, CANVAS)).to(self.device)
+        yield sprite_window_stage(encoder.conv, self.size.windows, self.size.window_rounds, self.seed, device=self.device,
+                                  config=self.config, **at("windows"))
         trainer = scene_stage(encoder, SPRITE_CLASSES, sprite_answers, self.pretraining, self.parts["validation"],
-                              self.size.pretraining_rounds, **how, **at("scenes"))
+                              self.size.pretraining_rounds, device=self.device, config=self.config, **at("scenes"))
         yield trainer
-        _, head = trainer.model.eval()
+        _, head = trainer.model.eval().children()
+
+        def logits(f: np.ndarray) -> np.ndarray:
+            return chunks.array_in_chunks(head, lambda rows: f[rows.start:rows.stop], len(f), CHUNK, self.device)
+
         fc7 = {name: of_all_pictures(encoder, encoder, part) for name, part in self.parts.items()}
-        fc8 = {name: chunks.array_in_chunks(head, lambda rows, f=f: f[rows.start:rows.stop], len(f), CHUNK, self.device)
-               for name, f in fc7.items()}
+        fc8 = {name: logits(f) for name, f in fc7.items()}
         return Seen(encoder, trainer.history["accuracy"][-1], {"fc7": fc7, "fc8": fc8})
 
-    def lrcn(self, phi: np.ndarray, factoring: str, **options) -> Trainer:
-        """A Trainer of a fresh LRCN on the training captions; its model is a Captioner of features that are there already.
+    def lrcn(self, phi: np.ndarray, factoring: str, **options) -> tuple[Captioner, Trainer]:
+        """A fresh LRCN, as a Captioner of features that are there already, and its Trainer on the training captions.
 
         Args:
             phi: of the training pictures, (N, F).
@@ -126,9 +130,9 @@ class SceneStudy(Study):
         model = CaptionLRCN(phi.shape[1], len(self.vocabulary), factoring, pad=Vocabulary.pad)
         captioner = Captioner(nn.Identity(), model, Vocabulary.start).to(self.device)
         train = self.parts["train"]
-        return caption_stage(captioner, train, CaptionPairs(train.captions, self.vocabulary, Vocabulary.start), likelihood,
-                             annotations=phi, epochs=self.rounds, lr=LR, config={**self.config, "factoring": factoring},
-                             device=self.device, **options)
+        pairs = CaptionPairs(train.captions, self.vocabulary, Vocabulary.start)
+        return captioner, caption_stage(captioner, train, pairs, likelihood, annotations=phi, epochs=self.rounds, lr=LR,
+                                        config={**self.config, "factoring": factoring}, device=self.device, **options)
 
     def say(self, captioner: Captioner, phi: np.ndarray, beam: int = BEAM) -> list[list[str]]:
         """The best sentence for each picture, as words."""

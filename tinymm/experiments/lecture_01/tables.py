@@ -41,6 +41,6 @@ def table(rows: Mapping[str, Sequence[float]], columns: Sequence[str], title: st
         for k, value in enumerate(values):
             figure.text(x(k), y(n), fmt.format(value), ha="right", va="center", fontsize=FONT, color=colour,
                         weight="bold" if row not in aside and value == best[k] else "normal")
-    for n in (-0.5, 0.5, len(rows) + 0.5):
-        figure.add_artist(Line2D([0.1 / width, 1 - 0.1 / width], [y(n), y(n)], color=PALE, linewidth=1))
+    for line in (-0.5, 0.5, len(rows) + 0.5):
+        figure.add_artist(Line2D([0.1 / width, 1 - 0.1 / width], [y(line), y(line)], color=PALE, linewidth=1))
     return figure
