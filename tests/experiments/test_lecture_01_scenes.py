@@ -13,6 +13,7 @@ from tinymm.experiments.captioning.parts import Part
 from tinymm.experiments.lecture_01.caption import Caption, bleu_of, borrowed, nearest
 from tinymm.experiments.lecture_01.experiment import LongTermRecurrentConvolutionalNetworks
 from tinymm.experiments.lecture_01.retrieval import AHEAD, END, RAW, RAW_END, WAYS, Retrieval, log_likelihoods, owners, tables
+from tinymm.experiments.lecture_01.tables import table
 from tinymm.metrics import bleu, ranks
 from tinymm.models.lrcn import normalised_scores
 
@@ -215,3 +216,11 @@ def test_the_pictures_of_retrieval(retrieved):
                             "pictures_for_captions.png"}
     texts = [text.get_text() for text in figures["image_to_caption.png"].texts]
     assert set(metrics["retrieval"]["image to caption"]) <= set(texts)
+
+
+def test_a_drawn_table_has_the_best_of_each_column_in_bold():
+    figure = table({"one": [1.0, 9.0], "two": [3.0, 2.0], "three": [3.0, 4.0], "beside": [8.0, 1.0]}, ["R@1", "Medr"], "a title",
+                   lower=["Medr"], aside=["beside"])
+    bold = [text.get_text() for text in figure.texts if text.get_weight() == "bold"]
+    assert bold == ["3.0", "2.0", "3.0"]                                   # two equal ones in the first; what is beside never
+    assert {"one", "two", "three", "beside", "R@1", "Medr", "a title"} <= {text.get_text() for text in figure.texts}
