@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from ... import plot
 from ..captioning.parts import Part
-from .tables import table
+from .tables import BLEU, table
 
-BLEU = ("B-1", "B-2", "B-3", "B-4")
 SHOWN = 4            # pictures of each kind
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ...plot.style import FONT, GREY, RIGHT, WIDTH, WRONG, show, wrap
 from ..captioning.parts import Part
-from .tables import table
+from .tables import BLEU, table
 
 COLUMNS = ("R@1", "R@5", "R@10", "Medr")
 FOUND = 3            # captions listed for a picture
@@ -27,13 +27,14 @@ def captions_for_pictures(test: Part, scores: Mapping[str, np.ndarray], own: np.
     chosen = [*order[:EXAMPLES - int(fails.any())].tolist(), *np.flatnonzero(fails)[:1].tolist()]
     height, step = LINE * len(chosen) + 0.4, (WIDTH - 1.4) / len(scores)
     figure = Figure(figsize=(WIDTH, height))
+    for k, name in enumerate(scores):
+        figure.text((1.4 + step * k) / WIDTH, 1 - 0.2 / height, name, fontsize=FONT + 1, va="center", parse_math=False)
     for n, (i, image) in enumerate(zip(chosen, test.images(chosen))):
         top = height - 0.4 - LINE * n
         show(figure.add_axes((0.1 / WIDTH, (top - 1.15) / height, 1.15 / WIDTH, 1.15 / height)), image.transpose(1, 2, 0))
         mine = {captions[c] for c in np.flatnonzero(own == i)}
         for k, (name, of_all) in enumerate(scores.items()):
             left = (1.4 + step * k) / WIDTH
-            figure.text(left, 1 - 0.2 / height, name, fontsize=FONT + 1, va="center", parse_math=False)
             best = dict.fromkeys(captions[c] for c in np.argsort(-of_all[i], kind="stable"))   # a sentence once, the best first
             for place, sentence in enumerate(list(best)[:FOUND]):
                 lines = wrap(("\u2713 " if sentence in mine else "\u2717 ") + sentence, (step - 0.15) * 72, FONT - 1)
@@ -73,6 +74,8 @@ def all_figures(test: Part, scores: Mapping[str, np.ndarray], own: np.ndarray, m
         rows = {row: [entry[name] * (1 if name == "Medr" else 100) for name in COLUMNS] for row, entry in entries.items()}
         title = f"{way.capitalize()}: {metrics['pictures']} pictures, {metrics['captions']} captions"
         drawn[f"{way.replace(' ', '_')}.png"] = table(rows, COLUMNS, title, lower=["Medr"], aside=aside)
+    if len(metrics["bleu"]) > 1:                                           # of those that write sentences
+        drawn["bleu.png"] = table(metrics["bleu"], BLEU, f"BLEU in per cent on the same {metrics['pictures']} pictures")
     compared = {row: scores[row] for row in (*aside[:2], "LRCN-2f")}
     return {**drawn, "captions_for_pictures.png": captions_for_pictures(test, compared, own),
             "pictures_for_captions.png": pictures_for_captions(test, scores["LRCN-2f"], own)}

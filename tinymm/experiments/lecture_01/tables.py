@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from ...plot.style import FONT, GREY, NEUTRAL, PALE
 
+BLEU = ("B-1", "B-2", "B-3", "B-4")
 ROW = 0.26      # inches
 HEAD = 1.9      # inches, of the rows' names
 COLUMN = 0.85   # inches, of a number
