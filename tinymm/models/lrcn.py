@@ -56,7 +56,7 @@ class Recurrent(nn.Module):
         if unit not in UNITS:
             raise ValueError(f"Recurrent: unit={unit!r}; choose from {', '.join(UNITS)}")
         self.input_size, self.hidden, self.unit = input_size, hidden, unit
-        self.cell = open_lstm(input_size, hidden) if unit == "lstm" else nn.RNNCell(input_size, hidden)
+        self.cell = _open_lstm(input_size, hidden) if unit == "lstm" else nn.RNNCell(input_size, hidden)
         self.W_hz = nn.Linear(hidden, hidden) if unit == "rnn" else None
 
     def forward(self, x: Tensor, cont=None) -> Tensor:
@@ -154,9 +154,9 @@ class CaptionLRCN(nn.Module):
         if factoring not in FACTORINGS:
             raise ValueError(f"CaptionLRCN: factoring={factoring!r}; choose from {', '.join(FACTORINGS)}")
         self.features, self.vocabulary, self.factoring, self.pad = features, vocabulary, factoring, pad
-        self.W_e = small_embedding(vocabulary, embedding, pad)
-        self.lstm1 = open_lstm(embedding + (0 if factoring == "2f" else features), hidden)
-        self.lstm2 = None if factoring == "1u" else open_lstm(hidden + (features if factoring == "2f" else 0), hidden)
+        self.W_e = _small_embedding(vocabulary, embedding, pad)
+        self.lstm1 = _open_lstm(embedding + (0 if factoring == "2f" else features), hidden)
+        self.lstm2 = None if factoring == "1u" else _open_lstm(hidden + (features if factoring == "2f" else 0), hidden)
         self.W_zc = nn.Linear(hidden, vocabulary)
 
     def forward(self, f: Tensor, S: Tensor) -> Tensor:
@@ -183,13 +183,13 @@ class CaptionLRCN(nn.Module):
         if self.factoring != "2f":
             if f is None:
                 raise ValueError(f"CaptionLRCN.first: LSTM1 of {self.factoring} sees the pictures; give f (B, features)")
-            e = beside(e, f)
+            e = _beside(e, f)
         return self.lstm1.unroll(e)[0]
 
     def second(self, h: Tensor, f: Tensor) -> Tensor:
         """Logits (T, B, |V|) from h^1 (T, B, H) and pictures (B, features)."""
         if self.lstm2 is not None:
-            h, _ = self.lstm2.unroll(beside(h, f) if self.factoring == "2f" else h)
+            h, _ = self.lstm2.unroll(_beside(h, f) if self.factoring == "2f" else h)
         return self.W_zc(h)
 
     def start(self, f: Tensor) -> tuple:
@@ -274,9 +274,9 @@ class VideoLRCN(nn.Module):
     def __init__(self, features: int, vocabulary: int, embedding: int = 128, hidden: int = 128, pad: int = 0):
         super().__init__()
         self.features, self.vocabulary, self.pad = features, vocabulary, pad
-        self.encoder = open_lstm(features, hidden)
-        self.W_e = small_embedding(vocabulary, embedding, pad)
-        self.decoder = open_lstm(embedding, hidden)
+        self.encoder = _open_lstm(features, hidden)
+        self.W_e = _small_embedding(vocabulary, embedding, pad)
+        self.decoder = _open_lstm(embedding, hidden)
         self.W_zc = nn.Linear(hidden, vocabulary)
 
     def forward(self, x: Tensor, S: Tensor) -> Tensor:
@@ -309,12 +309,12 @@ class VideoLRCN(nn.Module):
         return self.W_zc(state[0]).log_softmax(-1), state
 
 
-def beside(x: Tensor, f: Tensor) -> Tensor:
+def _beside(x: Tensor, f: Tensor) -> Tensor:
     """[x_t; f] at every step: (T, B, D) and (B, F) -> (T, B, D + F)."""
     return F.cat([x, f[None].expand(x.shape[0], *f.shape)], -1)
 
 
-def open_lstm(input_size: int, hidden: int) -> nn.LSTMCell:
+def _open_lstm(input_size: int, hidden: int) -> nn.LSTMCell:
     """An LSTM whose forget gates start at sigma(1): what it remembers lasts for some steps before it has learnt anything."""
     cell = nn.LSTMCell(input_size, hidden)
     with no_grad():
@@ -322,7 +322,7 @@ def open_lstm(input_size: int, hidden: int) -> nn.LSTMCell:
     return cell
 
 
-def small_embedding(vocabulary: int, size: int, pad: int) -> nn.Embedding:
+def _small_embedding(vocabulary: int, size: int, pad: int) -> nn.Embedding:
     """Word vectors within +-0.08, as the authors start them, and a zero one for ``pad``."""
     table = nn.Embedding(vocabulary, size, padding_idx=pad)
     with no_grad():
