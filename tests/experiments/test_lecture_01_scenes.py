@@ -1,11 +1,12 @@
 """The studies of captions and retrieval at smoke scale: nearest neighbours, the tables, the normalised score, the claims."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from tests.train.small_training import interrupt
+from tests.train.small_training import interrupt, trainer
 from tinymm.backend.random import manual_seed
 from tinymm.cli import main
 from tinymm.experiments import running
@@ -13,6 +14,7 @@ from tinymm.experiments.captioning.parts import Part
 from tinymm.experiments.lecture_01.caption import Caption, bleu_of, borrowed, nearest
 from tinymm.experiments.lecture_01.experiment import LongTermRecurrentConvolutionalNetworks
 from tinymm.experiments.lecture_01.retrieval import AHEAD, END, RAW, RAW_END, WAYS, Retrieval, log_likelihoods, owners, tables
+from tinymm.experiments.lecture_01.rival import RetrievalData, Rival
 from tinymm.experiments.lecture_01.tables import table
 from tinymm.metrics import bleu, ranks
 from tinymm.models.lrcn import normalised_scores
@@ -147,6 +149,45 @@ def test_the_table_of_both_directions(retrieved):
     assert (metrics["pictures"], metrics["captions"]) == (30, 150)
     contents = {scene.captions[0].words for scene in study.parts["test"].scenes}
     assert len(contents) == 30                                             # no two test pictures show the same
+
+
+class Knowing(Rival):
+    """Says of each picture what a person said, and scores by whose caption it is."""
+
+    def stage(self, **options):
+        return trainer(options["folder"], epochs=1)
+
+    def scores(self):
+        test = self.data.parts["test"]
+        return (np.arange(len(test))[:, None] == owners(test)).astype(float)
+
+    def sentences(self):
+        return [people[2] for people in self.data.parts["test"].captions]
+
+
+def test_a_rival_has_a_row_and_its_sentences_a_bleu(retrieved, monkeypatch):
+    """It is trained after LRCN, on the same data, and comes first in the table."""
+    study, trained, metrics = retrieved
+    monkeypatch.setattr("tinymm.experiments.lecture_01.retrieval.rivals", lambda: {"Knowing": Knowing})
+    stages, names = study.stages(lambda name: {"folder": None, "label": name}), []
+    data = RetrievalData(study.parts, study.vocabulary, trained.seen, 1, 0, "cpu", {})
+    found = study.evaluate(dataclasses.replace(trained, rivals={"Knowing": Knowing(data)}))
+    for way, rows in found["retrieval"].items():
+        assert list(rows)[:2] == ["Knowing", AHEAD]
+        assert rows["Knowing"] == {"R@1": 1, "R@5": 1, "R@10": 1, "Medr": 1}
+        assert rows[AHEAD] == metrics["retrieval"][way][AHEAD]
+    assert found["bleu"]["Knowing"] == pytest.approx([100] * 4) and set(found["bleu"]) == {"Knowing", AHEAD}
+    assert "bleu.png" in study.figures(trained, found)
+    monkeypatch.setattr(study, "see", lambda at: iter_of(trained.seen))
+    for stage in stages:
+        names.append(type(stage.model).__name__)
+    assert names == ["Captioner", "Sequential"]                            # LRCN, then the rival's
+
+
+def iter_of(value):
+    """A generator without stages that returns a value."""
+    return value
+    yield
 
 
 def test_directions_are_not_confused():
