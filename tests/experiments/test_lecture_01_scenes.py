@@ -115,6 +115,15 @@ def test_phi_is_scaled_by_the_training_pictures_alone(retrieved):
     np.testing.assert_array_equal(seen.phi("test"), (test - train.mean(0)) / train.std(0))
 
 
+def test_all_factorings_see_the_same_batches_in_the_same_order(retrieved):
+    study, trained, _ = retrieved
+    orders = []
+    for factoring in ("1u", "2f"):
+        _, stage = study.lrcn(trained.seen.phi("train"), factoring, folder=None, label=None)
+        orders.append([tuple(pictures) for pictures, *_ in stage.loader])
+    assert orders[0] == orders[1] and len(set(orders[0])) == len(orders[0]) > 5
+
+
 def test_words_are_those_of_the_training_captions(retrieved):
     study = retrieved[0]
     assert set(study.vocabulary.words[4:]) == {word for words in study.parts["train"].tokens() for word in words}

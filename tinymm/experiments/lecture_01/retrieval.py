@@ -16,6 +16,7 @@ from collections.abc import Generator
 import numpy as np
 
 from ...autograd import Tensor
+from ...backend.random import manual_seed
 from ...data.worlds.described_scenes import distinct_scenes
 from ...metrics import bleu, retrieval_scores
 from ...models.lrcn import normalised_scores
@@ -61,6 +62,7 @@ class Retrieval(SceneStudy):
         data = RetrievalData(self.parts, self.vocabulary, seen, self.rounds, self.seed, self.device, self.config)
         found = {}
         for row, rival in rivals().items():
+            manual_seed(self.seed)                                         # the same weights and order, whoever came before
             found[row] = rival(data)
             yield found[row].stage(**at(row))
         return Trained(seen, captioner, found)

@@ -12,6 +12,7 @@ from collections.abc import Generator
 import numpy as np
 
 from ... import nn
+from ...backend.random import manual_seed
 from ...data.worlds.sprite_scenes import CANVAS, SpriteScenes
 from ...models.lrcn import CaptionLRCN
 from ...models.picture_encoder import PictureEncoder
@@ -122,11 +123,14 @@ class SceneStudy(Study):
     def lrcn(self, phi: np.ndarray, factoring: str, **options) -> tuple[Captioner, Trainer]:
         """A fresh LRCN, as a Captioner of features that are there already, and its Trainer on the training captions.
 
+        Weights and order are drawn from the seed anew, so that all factorings see the same batches.
+
         Args:
             phi: of the training pictures, (N, F).
             factoring: "1u", "2u" or "2f".
             options: the Trainer's folder and label.
         """
+        manual_seed(self.seed)
         model = CaptionLRCN(phi.shape[1], len(self.vocabulary), factoring, pad=Vocabulary.pad)
         captioner = Captioner(nn.Identity(), model, Vocabulary.start).to(self.device)
         train = self.parts["train"]
