@@ -47,7 +47,7 @@ class Scale:
 
 # The encoder learns from few scenes, so that it errs now and then: with a perfect one every row of the tables is near the top.
 SCALES = {"lecture": Scale(windows=4000, window_rounds=2, pretraining=1000, pretraining_rounds=2, train=2500, validation=300,
-                           test=300, epochs=4),
+                           test=300, epochs=6),
           "smoke": Scale(windows=1000, window_rounds=1, pretraining=300, pretraining_rounds=2, train=120, validation=20, test=30,
                          epochs=4)}
 
