@@ -13,8 +13,9 @@ from tinymm.experiments import running
 from tinymm.experiments.captioning.parts import Part
 from tinymm.experiments.lecture_01.caption import Caption, bleu_of, borrowed, nearest
 from tinymm.experiments.lecture_01.experiment import LongTermRecurrentConvolutionalNetworks
-from tinymm.experiments.lecture_01.retrieval import AHEAD, END, RAW, RAW_END, WAYS, Retrieval, log_likelihoods, owners, tables
+from tinymm.experiments.lecture_01.retrieval import AHEAD, END, RAW, RAW_END, Retrieval
 from tinymm.experiments.lecture_01.rival import RetrievalData, Rival
+from tinymm.experiments.lecture_01.scoring import WAYS, log_likelihoods, owners, tables
 from tinymm.experiments.lecture_01.tables import table
 from tinymm.metrics import bleu, ranks
 from tinymm.models.lrcn import normalised_scores
