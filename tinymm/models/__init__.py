@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CaptionLRCN", "ConvEncoder", "Decoded", "Draw",
-           "Drawn", "FrameEncoder", "Glimpse", "Handwriting", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
-           "MovingAverage", "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell",
-           "PenMixture", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ShowAttendTell", "ShowTell",
-           "SkipThoughts", "Transformer", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written",
-           "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
-           "doubly_stochastic_penalty", "filterbank", "gaussian_kl", "hard_objective", "normalised_scores",
-           "order_violation", "orthogonal_gates_", "path_log_prob", "ranking_loss", "skip_thoughts_loss",
-           "soft_objective", "zero_shot", "zero_shot_weights"]
+__all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CaptionLRCN", "ConvEncoder", "ConvSentence", "DeViSE",
+           "Decoded", "Draw", "Drawn", "FrameEncoder", "Glimpse", "Handwriting", "JointEmbedding",
+           "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures", "Neighbours",
+           "OrderEmbedding", "OutputNormLSTMCell", "PenMixture", "PictureEncoder", "QuickGELU", "Reading",
+           "Recurrent", "ShowAttendTell", "ShowTell", "SkipThoughts", "Transformer", "VideoLRCN",
+           "VisionTransformer", "VisualNGrams", "Written", "attention_entropy", "caption_log_prob",
+           "clip_loss", "clip_temperature_", "contrastive_loss", "doubly_stochastic_penalty", "filterbank",
+           "gaussian_kl", "hard_objective", "normalised_scores", "order_violation", "orthogonal_gates_",
+           "path_log_prob", "ranking_loss", "skip_thoughts_loss", "soft_objective", "zero_shot",
+           "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from .clip import (CLIP, ModifiedResNet, QuickGELU, Transformer, VisionTransformer, clip_loss, clip_temperature_,
                        contrastive_loss, zero_shot, zero_shot_weights)
     from .conv_encoder import ConvEncoder
+    from .conv_sentence import ConvSentence
+    from .devise import DeViSE
     from .draw import Draw, Drawn, Glimpse, OutputNormLSTMCell, filterbank, gaussian_kl
     from .frame_encoder import FrameEncoder
     from .handwriting import Handwriting, PenMixture, Written
+    from .joint_embedding import JointEmbedding
     from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
     from .lrcn import ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN, normalised_scores
@@ -48,9 +52,12 @@ else:
         "clip": ["CLIP", "ModifiedResNet", "QuickGELU", "Transformer", "VisionTransformer", "clip_loss", "clip_temperature_",
                  "contrastive_loss", "zero_shot", "zero_shot_weights"],
         "conv_encoder": ["ConvEncoder"],
+        "conv_sentence": ["ConvSentence"],
+        "devise": ["DeViSE"],
         "draw": ["Draw", "Drawn", "Glimpse", "OutputNormLSTMCell", "filterbank", "gaussian_kl"],
         "frame_encoder": ["FrameEncoder"],
         "handwriting": ["Handwriting", "PenMixture", "Written"],
+        "joint_embedding": ["JointEmbedding"],
         "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],
         "lrcn": ["ActivityLRCN", "CaptionLRCN", "Recurrent", "VideoLRCN", "normalised_scores"],
