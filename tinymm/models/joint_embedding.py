@@ -13,6 +13,7 @@ from .. import functional as F
 from .. import nn
 from ..autograd import Tensor
 from .order_embedding import ranking_loss
+from .small_embedding import small_embedding
 
 
 class JointEmbedding(nn.Module):
@@ -31,7 +32,7 @@ class JointEmbedding(nn.Module):
     def __init__(self, features: int, vocabulary: int, words: int, size: int, margin: float, unit: bool = True, pad: int = 0):
         super().__init__()
         self.features, self.margin, self.unit, self.pad = features, margin, unit, pad
-        self.W_e = nn.Embedding(vocabulary, words, padding_idx=pad)
+        self.W_e = small_embedding(vocabulary, words, pad)
         self.W_I = nn.Linear(features, size)
 
     def sentences(self, words: Tensor) -> Tensor:

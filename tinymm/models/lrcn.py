@@ -30,8 +30,8 @@ from .. import functional as F
 from .. import nn
 from ..autograd import Tensor, no_grad
 from ..backend.arrays import to_device
-from ..nn import init
 from ..nn.chunks import in_chunks
+from .small_embedding import small_embedding
 
 UNITS = ("lstm", "rnn")
 FACTORINGS = ("1u", "2u", "2f")
@@ -154,7 +154,7 @@ class CaptionLRCN(nn.Module):
         if factoring not in FACTORINGS:
             raise ValueError(f"CaptionLRCN: factoring={factoring!r}; choose from {', '.join(FACTORINGS)}")
         self.features, self.vocabulary, self.factoring, self.pad = features, vocabulary, factoring, pad
-        self.W_e = _small_embedding(vocabulary, embedding, pad)
+        self.W_e = small_embedding(vocabulary, embedding, pad)
         self.lstm1 = _open_lstm(embedding + (0 if factoring == "2f" else features), hidden)
         self.lstm2 = None if factoring == "1u" else _open_lstm(hidden + (features if factoring == "2f" else 0), hidden)
         self.W_zc = nn.Linear(hidden, vocabulary)
@@ -275,7 +275,7 @@ class VideoLRCN(nn.Module):
         super().__init__()
         self.features, self.vocabulary, self.pad = features, vocabulary, pad
         self.encoder = _open_lstm(features, hidden)
-        self.W_e = _small_embedding(vocabulary, embedding, pad)
+        self.W_e = small_embedding(vocabulary, embedding, pad)
         self.decoder = _open_lstm(embedding, hidden)
         self.W_zc = nn.Linear(hidden, vocabulary)
 
@@ -320,15 +320,6 @@ def _open_lstm(input_size: int, hidden: int) -> nn.LSTMCell:
     with no_grad():
         cell.bias_ih[hidden:2 * hidden] += 1                               # gates i, f, g, o
     return cell
-
-
-def _small_embedding(vocabulary: int, size: int, pad: int) -> nn.Embedding:
-    """Word vectors within +-0.08, as the authors start them, and a zero one for ``pad``."""
-    table = nn.Embedding(vocabulary, size, padding_idx=pad)
-    with no_grad():
-        init.uniform_(table.weight, -0.08, 0.08)
-        table.weight[pad] = 0
-    return table
 
 
 def normalised_scores(log_p: np.ndarray) -> np.ndarray:

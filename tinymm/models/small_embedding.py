@@ -1,0 +1,16 @@
+"""The start of word vectors in the captioning papers' code."""
+
+from __future__ import annotations
+
+from .. import nn
+from ..autograd import no_grad
+from ..nn import init
+
+
+def small_embedding(vocabulary: int, size: int, pad: int) -> nn.Embedding:
+    """Word vectors within +-0.08, as the authors start them, and a zero one for ``pad``."""
+    table = nn.Embedding(vocabulary, size, padding_idx=pad)
+    with no_grad():
+        init.uniform_(table.weight, -0.08, 0.08)
+        table.weight[pad] = 0
+    return table
