@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from ..backend.lazy import lazily
 
 __all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CaptionLRCN", "ConvEncoder", "ConvSentence", "DeViSE",
-           "Decoded", "Draw", "Drawn", "FrameEncoder", "Glimpse", "Handwriting", "JointEmbedding",
-           "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "NGramPictures", "Neighbours",
-           "OrderEmbedding", "OutputNormLSTMCell", "PenMixture", "PictureEncoder", "QuickGELU", "Reading",
-           "Recurrent", "ShowAttendTell", "ShowTell", "SkipThoughts", "Transformer", "VideoLRCN",
-           "VisionTransformer", "VisualNGrams", "Written", "attention_entropy", "caption_log_prob",
-           "clip_loss", "clip_temperature_", "contrastive_loss", "doubly_stochastic_penalty", "filterbank",
-           "gaussian_kl", "hard_objective", "normalised_scores", "order_violation", "orthogonal_gates_",
-           "path_log_prob", "ranking_loss", "skip_thoughts_loss", "soft_objective", "zero_shot",
-           "zero_shot_weights"]
+           "Decoded", "DependencyRNN", "Draw", "Drawn", "Fragments", "FrameEncoder", "Glimpse", "Handwriting",
+           "JointEmbedding", "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage",
+           "MultimodalRNN", "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell",
+           "PenMixture", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ShowAttendTell", "ShowTell",
+           "SkipThoughts", "Transformer", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written",
+           "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
+           "doubly_stochastic_penalty", "filterbank", "fragment_scores", "gaussian_kl", "hard_objective",
+           "normalised_scores", "order_violation", "orthogonal_gates_", "path_log_prob", "ranking_loss",
+           "skip_thoughts_loss", "soft_objective", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -27,14 +27,17 @@ if TYPE_CHECKING:
                        contrastive_loss, zero_shot, zero_shot_weights)
     from .conv_encoder import ConvEncoder
     from .conv_sentence import ConvSentence
+    from .dependency_rnn import DependencyRNN
     from .devise import DeViSE
     from .draw import Draw, Drawn, Glimpse, OutputNormLSTMCell, filterbank, gaussian_kl
     from .frame_encoder import FrameEncoder
+    from .fragments import Fragments, fragment_scores
     from .handwriting import Handwriting, PenMixture, Written
     from .joint_embedding import JointEmbedding
     from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
     from .lrcn import ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN, normalised_scores
+    from .multimodal_rnn import MultimodalRNN
     from .ngram_pictures import NGramPictures
     from .order_embedding import OrderEmbedding, order_violation, ranking_loss
     from .orthogonal_gates import orthogonal_gates_
@@ -53,14 +56,17 @@ else:
                  "contrastive_loss", "zero_shot", "zero_shot_weights"],
         "conv_encoder": ["ConvEncoder"],
         "conv_sentence": ["ConvSentence"],
+        "dependency_rnn": ["DependencyRNN"],
         "devise": ["DeViSE"],
         "draw": ["Draw", "Drawn", "Glimpse", "OutputNormLSTMCell", "filterbank", "gaussian_kl"],
         "frame_encoder": ["FrameEncoder"],
+        "fragments": ["Fragments", "fragment_scores"],
         "handwriting": ["Handwriting", "PenMixture", "Written"],
         "joint_embedding": ["JointEmbedding"],
         "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],
         "lrcn": ["ActivityLRCN", "CaptionLRCN", "Recurrent", "VideoLRCN", "normalised_scores"],
+        "multimodal_rnn": ["MultimodalRNN"],
         "ngram_pictures": ["NGramPictures"],
         "order_embedding": ["OrderEmbedding", "order_violation", "ranking_loss"],
         "orthogonal_gates": ["orthogonal_gates_"],
