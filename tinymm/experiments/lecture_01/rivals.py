@@ -1,6 +1,7 @@
-"""The rivals of LRCN-2f in the retrieval table, trained on the same pairs, as many steps, with the same optimizer.
+"""The five rivals of LRCN-2f in the retrieval table, trained on the same pairs, as many steps, with the same optimizer.
 
-They learn to rank: the other pairs of a batch are the wrong ones.
+All but m-RNN learn to rank: the other pairs of a batch are the wrong ones. m-RNN learns to write. The trees that SDT-RNN and
+DeFrag read are those of the grammar that made the captions, without error, where the papers take a parser's.
 """
 
 from __future__ import annotations
@@ -9,20 +10,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ... import optim
+from ... import nn, optim
 from ...autograd import Tensor
 from ...data import DataLoader
+from ...data.worlds.caption_trees import RELATIONS, ROOT, dependency_tree
 from ...models.conv_sentence import ConvSentence
+from ...models.dependency_rnn import DependencyRNN
 from ...models.devise import DeViSE
+from ...models.fragments import Fragments
 from ...models.joint_embedding import JointEmbedding
+from ...models.lrcn import normalised_scores
+from ...models.multimodal_rnn import MultimodalRNN
 from ...nn.chunks import in_chunks
 from ...text import Vocabulary
 from ...train import Trainer
+from ..captioning.captioner import Captioner, of_all_pictures
+from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part
-from ..captioning.stage import BATCH, MAX_NORM
-from .retrieval import owners
+from ..captioning.stage import BATCH, MAX_NORM, caption_stage
+from ..lecture_02.systems import likelihood
+from .retrieval import log_likelihoods, owners
 from .rival import RetrievalData, Rival
-from .scenes import LR
+from .scenes import BEAM, LR
 
 CHUNK = 50           # pictures that are scored at a time
 
@@ -34,13 +43,13 @@ class Ranked(Rival):
         data: of the study.
     """
 
-    model: JointEmbedding
+    model: JointEmbedding | Fragments
 
     def __init__(self, data: RetrievalData):
         super().__init__(data)
         self.model = self.build(self.pictures("train").shape[-1], len(data.vocabulary)).to(data.device)
 
-    def build(self, features: int, vocabulary: int) -> JointEmbedding:
+    def build(self, features: int, vocabulary: int) -> JointEmbedding | Fragments:
         """The untrained model."""
         raise NotImplementedError(f"{type(self).__name__}: build is not written")
 
@@ -95,4 +104,83 @@ class Convolved(Ranked):
         return ConvSentence(features, vocabulary, pad=Vocabulary.pad)
 
 
-RIVALS: dict[str, type[Rival]] = {"DeViSE": MeanWords, "ConvNet": Convolved}
+class Trees(Ranked):
+    """SDT-RNN's row."""
+
+    def build(self, features: int, vocabulary: int) -> JointEmbedding:
+        return DependencyRNN(features, vocabulary, len(RELATIONS), pad=Vocabulary.pad)
+
+    def read(self, part: Part) -> tuple[np.ndarray, ...]:
+        """Words, heads and relations, (T, C) each."""
+        words, = super().read(part)
+        return words, *trees(part, len(words))
+
+
+class Parts(Ranked):
+    """DeFrag's row. The parts of a picture are the places of the encoder's last grid, where it sees a window of the picture,
+    and the picture as a whole, phi_V; nobody says where the things are. Those of a sentence are its dependencies."""
+
+    def build(self, features: int, vocabulary: int) -> Fragments:
+        return Fragments(features, vocabulary, len(RELATIONS), pad=Vocabulary.pad)
+
+    def pictures(self, part: str) -> np.ndarray:
+        """(N, places + 1, features): a place has its own numbers and zeros, and the whole picture zeros and phi_V."""
+        conv = self.data.seen.encoder.conv
+        grid = {name: of_all_pictures(lambda images: conv.feature_map(images).flatten(2).transpose(1, 2), conv,
+                                      self.data.parts[name]) for name in {"train", part}}       # (N, L, F)
+        scale = grid["train"].mean((0, 1)), grid["train"].std((0, 1)) + 1e-6
+        places, whole = (grid[part] - scale[0]) / scale[1], super().pictures(part)[:, None]
+        return np.concatenate([np.pad(places, ((0, 0), (0, 0), (0, whole.shape[2]))),
+                               np.pad(whole, ((0, 0), (0, 0), (places.shape[2], 0)))], 1).astype(np.float32)
+
+    def read(self, part: Part) -> tuple[np.ndarray, ...]:
+        """Words, the words that they hang on, and the relations, (T, C) each."""
+        words, = super().read(part)
+        heads, relations = trees(part, len(words))
+        return words, np.where(heads == ROOT, Vocabulary.pad, np.take_along_axis(words, np.maximum(heads, 0), 0)), relations
+
+
+class Writer(Rival):
+    """m-RNN's row: trained like LRCN, and scored like it, by the normalised log p(c|i) without the sentence's end.
+
+    Args:
+        data: of the study.
+    """
+
+    def __init__(self, data: RetrievalData):
+        super().__init__(data)
+        features = data.seen.phi("train").shape[1]
+        model = MultimodalRNN(features, len(data.vocabulary), pad=Vocabulary.pad)
+        self.captioner = Captioner(nn.Identity(), model, Vocabulary.start).to(data.device)
+
+    def stage(self, **options) -> Trainer:
+        data, train = self.data, self.data.parts["train"]
+        return caption_stage(self.captioner, train, CaptionPairs(train.captions, data.vocabulary, Vocabulary.start), likelihood,
+                             annotations=data.seen.phi("train"), epochs=data.epochs, lr=LR, config=data.config,
+                             device=data.device, **options)
+
+    def scores(self, part: str = "test") -> np.ndarray:
+        captions = list(self.data.parts[part].tokens())
+        return normalised_scores(log_likelihoods(self.captioner, self.data.vocabulary, self.data.seen.phi(part), captions)[0])
+
+    def sentences(self) -> list[list[str]]:
+        found = self.captioner.search(self.data.seen.phi("test"), BEAM)
+        return [self.data.vocabulary.decode(best.tokens) for best, *_ in found]
+
+
+def trees(part: Part, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Heads and relations of all captions of a part, (T, C), ``ROOT`` and 0 after the end.
+
+    Raises:
+        ValueError: photographs, or captions of another grammar.
+    """
+    if not part.scenes:
+        raise ValueError("SDT-RNN and DeFrag read trees, which only the captions of scenes have; photographs would need a parser")
+    found = [dependency_tree(caption) for scene in part.scenes for caption in scene.captions]
+    heads, relations = np.full((steps, len(found)), ROOT), np.zeros((steps, len(found)), np.int64)
+    for c, tree in enumerate(found):
+        heads[:len(tree.heads), c], relations[:len(tree.heads), c] = tree.heads, tree.relations
+    return heads, relations
+
+
+RIVALS: dict[str, type[Rival]] = {"DeViSE": MeanWords, "SDT-RNN": Trees, "DeFrag": Parts, "m-RNN": Writer, "ConvNet": Convolved}
