@@ -10,7 +10,6 @@ from the same pairs.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from collections.abc import Generator
 
 from ...backend.random import manual_seed
@@ -21,6 +20,7 @@ from ...train import Trainer
 from ..captioning.captioner import Captioner
 from ..claims import Claim
 from .rival import RetrievalData, Rival
+from .rivals import RIVALS
 from .scenes import SceneStudy, Seen
 from .scoring import log_likelihoods, owners, tables
 from .study import At
@@ -56,7 +56,7 @@ class Retrieval(SceneStudy):
         yield trainer
         data = RetrievalData(self.parts, self.vocabulary, seen, self.rounds, self.seed, self.device, self.config)
         found = {}
-        for row, rival in rivals().items():
+        for row, rival in RIVALS.items():
             manual_seed(self.seed)                                         # the same weights and order, whoever came before
             found[row] = rival(data)
             yield found[row].stage(**at(row))
@@ -86,9 +86,3 @@ class Retrieval(SceneStudy):
 
         return retrieval_figures.all_figures(self.parts["test"], self.scores, owners(self.parts["test"]), metrics,
                                              (RAW, RAW_END, END))
-
-
-def rivals() -> dict[str, type[Rival]]:
-    """Row -> the rival, in the order of the table."""
-    name = f"{__package__}.rivals"
-    return importlib.import_module(name).RIVALS if importlib.util.find_spec(name) else {}

@@ -29,9 +29,9 @@ from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part
 from ..captioning.stage import BATCH, MAX_NORM, caption_stage
 from ..lecture_02.systems import likelihood
-from .retrieval import log_likelihoods, owners
 from .rival import RetrievalData, Rival
 from .scenes import BEAM, LR
+from .scoring import log_likelihoods, owners
 
 CHUNK = 50           # pictures that are scored at a time
 
