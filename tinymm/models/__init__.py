@@ -16,7 +16,7 @@ __all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CaptionLRCN", "ConvEncode
            "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
            "doubly_stochastic_penalty", "filterbank", "fragment_scores", "gaussian_kl", "hard_objective",
            "normalised_scores", "order_violation", "orthogonal_gates_", "path_log_prob", "ranking_loss",
-           "skip_thoughts_loss", "soft_objective", "zero_shot", "zero_shot_weights"]
+           "skip_thoughts_loss", "small_embedding", "soft_objective", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .show_and_tell import ShowTell
     from .show_attend_and_tell import Decoded, ShowAttendTell
     from .skip_thoughts import Neighbours, SkipThoughts, skip_thoughts_loss
+    from .small_embedding import small_embedding
     from .visual_ngrams import VisualNGrams
 else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
@@ -74,5 +75,6 @@ else:
         "show_and_tell": ["ShowTell"],
         "show_attend_and_tell": ["Decoded", "ShowAttendTell"],
         "skip_thoughts": ["Neighbours", "SkipThoughts", "skip_thoughts_loss"],
+        "small_embedding": ["small_embedding"],
         "visual_ngrams": ["VisualNGrams"],
     })
