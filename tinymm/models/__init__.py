@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from .show_and_tell import ShowTell
     from .show_attend_and_tell import Decoded, ShowAttendTell
     from .skip_thoughts import Neighbours, SkipThoughts, skip_thoughts_loss
-    from .small_embedding import small_embedding
     from .visual_ngrams import VisualNGrams
+    from .word_vectors import small_embedding
 else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
         "attention_objective": ["MovingAverage", "attention_entropy", "doubly_stochastic_penalty", "hard_objective",
@@ -75,6 +75,6 @@ else:
         "show_and_tell": ["ShowTell"],
         "show_attend_and_tell": ["Decoded", "ShowAttendTell"],
         "skip_thoughts": ["Neighbours", "SkipThoughts", "skip_thoughts_loss"],
-        "small_embedding": ["small_embedding"],
         "visual_ngrams": ["VisualNGrams"],
+        "word_vectors": ["small_embedding"],
     })

@@ -16,7 +16,7 @@ from .. import functional as F
 from .. import nn
 from ..autograd import Tensor
 from .order_embedding import ranking_loss
-from .small_embedding import small_embedding
+from .word_vectors import small_embedding
 
 
 def fragment_scores(v: Tensor, s: Tensor, inside: Tensor, n: float = 5.0) -> Tensor:

@@ -13,7 +13,7 @@ from .. import functional as F
 from .. import nn
 from ..autograd import Tensor
 from .order_embedding import ranking_loss
-from .small_embedding import small_embedding
+from .word_vectors import small_embedding
 
 
 class JointEmbedding(nn.Module):

@@ -31,7 +31,7 @@ from .. import nn
 from ..autograd import Tensor, no_grad
 from ..backend.arrays import to_device
 from ..nn.chunks import in_chunks
-from .small_embedding import small_embedding
+from .word_vectors import small_embedding
 
 UNITS = ("lstm", "rnn")
 FACTORINGS = ("1u", "2u", "2f")

@@ -19,7 +19,7 @@ from ..autograd import Tensor, no_grad
 from ..backend.arrays import to_device
 from ..nn.chunks import in_chunks
 from .lrcn import FLOOR
-from .small_embedding import small_embedding
+from .word_vectors import small_embedding
 
 PAIRS = 20_000       # words of pairs of a picture and a caption that are scored at a time
 
