@@ -21,7 +21,8 @@ LINE = 1.25          # inches of a picture with its captions
 def captions_for_pictures(test: Part, scores: Mapping[str, np.ndarray], own: np.ndarray) -> Figure:
     """Pictures, and beside each the best captions by each score; last a picture for which the last score fails, if there is one."""
     captions = [" ".join(words) for words in test.tokens()]
-    found = {name: own[of_all.argmax(1)] == np.arange(len(test)) for name, of_all in scores.items()}   # (I,) each
+    said = [{captions[c] for c in np.flatnonzero(own == i)} for i in range(len(test))]
+    found = {name: np.array([captions[c] in said[i] for i, c in enumerate(of_all.argmax(1))]) for name, of_all in scores.items()}
     fails = ~list(found.values())[-1]
     order = np.argsort(list(found.values())[0] | fails, kind="stable")     # first those that only the first score misses
     chosen = [*order[:EXAMPLES - int(fails.any())].tolist(), *np.flatnonzero(fails)[:1].tolist()]
@@ -32,14 +33,13 @@ def captions_for_pictures(test: Part, scores: Mapping[str, np.ndarray], own: np.
     for n, (i, image) in enumerate(zip(chosen, test.images(chosen))):
         top = height - 0.4 - LINE * n
         show(figure.add_axes((0.1 / WIDTH, (top - 1.15) / height, 1.15 / WIDTH, 1.15 / height)), image.transpose(1, 2, 0))
-        mine = {captions[c] for c in np.flatnonzero(own == i)}
         for k, (name, of_all) in enumerate(scores.items()):
             left = (1.4 + step * k) / WIDTH
             best = dict.fromkeys(captions[c] for c in np.argsort(-of_all[i], kind="stable"))   # a sentence once, the best first
             for place, sentence in enumerate(list(best)[:FOUND]):
-                lines = wrap(("\u2713 " if sentence in mine else "\u2717 ") + sentence, (step - 0.15) * 72, FONT - 1)
+                lines = wrap(("\u2713 " if sentence in said[i] else "\u2717 ") + sentence, (step - 0.15) * 72, FONT - 1)
                 figure.text(left, (top - 0.25 - 0.36 * place) / height, "\n".join(lines), fontsize=FONT - 1, va="center",
-                            color=RIGHT if sentence in mine else WRONG, linespacing=1.1, parse_math=False)
+                            color=RIGHT if sentence in said[i] else WRONG, linespacing=1.1, parse_math=False)
     return figure
 
 
