@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CaptionLRCN", "ConvEncoder", "ConvSentence", "DeViSE",
-           "Decoded", "DependencyRNN", "Draw", "Drawn", "Fragments", "FrameEncoder", "Glimpse", "Handwriting",
-           "JointEmbedding", "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage",
-           "MultimodalRNN", "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell",
-           "PenMixture", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ShowAttendTell", "ShowTell",
-           "SkipThoughts", "Transformer", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written",
-           "attention_entropy", "caption_log_prob", "clip_loss", "clip_temperature_", "contrastive_loss",
-           "doubly_stochastic_penalty", "filterbank", "fragment_scores", "gaussian_kl", "hard_objective",
-           "normalised_scores", "order_violation", "orthogonal_gates_", "path_log_prob", "ranking_loss",
-           "skip_thoughts_loss", "small_embedding", "soft_objective", "zero_shot", "zero_shot_weights"]
+__all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CRF", "CaptionLRCN", "ConvEncoder", "ConvSentence",
+           "DeViSE", "Decoded", "DependencyRNN", "Draw", "Drawn", "Fragments", "FrameEncoder", "FullCRF",
+           "Glimpse", "Handwriting", "JointEmbedding", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
+           "MovingAverage", "MultimodalRNN", "NGramPictures", "Neighbours", "OrderEmbedding",
+           "OutputNormLSTMCell", "PenMixture", "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading",
+           "Recurrent", "ShowAttendTell", "ShowTell", "SkipThoughts", "StarCRF", "Transformer", "Translation",
+           "Trigram", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written", "attention_entropy",
+           "caption_log_prob", "checked_labels", "checked_probabilities", "clip_loss", "clip_temperature_",
+           "consistent_phrases", "contrastive_loss", "doubly_stochastic_penalty", "filterbank",
+           "fragment_scores", "gaussian_kl", "hard_objective", "ibm_model_1", "label_one_hots",
+           "normalised_scores", "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table",
+           "ranking_loss", "skip_thoughts_loss", "slot_offsets", "small_embedding", "soft_objective",
+           "word_links", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from .fragments import Fragments, fragment_scores
     from .handwriting import Handwriting, PenMixture, Written
     from .joint_embedding import JointEmbedding
+    from .label_slots import checked_labels, checked_probabilities, label_one_hots, slot_offsets
     from .layer_norm_rnn import LayerNormRNN
     from .linear_probe import LinearProbe
     from .lrcn import ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN, normalised_scores
@@ -41,10 +45,14 @@ if TYPE_CHECKING:
     from .ngram_pictures import NGramPictures
     from .order_embedding import OrderEmbedding, order_violation, ranking_loss
     from .orthogonal_gates import orthogonal_gates_
+    from .phrase_translation import (PhraseTranslation, Translation, consistent_phrases, ibm_model_1, phrase_table,
+                                     word_links)
     from .picture_encoder import PictureEncoder
     from .show_and_tell import ShowTell
     from .show_attend_and_tell import Decoded, ShowAttendTell
     from .skip_thoughts import Neighbours, SkipThoughts, skip_thoughts_loss
+    from .star_crf import CRF, FullCRF, StarCRF
+    from .trigram import Trigram
     from .visual_ngrams import VisualNGrams
     from .word_vectors import small_embedding
 else:
@@ -64,6 +72,7 @@ else:
         "fragments": ["Fragments", "fragment_scores"],
         "handwriting": ["Handwriting", "PenMixture", "Written"],
         "joint_embedding": ["JointEmbedding"],
+        "label_slots": ["checked_labels", "checked_probabilities", "label_one_hots", "slot_offsets"],
         "layer_norm_rnn": ["LayerNormRNN"],
         "linear_probe": ["LinearProbe"],
         "lrcn": ["ActivityLRCN", "CaptionLRCN", "Recurrent", "VideoLRCN", "normalised_scores"],
@@ -71,10 +80,14 @@ else:
         "ngram_pictures": ["NGramPictures"],
         "order_embedding": ["OrderEmbedding", "order_violation", "ranking_loss"],
         "orthogonal_gates": ["orthogonal_gates_"],
+        "phrase_translation": ["PhraseTranslation", "Translation", "consistent_phrases", "ibm_model_1", "phrase_table",
+                               "word_links"],
         "picture_encoder": ["PictureEncoder"],
         "show_and_tell": ["ShowTell"],
         "show_attend_and_tell": ["Decoded", "ShowAttendTell"],
         "skip_thoughts": ["Neighbours", "SkipThoughts", "skip_thoughts_loss"],
+        "star_crf": ["CRF", "FullCRF", "StarCRF"],
+        "trigram": ["Trigram"],
         "visual_ngrams": ["VisualNGrams"],
         "word_vectors": ["small_embedding"],
     })
