@@ -16,7 +16,7 @@ SMALL = (2, 3, 2)
 
 
 def small_pairs(count=120, seed=0):
-    """Labels (N, 3) and sentences, none of which has a word twice, in two orders: "<verb> the <noun> <place>" and "<place> <noun> is <verb>"."""
+    """Labels (N, 3) and sentences without a word twice: "<verb> the <noun> <place>" or "<place> <noun> is <verb>"."""
     rng = np.random.default_rng(seed)
     labels = np.stack([rng.integers(0, size, count) for size in SMALL], 1)
     verb, noun, place = ("cuts", "eats"), ("fig", "pear", "plum"), ("at home", "on my road")
