@@ -13,10 +13,10 @@ __all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CRF", "CaptionLRCN", "Con
            "MovingAverage", "MultimodalRNN", "NGramPictures", "Neighbours", "OrderEmbedding",
            "OutputNormLSTMCell", "PenMixture", "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading",
            "Recurrent", "ShowAttendTell", "ShowTell", "SkipThoughts", "StarCRF", "Transformer", "Translation",
-           "Trigram", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written", "attention_entropy",
-           "caption_log_prob", "checked_labels", "checked_probabilities", "clip_loss", "clip_temperature_",
-           "consistent_phrases", "contrastive_loss", "doubly_stochastic_penalty", "filterbank",
-           "fragment_scores", "gaussian_kl", "hard_objective", "ibm_model_1", "label_one_hots",
+           "Trigram", "VideoDescriber", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written",
+           "attention_entropy", "caption_log_prob", "checked_labels", "checked_probabilities", "clip_loss",
+           "clip_temperature_", "consistent_phrases", "contrastive_loss", "doubly_stochastic_penalty",
+           "filterbank", "fragment_scores", "gaussian_kl", "hard_objective", "ibm_model_1", "label_one_hots",
            "normalised_scores", "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table",
            "ranking_loss", "skip_thoughts_loss", "slot_offsets", "small_embedding", "soft_objective",
            "word_links", "zero_shot", "zero_shot_weights"]
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .skip_thoughts import Neighbours, SkipThoughts, skip_thoughts_loss
     from .star_crf import CRF, FullCRF, StarCRF
     from .trigram import Trigram
+    from .video_lrcn import VideoDescriber
     from .visual_ngrams import VisualNGrams
     from .word_vectors import small_embedding
 else:
@@ -88,6 +89,7 @@ else:
         "skip_thoughts": ["Neighbours", "SkipThoughts", "skip_thoughts_loss"],
         "star_crf": ["CRF", "FullCRF", "StarCRF"],
         "trigram": ["Trigram"],
+        "video_lrcn": ["VideoDescriber"],
         "visual_ngrams": ["VisualNGrams"],
         "word_vectors": ["small_embedding"],
     })
