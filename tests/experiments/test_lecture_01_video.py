@@ -10,7 +10,9 @@ from tinymm.backend.random import manual_seed
 from tinymm.data.worlds.kitchen import SIZES, SLOTS, describe
 from tinymm.experiments.lecture_01 import video, video_figures
 from tinymm.experiments.lecture_01.experiment import LongTermRecurrentConvolutionalNetworks as Lecture
-from tinymm.experiments.lecture_01.video import CRFS, ENCODER_DECODER, MAX, PROB, SMT_MAX, SMT_PROB, Scale, Video
+from tinymm.experiments.lecture_01.video import Scale, Video
+from tinymm.experiments.lecture_01.video_systems import (CRFS, ENCODER_DECODER, INPUTS, MAX, PROB, SMT_MAX, SMT_PROB, labels_of,
+                                                         split, words_for)
 from tinymm.experiments.running import fit, run
 
 
@@ -65,7 +67,7 @@ def test_the_report_and_the_pictures(finished):
 
 
 def test_the_table_stands_beside_the_papers_numbers():
-    metrics = {"bleu4": dict(zip(video.INPUTS, (51.04, 52.0, 53.0, 54.0, 55.26))), "control": {MAX: 61.0, PROB: 62.0}}
+    metrics = {"bleu4": dict(zip(INPUTS, (51.04, 52.0, 53.0, 54.0, 55.26))), "control": {MAX: 61.0, PROB: 62.0}}
     cells = video_figures.table(metrics).axes[0].tables[0].get_celld()
     text = [[cells[row, column].get_text().get_text() for column in range(4)] for row in range(8)]
     assert text[1][:2] == ["SMT", "CRF max"] and text[5][:2] == ["(c) decoder", "CRF prob"]
@@ -96,7 +98,7 @@ def test_systems_that_are_compared_have_the_same_start_order_steps_and_rate(monk
 def test_a_run_can_be_resumed_in_the_middle(tmp_path, monkeypatch):
     """Of (b), the third stage; without the control."""
     monkeypatch.setitem(video.SCALES, "smoke", TINY)
-    monkeypatch.delitem(video.CRFS, "all couplings")
+    monkeypatch.delitem(CRFS, "all couplings")
 
     def go(folder, resume, stop=False):
         experiment = Lecture("video", "smoke")
@@ -147,14 +149,14 @@ def test_labels_in_sentences_by_hand():
     labels = np.array([[1, 8, 3, 2], [0, 0, 0, 0]])
     said = [describe(labels[0])[1], "the person peels a carrot with a fork over the stove".split()]
     assert video.right_labels(said, labels) == {"activity": 0.5, "object": 1.0, "tool": 1.0, "place": 0.5}
-    assert video.words_for("activity", 0) == ("cuts", "cutting", "cut") and video.words_for("place", 2) == ("sink",)
+    assert words_for("activity", 0) == ("cuts", "cutting", "cut") and words_for("place", 2) == ("sink",)
 
 
 def test_slots_are_cut_apart_by_hand():
     p = np.zeros((1, 29))
     p[0, [7, 8, 23, 24]] = 1   # the last activity, the first object, the last tool, the first place
-    assert [part.shape for part in video.split(p)] == [(1, 8), (1, 10), (1, 6), (1, 5)]
-    assert video.labels_of(p).tolist() == [[7, 0, 5, 0]]
+    assert [part.shape for part in split(p)] == [(1, 8), (1, 10), (1, 6), (1, 5)]
+    assert labels_of(p).tolist() == [[7, 0, 5, 0]]
 
 
 def test_the_clips_that_are_shown():

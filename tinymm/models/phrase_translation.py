@@ -152,7 +152,7 @@ class PhraseTranslation:
     def _search(self, choices: list[list[tuple[float, int, tuple[str, ...]]]], bonus: float, beam: int) -> Translation:
         """The best order and choice; hypotheses that told the same slots and end in the same two words are one."""
         S = len(choices)
-        live: list[dict[tuple[str, str], tuple[float, tuple[str, ...], dict[int, int]]]] = [{} for _ in range(2**S)]
+        live: list[dict[tuple[str, ...], tuple[float, tuple[str, ...], dict[int, int]]]] = [{} for _ in range(2**S)]
         live[0][START, START] = 0.0, (), {}
         for told in range(2**S - 1):   # a set of slots, one bit each; it comes before the sets that hold it
             for history, (score, words, labels) in sorted(live[told].items(), key=lambda item: -item[1][0])[:beam]:

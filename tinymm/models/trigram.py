@@ -49,7 +49,7 @@ class Trigram:
         total, different = self._totals[history]
         return (self._counts[history][word] + different * lower) / (total + different)
 
-    def log_prob(self, words: Sequence[str], history: tuple[str, str] = (START, START)) -> float:
+    def log_prob(self, words: Sequence[str], history: tuple[str, ...] = (START, START)) -> float:
         """log p(words | history), the sum over the words; ``END`` is one only where it is given."""
         words = tuple(words)
         found = self._known.get((history, words))

@@ -16,11 +16,11 @@ from ... import nn, optim
 from ...autograd import Tensor
 from ...backend.random import manual_seed
 from ...data import DataLoader
-from ...data.worlds.kitchen import ACTIVITIES, PARTS, SIZES, SLOTS, VOCABULARY, Kitchen
+from ...data.worlds.kitchen import PARTS, SIZES, SLOTS, VOCABULARY, Kitchen
 from ...metrics import bleu
-from ...models.label_slots import label_one_hots, slot_offsets
+from ...models.label_slots import label_one_hots
 from ...models.phrase_translation import PhraseTranslation, Translation
-from ...models.star_crf import CRF, FullCRF, StarCRF
+from ...models.star_crf import CRF
 from ...models.video_lrcn import VideoDescriber
 from ...nn.chunks import in_chunks
 from ...train import Trainer
@@ -32,16 +32,12 @@ from ..captioning.stage import caption_stage
 from ..claims import Claim
 from ..lecture_02.systems import likelihood
 from .study import At, Study
+from .video_systems import CRFS, INPUTS, LSTMS, MAX, PROB, SMT_MAX, SMT_PROB, Trained, labels_of, split, words_for
 
-CRFS: dict[str, type[CRF]] = {"star": StarCRF, "all couplings": FullCRF}
-SMT_MAX, SMT_PROB = "SMT, CRF max", "SMT, CRF prob"
-ENCODER_DECODER, MAX, PROB = "(a) encoder-decoder, CRF max", "(b) decoder, CRF max", "(c) decoder, CRF prob"
-LSTMS = {ENCODER_DECODER: ("encoder-decoder", "max"), MAX: ("decoder", "max"), PROB: ("decoder", "prob")}
-INPUTS = {SMT_MAX: "max", SMT_PROB: "prob"} | {row: kind for row, (_, kind) in LSTMS.items()}   # the rows in the slide's order
 CRF_BATCH, CRF_LR = 128, 0.05
 EMBEDDING, HIDDEN, LR = 96, 96, 1e-2
 BONUSES = (0.0, 1.0, 2.0, 3.0, 4.0)   # nats a word
-CHUNK = 250                      # clips at a time: all 2,400 tuples of each are in memory
+CHUNK = 250         # clips at a time: all 2,400 tuples of each are in memory
 MAX_LENGTH = 20
 
 
@@ -66,29 +62,6 @@ SCALES = {"lecture": Scale({"train": 4000, "validation": 500, "test": 1000}, 150
           "smoke": Scale({"train": 300, "validation": 40, "test": 40}, 10, 10, 1)}
 
 
-@dataclasses.dataclass
-class Trained:
-    """What the trainings yield.
-
-    Attributes:
-        crfs: name, of ``CRFS`` -> CRF.
-        p: name of a CRF -> input ("max", "prob") -> part -> (N, 29) probabilities of labels.
-        captioners: name of a CRF -> row -> VideoDescriber in a captioner; of the CRF with all couplings (b) and (c) only.
-        trainers: of the captioners, likewise.
-        translation: learnt from the maxima of the star's training clips and their sentences.
-        bonus: row -> the word bonus that did best on validation.
-        said: row -> its sentences about the test clips, after ``evaluate``.
-    """
-
-    crfs: dict[str, CRF]
-    p: dict[str, dict[str, dict[str, np.ndarray]]] = dataclasses.field(default_factory=dict)
-    captioners: dict[str, dict[str, Captioner[nn.Identity, VideoDescriber]]] = dataclasses.field(default_factory=dict)
-    trainers: dict[str, dict[str, Trainer]] = dataclasses.field(default_factory=dict)
-    translation: PhraseTranslation | None = None
-    bonus: dict[str, float] = dataclasses.field(default_factory=dict)
-    said: dict[str, list[list[str]]] = dataclasses.field(default_factory=dict)
-
-
 class Video(Study):
     """The study; the arguments are those of every study."""
 
@@ -97,7 +70,7 @@ class Video(Study):
         super().__init__(variant, scale, seed, device, config, epochs, data, root)
         self.size = SCALES[scale]
         self.clips = {part: Kitchen(part, self.size.clips[part], seed) for part in PARTS}
-        self.parts = {part: Part(clips.sentences, lambda rows: []) for part, clips in self.clips.items()}
+        self.parts = {part: Part(clips.sentences, nothing_to_see) for part, clips in self.clips.items()}
 
     def stages(self, at: At) -> Generator[Trainer, None, Trained]:
         """The CRFs; then, of each, the sentence models, which have the same weights' seed, order, steps and rate."""
@@ -213,6 +186,11 @@ class Video(Study):
         return video_figures.all_figures(self.clips["test"], trained, metrics, self.seed)
 
 
+def nothing_to_see(rows: Sequence[int]) -> np.ndarray:
+    """The pictures of clips of which there are labels only."""
+    return np.zeros((len(rows), 0), np.float32)
+
+
 def file_name(*parts: str) -> str:
     """The name of a stage's folder."""
     return "_".join(parts).replace(" ", "_")
@@ -241,16 +219,6 @@ def nats_of_labels(crf: CRF, clips: Kitchen) -> float:
     return sum(in_chunks(some, len(clips), CHUNK)) / len(clips)
 
 
-def split(p: np.ndarray) -> list[np.ndarray]:
-    """(N, 29) -> (N, K_s) of each slot."""
-    return np.split(p, slot_offsets(SIZES)[1:], 1)
-
-
-def labels_of(p: np.ndarray) -> np.ndarray:
-    """The likeliest label of each slot, (N, 4)."""
-    return np.stack([part.argmax(1) for part in split(p)], 1)
-
-
 def sentences(translations: Sequence[Translation]) -> list[list[str]]:
     """Their words."""
     return [list(translation.words) for translation in translations]
@@ -264,12 +232,6 @@ def percent(scores: Sequence[float]) -> list[float]:
 def bleu4(said: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
     """Corpus BLEU-4."""
     return bleu(said, references).corpus[3]
-
-
-def words_for(slot: str, label: int) -> tuple[str, ...]:
-    """The words, one of which says the label."""
-    value = SLOTS[slot][label]
-    return (value, *ACTIVITIES[value]) if slot == "activity" else (value.split()[-1],)
 
 
 def right_labels(said: Sequence[Sequence[str]], labels: np.ndarray) -> dict[str, float]:

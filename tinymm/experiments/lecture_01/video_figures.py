@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 
 from ...data.worlds.kitchen import SIZES, SLOTS, Kitchen, couplings
 from ...plot.style import COLORS, FONT, GREY, NEUTRAL, PALE, RIGHT, SMALL, WIDTH, WRONG, plain, text_width
-from .video import ENCODER_DECODER, INPUTS, MAX, PROB, SMT_MAX, SMT_PROB, Trained, labels_of, split, words_for
+from .video_systems import ENCODER_DECODER, INPUTS, MAX, PROB, SMT_MAX, SMT_PROB, Trained, labels_of, split, words_for
 
 PAPER = {SMT_MAX: 24.9, SMT_PROB: 26.9, ENCODER_DECODER: 25.3, MAX: 27.4, PROB: 28.8}   # TACoS multilevel, BLEU in per cent
 SHORT = {SMT_MAX: "SMT max", SMT_PROB: "SMT prob", ENCODER_DECODER: "(a) max", MAX: "(b) max", PROB: "(c) prob"}
