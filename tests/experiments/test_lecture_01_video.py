@@ -63,7 +63,8 @@ def test_the_report_and_the_pictures(finished):
     assert set(report["pictures"]) == {"video_table.png", "video_marginals.png", "video_potentials.png"}
     assert {p.name for p in out.glob("*.png")} == set(report["pictures"])
     assert set(metrics["crf"]) == set(CRFS) and set(metrics["crf"]["star"]["maximum right"]) == set(SLOTS)
-    assert set(metrics["bonus"]) == {SMT_MAX, SMT_PROB} and set(metrics["bonus"].values()) <= set(video.BONUSES)
+    assert set(metrics["weights"]) == {SMT_MAX, SMT_PROB}
+    assert {(of["bonus"], of["language"]) for of in metrics["weights"].values()} <= set(video.WEIGHTS)
 
 
 def test_the_table_stands_beside_the_papers_numbers():
@@ -117,7 +118,7 @@ def test_a_run_can_be_resumed_in_the_middle(tmp_path, monkeypatch):
     again = go(tmp_path / "broken", True)
     for row, trainer in whole.trainers["star"].items():
         assert again.trainers["star"][row].history == trainer.history
-    assert (again.p["star"]["prob"]["test"] == whole.p["star"]["prob"]["test"]).all() and again.bonus == whole.bonus
+    assert (again.p["star"]["prob"]["test"] == whole.p["star"]["prob"]["test"]).all() and again.weights == whole.weights
 
 
 def test_the_crfs_are_calibrated_and_the_star_lacks_something(monkeypatch):

@@ -149,7 +149,7 @@ def test_the_trigram_model_sums_to_1_with_one_word_unseen(small):
 
 # ---------------------------------------------------------------------- the search
 
-def best_by_enumeration(model, p, bonus):
+def best_by_enumeration(model, p, bonus, language):
     """The highest score over labels, phrases and orders, by trying all."""
     parts = np.split(p, np.cumsum(model.sizes)[:-1])
     best = (-math.inf, None)
@@ -163,7 +163,7 @@ def best_by_enumeration(model, p, bonus):
                 words = tuple(word for slot in order for word in chosen[slot][0])
                 line, total = (START, START, *words, END), fixed + bonus * len(words)
                 for i in range(2, len(line)):
-                    total += math.log(model.trigram.probability(line[i], line[i - 2:i]))
+                    total += language * math.log(model.trigram.probability(line[i], line[i - 2:i]))
                 best = max(best, (total, (words, labels)))
     return best
 
@@ -171,11 +171,11 @@ def best_by_enumeration(model, p, bonus):
 def test_a_wide_search_finds_what_enumeration_finds():
     model = PhraseTranslation(SMALL, *small_pairs(), kept=3)
     rng = np.random.default_rng(3)
-    for bonus in (0.0, 1.0):
+    for bonus, language in ((0.0, 1.0), (1.0, 0.4)):
         soft = np.concatenate([rng.dirichlet(np.ones(size)) for size in SMALL])
         for p in (label_one_hots(np.array([[1, 2, 0]]), SMALL)[0].astype(float), soft):
-            found, = model.translate(p[None], bonus, beam=10_000, least=0.0)
-            score, (words, labels) = best_by_enumeration(model, p, bonus)
+            found, = model.translate(p[None], bonus, language, beam=10_000, least=0.0)
+            score, (words, labels) = best_by_enumeration(model, p, bonus, language)
             assert found.score == pytest.approx(score, abs=1e-9) and (found.words, found.labels) == (words, labels)
 
 

@@ -9,10 +9,11 @@ A clip's labels, one a slot, are a sentence of S foreign words. From pairs of la
 
 The translation is the best, over all orders of the slots, all phrases, and all labels y_s that the input allows, of
 
-    sum_s [log p(y_s) + log p(phrase_s | y_s) + log p(y_s | phrase_s)] + log p_trigram(sentence) + bonus * words
+    sum_s [log p(y_s) + log p(phrase_s | y_s) + log p(y_s | phrase_s)] + language * log p_trigram(sentence) + bonus * words
 
 With a CRF's maximum p(y_s) is a one-hot, and the labels are given; with its marginals the translation chooses them, and pays
--log p(y_s).
+-log p(y_s). What the CRF has counted already, such as that an activity likes an object, the trigram model counts once more:
+``language`` below 1 makes up for that. As usual, both weights are chosen on held-out sentences.
 """
 
 from __future__ import annotations
@@ -120,12 +121,13 @@ class PhraseTranslation:
         self.trigram = Trigram(sentences)
         self.table = phrase_table(pairs, kept)
 
-    def translate(self, p, bonus: float = 0.0, beam: int = 5, least: float = 0.01) -> list[Translation]:
+    def translate(self, p, bonus: float = 0.0, language: float = 1.0, beam: int = 5, least: float = 0.01) -> list[Translation]:
         """The best sentence for each clip.
 
         Args:
             p: (B, sum K_s) probabilities of labels, the slots side by side; one-hots where they are given.
             bonus: nats a word.
+            language: weight of the trigram model.
             beam: hypotheses that are kept of each set of slots told.
             least: labels that are less probable are not tried, the likeliest of a slot excepted.
 
@@ -140,7 +142,7 @@ class PhraseTranslation:
         found, starts = {}, slot_offsets(self.sizes)[1:]
         for clip, row in dict(zip(clips, array)).items():
             choices = [self._choices(slot, part, least) for slot, part in enumerate(np.split(row, starts))]
-            found[clip] = self._search(choices, bonus, beam)
+            found[clip] = self._search(choices, bonus, language, beam)
         return [found[clip] for clip in clips]
 
     def _choices(self, slot: int, p: np.ndarray, least: float) -> list[tuple[float, int, tuple[str, ...]]]:
@@ -149,7 +151,8 @@ class PhraseTranslation:
         return [(math.log(p[label]) + score, label, phrase) for label in labels
                 for phrase, score in self.table.get((slot, label), [((), NOTHING)])]
 
-    def _search(self, choices: list[list[tuple[float, int, tuple[str, ...]]]], bonus: float, beam: int) -> Translation:
+    def _search(self, choices: list[list[tuple[float, int, tuple[str, ...]]]], bonus: float, language: float,
+                beam: int) -> Translation:
         """The best order and choice; hypotheses that told the same slots and end in the same two words are one."""
         S = len(choices)
         live: list[dict[tuple[str, ...], tuple[float, tuple[str, ...], dict[int, int]]]] = [{} for _ in range(2**S)]
@@ -161,11 +164,11 @@ class PhraseTranslation:
                         continue
                     ahead = live[told | 1 << slot]
                     for price, label, phrase in choices[slot]:
-                        reached = score + price + self.trigram.log_prob(phrase, history) + bonus * len(phrase)
+                        reached = score + price + language * self.trigram.log_prob(phrase, history) + bonus * len(phrase)
                         end = (*history, *phrase)[-2:]
                         if end not in ahead or reached > ahead[end][0]:
                             ahead[end] = reached, (*words, *phrase), {**labels, slot: label}
-        score, words, labels = max(((score + self.trigram.log_prob((END,), history), words, labels)
+        score, words, labels = max(((score + language * self.trigram.log_prob((END,), history), words, labels)
                                     for history, (score, words, labels) in live[-1].items()), key=lambda found: found[0])
         return Translation(words, tuple(labels[slot] for slot in range(S)), score)
 

@@ -36,7 +36,7 @@ from .video_systems import CRFS, INPUTS, LSTMS, MAX, PROB, SMT_MAX, SMT_PROB, Tr
 
 CRF_BATCH, CRF_LR = 128, 0.05
 EMBEDDING, HIDDEN, LR = 96, 96, 1e-2
-BONUSES = (0.0, 1.0, 2.0, 3.0, 4.0)   # nats a word
+WEIGHTS = tuple((bonus, language) for language in (0.25, 0.5, 1.0) for bonus in (0.0, 1.0, 2.0, 3.0))   # of the translation
 CHUNK = 250         # clips at a time: all 2,400 tuples of each are in memory
 MAX_LENGTH = 20
 
@@ -47,7 +47,7 @@ class Scale:
 
     Attributes:
         clips: of each part.
-        tuned: validation clips with which the translation's word bonus is chosen.
+        tuned: validation clips with which the translation's weights are chosen.
         crf_epochs: rounds of the CRFs' training.
         epochs: rounds of the sentence models' training.
     """
@@ -123,15 +123,15 @@ class Video(Study):
                              validate=validate, **options)
 
     def _translate(self, trained: Trained) -> None:
-        """Learn to translate from the pairs that (b) learns from, and choose each row's word bonus on validation."""
+        """Learn to translate from the pairs that (b) learns from, and choose each row's weights on validation."""
         train, held = self.clips["train"], self.clips["validation"]
         labels = np.repeat(labels_of(trained.p["star"]["max"]["train"]), len(train.sentences[0]), 0)
         trained.translation = PhraseTranslation(SIZES, labels, [words for of in train.sentences for words in of])
         few = self.size.tuned
         for row in (SMT_MAX, SMT_PROB):
             p = trained.p["star"][INPUTS[row]]["validation"][:few]
-            scores = [bleu4(sentences(trained.translation.translate(p, bonus)), held.sentences[:few]) for bonus in BONUSES]
-            trained.bonus[row] = BONUSES[int(np.argmax(scores))]
+            scores = [bleu4(sentences(trained.translation.translate(p, *of)), held.sentences[:few]) for of in WEIGHTS]
+            trained.weights[row] = WEIGHTS[int(np.argmax(scores))]
 
     # ------------------------------------------------------------------ what came of it
 
@@ -140,7 +140,7 @@ class Video(Study):
         test, p = self.clips["test"], trained.p["star"]
         assert trained.translation is not None
         for row in (SMT_MAX, SMT_PROB):
-            trained.said[row] = sentences(trained.translation.translate(p[INPUTS[row]]["test"], trained.bonus[row]))
+            trained.said[row] = sentences(trained.translation.translate(p[INPUTS[row]]["test"], *trained.weights[row]))
         for row, captioner in trained.captioners["star"].items():
             trained.said[row] = self._say(captioner, p[INPUTS[row]]["test"])
         control = {row: self._say(captioner, trained.p["all couplings"][INPUTS[row]]["test"])
@@ -150,7 +150,7 @@ class Video(Study):
                 "control": {row: 100 * bleu4(said, test.sentences) for row, said in control.items()},
                 "labels right": {row: right_labels(said, test.labels) for row, said in trained.said.items()},
                 "crf": {name: self._crf_measures(crf, trained.p[name]) for name, crf in trained.crfs.items()},
-                "bonus": dict(trained.bonus),
+                "weights": {row: dict(zip(("bonus", "language"), of)) for row, of in trained.weights.items()},
                 "validation nats a word": {f"{row}, {name}": trainer.history["validation nats a word"]
                                            for name, rows in trained.trainers.items() for row, trainer in rows.items()}}
 

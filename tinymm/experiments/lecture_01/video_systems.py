@@ -33,7 +33,7 @@ class Trained:
         captioners: name of a CRF -> row -> VideoDescriber in a captioner; of the CRF with all couplings (b) and (c) only.
         trainers: of the captioners, likewise.
         translation: learnt from the maxima of the star's training clips and their sentences.
-        bonus: row -> the word bonus that did best on validation.
+        weights: row -> (word bonus, weight of the trigram model) that did best on validation.
         said: row -> its sentences about the test clips, after ``evaluate``.
     """
 
@@ -42,7 +42,7 @@ class Trained:
     captioners: dict[str, dict[str, Captioner[nn.Identity, VideoDescriber]]] = dataclasses.field(default_factory=dict)
     trainers: dict[str, dict[str, Trainer]] = dataclasses.field(default_factory=dict)
     translation: PhraseTranslation | None = None
-    bonus: dict[str, float] = dataclasses.field(default_factory=dict)
+    weights: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     said: dict[str, list[list[str]]] = dataclasses.field(default_factory=dict)
 
 
