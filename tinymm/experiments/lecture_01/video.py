@@ -36,7 +36,7 @@ from .video_systems import CRFS, INPUTS, LSTMS, MAX, PROB, SMT_MAX, SMT_PROB, Tr
 
 CRF_BATCH, CRF_LR = 128, 0.05
 EMBEDDING, HIDDEN, LR = 96, 96, 1e-2
-WEIGHTS = tuple((bonus, language) for language in (0.25, 0.5, 1.0) for bonus in (0.0, 1.0, 2.0, 3.0))   # of the translation
+WEIGHTS = tuple((bonus, language) for language in (0.1, 0.3, 1.0) for bonus in (0.0, 1.0, 2.0, 3.0))   # of the translation
 CHUNK = 250         # clips at a time: all 2,400 tuples of each are in memory
 MAX_LENGTH = 20
 
