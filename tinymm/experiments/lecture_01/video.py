@@ -59,7 +59,7 @@ class Scale:
 
 
 SCALES = {"lecture": Scale({"train": 4000, "validation": 500, "test": 1000}, 150, 10, 4),
-          "smoke": Scale({"train": 300, "validation": 40, "test": 40}, 10, 10, 1)}
+          "smoke": Scale({"train": 200, "validation": 20, "test": 30}, 4, 10, 1)}
 
 
 class Video(Study):
