@@ -32,6 +32,8 @@ class Source:
 
 
 EXERCISES = {source.number: source for source in (
+    Source("01_lrcn", ("lstm_step_with_cont_forward", "lstm_step_with_cont_backward", "window_average", "star_crf_marginals",
+                       "rank_metrics")),
     Source("02_show_and_tell", ("lstm_step_forward", "lstm_step_backward", "caption_loss_forward", "caption_loss_backward",
                                 "image_then_words_forward", "image_then_words_backward", "beam_step")),
     Source("04_show_attend_and_tell", ("soft_attention_forward", "soft_attention_backward", "doubly_stochastic_forward",
