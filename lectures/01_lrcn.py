@@ -52,7 +52,9 @@ import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, metrics, nn, no_grad, plot
 from tinymm.data.clip_windows import window_starts
+from tinymm.data.flow_pictures import flow_pictures, mirrored_flow
 from tinymm.data.worlds.order_clips import CLASSES, STATIONS, OrderClips
+from tinymm.decode import greedy_search
 from tinymm.experiments.lecture_01.activity_figures import PAPER as PAPER_UCF
 from tinymm.experiments.lecture_01.experiment import LongTermRecurrentConvolutionalNetworks
 from tinymm.experiments.lecture_01.foldings import foldings
@@ -192,13 +194,13 @@ class RNN(nn.Module):
         return z, (h,)
 
 
-def unroll(cell, x):
-    """x (T, B, D) -> z (T, B, H)."""
-    state, z = cell.start(x.shape[1]), []
+def unroll(cell, x, state=None):
+    """x (T, B, D) -> z (T, B, H) and the last state."""
+    state, z = state or cell.start(x.shape[1]), []
     for x_t in x:
         z_t, state = cell.step(x_t, state)
         z.append(z_t)
-    return F.stack(z)
+    return F.stack(z), state
 
 
 T, B, D, H = 7, 3, 4, 5
@@ -207,7 +209,7 @@ rnn_state = {"cell.weight_ih": rnn.W_xh, "cell.weight_hh": rnn.W_hh, "cell.bias_
              "cell.bias_hh": 0 * rnn.b_h, "W_hz.weight": rnn.W_hz, "W_hz.bias": rnn.b_z}
 package = Recurrent(D, H, "rnn").double()
 package.load_state_dict(rnn_state)
-same(unroll(rnn, x), package(x))
+same(unroll(rnn, x)[0], package(x))
 
 # %% [markdown]
 # > **Corrections to the slide.** It leaves $g$ open: the logistic function or tanh. The choice shows: with
@@ -229,7 +231,7 @@ print("h_1 of a zero input, logistic:", zeros.sigmoid().numpy()[0])
 def left_over(cell, T=40):
     """The norm of d z_T / d x_1 of a random sequence, over that of d z_1 / d x_1."""
     first = Tensor(rng.standard_normal((1, 1, D)), requires_grad=True)
-    z = unroll(cell, F.cat([first, normal(T - 1, 1, D)]))
+    z, _ = unroll(cell, F.cat([first, normal(T - 1, 1, D)]))
     slopes = [tinymm.grad(z[t].sum(), first, retain_graph=True)[0].numpy() for t in (T - 1, 0)]
     return np.linalg.norm(slopes[0]) / np.linalg.norm(slopes[1])
 
@@ -288,7 +290,7 @@ def below(prefix, state):
 
 lstm, package = LSTM(D, H), nn.LSTMCell(D, H).double()
 package.load_state_dict(stacked(lstm))
-same(unroll(lstm, x), package.unroll(x)[0])
+same(unroll(lstm, x)[0], package.unroll(x)[0])
 print(f"LSTM: after 40 steps {left_over(lstm):.1e} of the first step's gradient is left")
 
 # %% [markdown]
@@ -297,7 +299,7 @@ print(f"LSTM: after 40 steps {left_over(lstm):.1e} of the first step's gradient 
 
 # %%
 package.load_state_dict(stacked(lstm, "ifoc"))
-wrong = np.abs((unroll(lstm, x) - package.unroll(x)[0]).detach().numpy()).max()
+wrong = np.abs((unroll(lstm, x)[0] - package.unroll(x)[0]).detach().numpy()).max()
 print(f"in Caffe's order, z is off by up to {wrong:.2f}")
 assert wrong > 1e-3
 
@@ -310,7 +312,11 @@ assert wrong > 1e-3
 # $$h_{t-1} \leftarrow \mathrm{cont}_t\, h_{t-1}, \qquad c_{t-1} \leftarrow \mathrm{cont}_t\, c_{t-1}.$$
 
 # %%
-def unroll(cell, x, cont=None, state=None, cut=lambda cont, state: [cont * s for s in state]):
+def cut_all(cont, state):
+    return [cont * s for s in state]                     # h, and of an LSTM c
+
+
+def unroll(cell, x, cont=None, state=None, cut=cut_all):
     """x (T, B, D), cont (T, B) -> z (T, B, H) and the last state."""
     state, z = state or cell.start(x.shape[1]), []
     for t, x_t in enumerate(x):
@@ -336,7 +342,7 @@ same(z, recurrent(x, cont))
 # %%
 first = Tensor(x.numpy()[:4], requires_grad=True)
 both = F.cat([first, x[4:]])
-for name, cut in (("h and c cut", lambda cont, state: [cont * s for s in state]),
+for name, cut in (("h and c cut", cut_all),
                   ("c alone cut", lambda cont, state: [state[0], cont * state[1]])):
     z, _ = unroll(lstm, both, cont, cut=cut)
     slope = np.abs(tinymm.grad(z[4:].sum(), first)[0].numpy()).max()
@@ -460,7 +466,9 @@ shown(plot.loss_curves(curves, smooth=15, chance={"ln 4: nothing known": np.log(
 
 # %%
 for n in (16, 17, 24, 40, 60):
-    print(f"n = {n}: windows start at {window_starts(n).tolist()}")
+    starts = [start if start + 16 < n else n - 16 for start in range(0, n, 8)]
+    print(f"n = {n}: windows start at {starts}")
+    assert starts == window_starts(n).tolist()
 
 # %% [markdown]
 # RGB and optical flow are two networks; the columns "1/2, 1/2" and "1/3, 2/3" are weighted averages of
@@ -477,9 +485,26 @@ of_logit = 1 / (1 + np.exp(-logit.mean()))
 print(f"mean of the probabilities {p.mean():.3f}; of the mean logit {of_logit:.3f}")
 
 # %% [markdown]
-# A flow picture has the channels $16u + 128$, $16v + 128$ and the magnitude, cut to 0 ... 255; $n$ frames have
-# $n - 1$ of them. In a mirror the $x$-channel changes its sign.
-#
+# **Flow as a picture.** $u$ and $v$ are the displacements of a pixel to the right and down; the CNN for flow sees three
+# channels, $16u + 128$, $16v + 128$ and $16\sqrt{u^2 + v^2} + 128$, cut to 0 ... 255. $n$ frames have $n - 1$ such pictures.
+# **A trap**: training pictures are mirrored, and in a mirror $u$ changes its sign. Mirrored as if it was a
+# photograph, a motion to the right stays one to the right, which no mirror shows:
+
+# %%
+def flow_picture(u, v):
+    """u, v (H, W) -> (3, H, W)."""
+    channels = 16 * np.stack([u, v, np.hypot(u, v)]) + 128
+    return np.clip(np.round(channels), 0, 255).astype(np.uint8)
+
+
+u, v = np.full((2, 4), 3.0), np.zeros((2, 4))                  # three pixels to the right
+picture = flow_picture(u, v)
+assert (picture == flow_pictures(u, v)).all()
+print("x channel of a motion to the right:      ", picture[0, 0])
+print("mirrored as a photograph (still right):  ", picture[0, 0, ::-1])
+print("mirrored as a motion (now to the left):  ", mirrored_flow(picture)[0, 0])
+
+# %% [markdown]
 # ### The UCF-101 table in miniature
 #
 # Two streams, 12 classes: three colours times the four orders. Colour is seen in RGB alone (the window of a shaky
@@ -627,6 +652,35 @@ for factoring in ("1u", "2u", "2f"):
         state |= below("lstm2", stacked(ours.two))
     package.load_state_dict(state)
     same(ours(picture, S), package(picture, S))
+
+# %% [markdown]
+# That $\phi$ *is* one more matrix: the columns of $W_{xi}$ in 1u that meet $\phi$, apart from those that meet the word.
+
+# %%
+W, w_t = captioners["1u"].one.W_xi, normal(B, 6)                  # (H, E + features), (B, E)
+same(F.cat([w_t, picture], -1) @ W.T, w_t @ W[:, :6].T + picture @ W[:, 6:].T)
+
+# %% [markdown]
+# **How a sentence is made**: the likeliest word is said, and goes in at the next step, until the end is said. (Here the
+# weights are random, and so is the sentence. Ids: 1 opens a sentence, 2 ends it.)
+
+# %%
+def greedy(model, phi, start=1, end=2, longest=8):
+    words = [start]
+    while len(words) <= longest and words[-1] != end:
+        logits = model(phi, Tensor(np.array(words)[:, None]))    # (t, 1, V), all steps anew
+        words.append(int(logits[-1, 0].argmax()))
+    return words[1:]
+
+
+with no_grad():                                          # large word vectors: words matter more
+    for W in (ours.W_e, ours.W_zc, package.W_e.weight, package.W_zc.weight):
+        W.mul_(10)
+found = greedy_search(package.step, package.start(picture), B, start=1, end=2, max_length=8)
+for k, hypothesis in enumerate(found):
+    words = greedy(ours, picture[k:k + 1])
+    print(f"picture {k}: {words}")
+    assert [w for w in words if w != 2] == [w for w in hypothesis.tokens if w != 2]
 
 # %% [markdown]
 # In 2f the first LSTM is a language model that never sees the picture, $\partial h^1 / \partial \phi = 0$. So with many
