@@ -456,7 +456,7 @@ shown(plot.loss_curves(curves, smooth=15, chance={"ln 4: nothing known": np.log(
 # %% [markdown]
 # In order, p(true) is about one half while the first turn is seen (two of the four classes remain), and
 # goes up when the second one begins. Shuffled, there is nothing to be learnt. (A quick look,
-# `TINYMM_SCALE=smoke`, takes a dozen steps, and learns nothing either way.)
+# `TINYMM_SCALE=smoke`, takes a dozen steps, and learns half of it at best.)
 #
 # ### Windows, and what is averaged
 #
@@ -568,7 +568,7 @@ ours = activity["table"]
 columns = list(next(iter(ours.values())))
 rows = [[row, *(f"{100 * ours[row][c]:.1f}" if row in ours else "-" for c in columns),
          *(f"{n:.2f}" for n in paper)] for row, paper in PAPER_UCF.items()]
-table(["", *(f"{c}, here" for c in columns), *(f"{c}, paper" for c in columns)], rows,
+table(["", *(f"{c} (here)" for c in columns), *(f"{c} (paper)" for c in columns)], rows,
       "Accuracy in per cent: 12 classes of colour and order here, UCF-101 in the paper")
 
 # %%
@@ -771,7 +771,7 @@ def both_ways(way):
     times = lambda c: 1 if c == "Medr" else 100
     here = lambda row: [f"{ours[row][c] * times(c):.1f}" if row in ours else "-"
                         for c in COLUMNS]
-    return table(["", *(f"{c}, here" for c in COLUMNS), *(f"{c}, paper" for c in COLUMNS)],
+    return table(["", *(f"{c} (here)" for c in COLUMNS), *(f"{c} (paper)" for c in COLUMNS)],
                  [[row, *here(row), *paper.get(row, "- - - -").split()] for row in names],
                  f"{way}: {retrieval['pictures']} scenes here, Flickr30k in the paper")
 
@@ -788,7 +788,7 @@ for way, ours in retrieval["retrieval"].items():
     print(f"{way}: of {len(competing)} rows the best R@1 is that of {best}")
 
 # %% [markdown]
-# Compare rows, not worlds: our pictures are few and our captions say exactly what is seen, so that all numbers are
+# Compare rows, not worlds: our pictures are few and our captions say exactly what is seen, so that numbers are
 # higher than Flickr30k's. The rivals have the same pairs, features and number of rounds. Which of them is ahead is
 # reported and not claimed: they are as small as the data, and none of them was tuned as its authors would.
 
@@ -819,7 +819,7 @@ judged(claims)
 # %% [markdown]
 # The claim compares with the best neighbour of all, whichever its layer and wording. If it fails at the lecture's scale,
 # the neighbour is too good: training and test pictures are then so alike that there is always one that shows the
-# same. In the quick look LRCN has seen 120 pictures for four rounds, and repeats one word.
+# same. In the quick look LRCN has seen some hundred pictures a few times, and repeats one word.
 
 # %%
 PAPER_BLEU = {"m-RNN": "54.79 23.92 19.52 -", "1NN fc8": "37.34 18.66 9.39 4.88",
@@ -828,7 +828,7 @@ PAPER_BLEU = {"m-RNN": "54.79 23.92 19.52 -", "1NN fc8": "37.34 18.66 9.39 4.88"
               "LRCN, COCO": "66.86 48.92 34.89 24.92"}
 ours = {row: of for row, of in retrieval["bleu"].items() if row == "m-RNN"} | caption["bleu"]
 BLEU = [f"B-{n}" for n in (1, 2, 3, 4)]
-table(["", *(f"{b}, here" for b in BLEU), *(f"{b}, paper" for b in BLEU)],
+table(["", *(f"{b} (here)" for b in BLEU), *(f"{b} (paper)" for b in BLEU)],
       [[row, *([f"{n:.1f}" for n in ours[row]] if row in ours else ["-"] * 4),
         *PAPER_BLEU.get(row, "- - - -").split()]
        for row in [*PAPER_BLEU, *(row for row in ours if row not in PAPER_BLEU)]],
@@ -948,10 +948,10 @@ judged(claims)
 # %% [markdown]
 # Two ways to fail: the gap is below its threshold, as the CRF is too rarely wrong, or in doubt where it is wrong anyway;
 # or it is as large with all couplings, and then it came from something else than the missing ones. In the quick look
-# the sentence models have seen 200 clips once, and say the same of every clip.
+# the sentence models have seen few clips once, and say the same of every clip.
 
 # %%
-table(["", "BLEU-4, here", "BLEU, paper"],
+table(["", "BLEU-4 (here)", "BLEU (paper)"],
       [*([row, f"{of:.1f}", f"{PAPER_TACOS[row]:.1f}"] for row, of in video["bleu4"].items()),
        *([f"{row}, all couplings", f"{of:.1f}", "-"] for row, of in video["control"].items())],
       "Kitchen clips here, TACoS multilevel in the paper, per cent")
