@@ -215,8 +215,8 @@ check("01", only="rank_metrics")
 #
 # 1. The authors' program cuts the memory through the forget gate ($f = 0$ where cont is 0) and $h$ by a product. Which
 #    gradients of part 1 change if the memory is cut this way, and which do not?
-# 2. The rule of part 2 counts the end of a clip twice or more. Which $n$ have the last window exactly twice, for $L = 16$
-#    and $s = 8$? What would the weights of the frames be without the repetition?
+# 2. How often does the rule of part 2 take the last window for $L = 16$ and $s = 8$, and why is that the same for every $n$?
+#    How often for $s = 4$? Which frames of a clip of 24 count most, and how often would each count without the repetition?
 #
 # ## All together
 
