@@ -46,12 +46,12 @@ def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = N
         raise ValueError(f"read_picture: channels={channels} must be 1 (grey) or 3 (RGB)")
     if resample not in ("bilinear", "bicubic"):
         raise ValueError(f"read_picture: resample={resample!r}; choose 'bilinear' or 'bicubic'")
-    height_width = _height_width(size)
+    sides = height_width("read_picture", size)
     with _opened(path) as image:
         image.load()
         image = _plain(_upright(image), "RGB" if channels == 3 else "L")
-    if height_width is not None:
-        image = _cover(image, *height_width, resample)
+    if sides is not None:
+        image = cover(image, *sides, resample)
     pixels = np.asarray(image, dtype=np.float32) / 255   # (H, W, 3) or (H, W)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -102,12 +102,13 @@ def _opened(path: str | os.PathLike) -> Iterator[Any]:
         raise ValueError(f"read_picture: {path} is not a whole, readable picture ({reason})") from None
 
 
-def _height_width(size) -> tuple[int, int] | None:
+def height_width(reader: str, size) -> tuple[int, int] | None:
+    """``S`` or ``(H, W)`` as a pair; None as it is."""
     if size is None:
         return None
     pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
     if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= 1 for n in pair):
-        raise ValueError(f"read_picture: size={size!r} must be a positive integer or a pair (height, width) of them")
+        raise ValueError(f"{reader}: size={size!r} must be a positive integer or a pair (height, width) of them")
     return int(pair[0]), int(pair[1])
 
 
@@ -138,7 +139,7 @@ def _plain(image, mode: str):
     return image.convert(mode)
 
 
-def _cover(image, height: int, width: int, resample: str):
+def cover(image, height: int, width: int, resample: str):
     """Scale until the image just covers (height, width), and cut out its centre (torchvision's Resize and CenterCrop)."""
     from PIL import Image
 
