@@ -11,13 +11,15 @@ from .dataset import Dataset, Subset, TensorDataset, random_split
 from .loader import DataLoader
 
 __all__ = ["Dataset", "TensorDataset", "Subset", "random_split", "DataLoader", "default_collate", "CaptionDataset",
-           "CaptionedImage", "read_binarized_mnist", "read_cnn", "read_coco_captions", "read_flickr8k", "read_flickr30k",
-           "read_iam_ondb", "read_karpathy", "read_mat", "read_mnist", "read_pascal_sentences", "read_picture", "read_sbu",
-           "read_sentences", "read_sick"]
+           "CaptionedImage", "read_binarized_mnist", "read_clips", "read_cnn", "read_coco_captions", "read_flickr8k",
+           "read_flickr30k", "read_iam_ondb", "read_karpathy", "read_mat", "read_mnist", "read_pascal_sentences", "read_picture",
+           "read_sbu", "read_sentences", "read_sick", "read_tuples", "read_ucf101", "read_ucf101_classes", "read_ucf101_list",
+           "read_video"]
 
 if TYPE_CHECKING:
     from .readers.binarized_mnist import read_binarized_mnist
     from .readers.captions import CaptionDataset, CaptionedImage
+    from .readers.clips import read_clips
     from .readers.cnn_dailymail import read_cnn
     from .readers.coco_captions import read_coco_captions
     from .readers.flickr import read_flickr8k, read_flickr30k
@@ -30,10 +32,14 @@ if TYPE_CHECKING:
     from .readers.sbu import read_sbu
     from .readers.sentences import read_sentences
     from .readers.sick import read_sick
+    from .readers.tuples import read_tuples
+    from .readers.ucf101 import read_ucf101, read_ucf101_classes, read_ucf101_list
+    from .readers.video import read_video
 else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
         "readers.binarized_mnist": ["read_binarized_mnist"],
         "readers.captions": ["CaptionDataset", "CaptionedImage"],
+        "readers.clips": ["read_clips"],
         "readers.cnn_dailymail": ["read_cnn"],
         "readers.coco_captions": ["read_coco_captions"],
         "readers.flickr": ["read_flickr8k", "read_flickr30k"],
@@ -46,4 +52,7 @@ else:
         "readers.sbu": ["read_sbu"],
         "readers.sentences": ["read_sentences"],
         "readers.sick": ["read_sick"],
+        "readers.tuples": ["read_tuples"],
+        "readers.ucf101": ["read_ucf101", "read_ucf101_classes", "read_ucf101_list"],
+        "readers.video": ["read_video"],
     })
