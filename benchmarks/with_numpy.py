@@ -78,6 +78,8 @@ READER = (sequence(64, 29, 64, 4, 64) + sequence(64, 6, 64, 4, 64) + layer(29 * 
 DRAW = (layer(64, 72, 256, 6) + layer(64, 8, 256, 6) + 2 * layer(64, 64, 256, 6) + 2 * layer(64, 64, 5, 6)   # LSTMs, windows
         + layer(64, 64, 16, 6) + layer(64, 64, 9, 6)                                              # z, what is written
         + 18 * [(128, 2, 8, 8), (128, 2, 8, 2), (64, 8, 3, 3), (64, 8, 3, 8)])                    # filters
+LRCN = (stages(16 * 32, 24, (16, 32), before=3) + layer(16 * 32, 32 * 36, 128)                    # fc6
+        + sequence(32, 16, 128, 4, 64) + layer(16 * 32, 64, 12))
 DECODER = dict(images=64, places=36, D=66, steps=13, words=30, m=64, n=128, A=64)
 
 # (batch, rows, inner, columns) of every product, forward and backward
@@ -99,6 +101,7 @@ PRODUCTS = {
     "clip_b32": [(1, 4 * 49, 3072, 768), (1, 4, 768, 512), (1, 4, 512, 512), (1, 4, 512, 4)]
                 + blocks(4, 50, 768, 12, 12, train=False) + blocks(4, 77, 512, 8, 12, causal=True, train=False),
     "order_gru": ORDER, "order_ln_gru": ORDER, "reader_lstm": READER, "reader_ln_lstm": READER, "draw_plain": DRAW, "draw_ln": DRAW,
+    "lrcn_fc6": LRCN,
 }
 
 

@@ -9,6 +9,7 @@ from torch import nn, optim
 from attentive_reader_pytorch import AttentiveReader
 from clip_pytorch import CLIP, clip_loss, clip_temperature_
 from draw_pytorch import Draw, draw_loss
+from lrcn_pytorch import ActivityLRCN, FrameEncoder
 from order_embedding_pytorch import OrderEmbedding
 from show_and_tell_pytorch import ShowTell, caption_loss
 from show_attend_and_tell_pytorch import ConvEncoder, ShowAttendTell, hard_objective, soft_objective
@@ -265,6 +266,21 @@ def _draw(norm):
     return step
 
 
+def lrcn_fc6():
+    encoder, head = FrameEncoder(3, (24, 24)), ActivityLRCN(128, 12, hidden=64, dropout=0.5)
+    x, labels = tensor(16, 32, 3, 24, 24, grad=False), torch.tensor(rng.integers(0, 12, 32))
+    params = [*encoder.conv.parameters(), *encoder.W_6.parameters(), *head.parameters()]
+    optimiser = optim.Adam(params, lr=2e-3)
+
+    def step():
+        optimiser.zero_grad()
+        logits = head(encoder.of_clips(x, "fc6"))
+        F.cross_entropy(logits.flatten(0, 1), labels[None].expand(16, 32).flatten()).backward()   # every step has the clip's label
+        nn.utils.clip_grad_norm_(params, 5.0)
+        optimiser.step()
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -277,5 +293,5 @@ WORKS = {
     "clip_vit": lambda: _clip(4, 64, 4, patch=8), "clip_resnet": lambda: _clip((1, 1, 1, 1), 16, 8), "clip_b32": clip_b32,
     "order_gru": lambda: _order("none"), "order_ln_gru": lambda: _order("layer"),
     "reader_lstm": lambda: _reader("none"), "reader_ln_lstm": lambda: _reader("layer"),
-    "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"),
+    "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"), "lrcn_fc6": lrcn_fc6,
 }

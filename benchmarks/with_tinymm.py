@@ -11,6 +11,8 @@ from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.clip import CLIP, clip_loss, clip_temperature_
 from tinymm.models.conv_encoder import ConvEncoder
 from tinymm.models.draw import Draw
+from tinymm.models.frame_encoder import FrameEncoder
+from tinymm.models.lrcn import ActivityLRCN
 from tinymm.models.order_embedding import OrderEmbedding
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
@@ -268,6 +270,21 @@ def _draw(norm):
     return step
 
 
+def lrcn_fc6():
+    encoder, head = FrameEncoder(3, (24, 24)), ActivityLRCN(128, 12, hidden=64, dropout=0.5)
+    x, labels = tensor(16, 32, 3, 24, 24, grad=False), Tensor(rng.integers(0, 12, 32))
+    params = [*encoder.conv.parameters(), *encoder.W_6.parameters(), *head.parameters()]
+    optimiser = optim.Adam(params, lr=2e-3)
+
+    def step():
+        optimiser.zero_grad()
+        logits = head(encoder.of_clips(x, "fc6"))
+        F.cross_entropy(logits.flatten(0, 1), labels[None].expand(16, 32).flatten()).backward()   # every step has the clip's label
+        nn.utils.clip_grad_norm_(params, 5.0)
+        optimiser.step()
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -280,5 +297,5 @@ WORKS = {
     "clip_vit": lambda: _clip(4, 64, 4, patch=8), "clip_resnet": lambda: _clip((1, 1, 1, 1), 16, 8), "clip_b32": clip_b32,
     "order_gru": lambda: _order("none"), "order_ln_gru": lambda: _order("layer"),
     "reader_lstm": lambda: _reader("none"), "reader_ln_lstm": lambda: _reader("layer"),
-    "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"),
+    "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"), "lrcn_fc6": lrcn_fc6,
 }
