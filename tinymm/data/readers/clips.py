@@ -103,13 +103,21 @@ class Clips(Dataset):
         _matched(frames, flow)
         return list(flow.values())
 
+    def count(self, index: int, stream: str = "RGB", length: int = LENGTH) -> int:
+        """How many pictures a video has.
+
+        Raises:
+            ValueError: fewer than ``length``, and what ``pictures`` refuses.
+        """
+        return len(self._long_enough(index, stream, length))
+
     def starts(self, index: int, stream: str = "RGB", length: int = LENGTH, stride: int = STRIDE) -> np.ndarray:
         """The first picture of each window of a video, (W,), by the rule of ``window_starts``.
 
         Raises:
             ValueError: a video shorter than one window, and what ``pictures`` refuses.
         """
-        return window_starts(len(self._long_enough(index, stream, length)), length, stride)
+        return window_starts(self.count(index, stream, length), length, stride)
 
     def window(self, index: int, start: int, stream: str = "RGB", length: int = LENGTH) -> np.ndarray:
         """``length`` pictures of a video from the picture ``start`` on, counted from 0, (length, 3, H, W) uint8.
