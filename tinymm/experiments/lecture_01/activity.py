@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 import numpy as np
 
@@ -100,6 +100,7 @@ class Activity(Study):
     folds: tuple[int, ...] = (0,)
     rows: tuple[str, ...] = (SINGLE, FC6, FC7)
     with_order = True
+    classes = len(tracked_clips.CLASSES)
 
     def __init__(self, variant: str, scale: str, seed: int, device: str, config: dict, epochs: int | None = None,
                  data: str | None = None, root: str | None = None):
@@ -142,7 +143,7 @@ class Activity(Study):
         networks: dict[str, dict[str, ClipNetwork]] = {name: {} for name in STREAMS}
         trained.networks.append(networks)
         for name in STREAMS:
-            clips, labels, classes = clips_of(world["train"], name), world["train"].labels, len(tracked_clips.CLASSES)
+            clips, labels, classes = clips_of(world["train"], name), world["train"].labels, self.classes
             manual_seed(self.seed)
             encoder = FrameEncoder(3, (clips.shape[-2], clips.shape[-1])).to(device=self.device)
             if name == "RGB":
@@ -217,11 +218,24 @@ class Activity(Study):
         """Accuracies on a part, "test" or "validation".
 
         Returns:
-            "table": row -> column -> accuracy; "confusion": of LRCN-fc6, column -> (12, 12); "order" and "long", where there
-            are order-only clips; "first loss" and "last loss" of each stage.
+            What ``results`` gives; "order" and "long" where there are order-only clips.
+        """
+        found = self.results(trained, [self._columns(networks, world[part]) for networks, world
+                                       in zip(trained.networks, self.tracked)])
+        return {**found, **self._order_results(trained, part)} if self.with_order else found
+
+    def results(self, trained: Trained, by_fold: Sequence[dict]) -> dict:
+        """Accuracies of the probabilities that were said.
+
+        Args:
+            trained: what ``stages`` returned.
+            by_fold: for each split row -> column -> probabilities (N, classes), and "labels" (N,).
+
+        Returns:
+            "table": row -> column -> accuracy; "confusion": of LRCN-fc6, column -> (classes, classes); "first loss" and "last
+            loss" of each stage; "splits", where there are several.
         """
         found: dict = {"table": {}, "confusion": {}}
-        by_fold = [self._columns(networks, world[part]) for networks, world in zip(trained.networks, self.tracked)]
         suffix = SPLITS * (len(self.folds) > 1)
         for row in self.rows:
             said = {column: [(p.argmax(1), labels) for p, labels in ((fold[row][column], fold["labels"]) for fold in by_fold)]
@@ -232,11 +246,9 @@ class Activity(Study):
                 found.setdefault("splits", {})[row] = {column: [accuracy(*one) for one in answers]
                                                        for column, answers in said.items()}
             if row == FC6:
-                found["confusion"] = {column: np.mean([confusion(labels, answers, len(tracked_clips.CLASSES))
+                found["confusion"] = {column: np.mean([confusion(labels, answers, self.classes)
                                                        for answers, labels in answers_of], 0).tolist()
                                       for column, answers_of in said.items()}
-        if self.with_order:
-            found |= self._order_results(trained, part)
         for when, index in (("first loss", 0), ("last loss", -1)):
             found[when] = {name: trainer.history["loss"][index] for name, trainer in trained.trainers.items()}
         return found

@@ -124,14 +124,14 @@ def confusions(found: dict) -> Figure:
                         rows=SHORT, columns=SHORT, xlabel="said", ylabel="true", colorbar="share", limits=(0, 1))
 
 
-def table(rows: dict) -> Figure:
+def table(rows: dict, title: str = "colour and order, 12 classes (%)") -> Figure:
     """Ours in percent, and beside it the paper's numbers on UCF-101."""
     figure = Figure(figsize=(WIDTH, 0.9 + 0.36 * len(rows)), layout="constrained")
     columns = list(next(iter(rows.values())))
     ours = [[100 * row[column] for column in columns] for row in rows.values()]
     paper = [PAPER[row] for row in rows]
     left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
-    draw_table(left, "colour and order, 12 classes (%)", [[f"{n:.1f}" for n in row] for row in ours], columns, list(rows))
+    draw_table(left, title, [[f"{n:.1f}" for n in row] for row in ours], columns, list(rows))
     draw_table(right, "UCF-101 in the paper (%)", [[f"{n:.2f}" for n in row] for row in paper], columns)
     return figure
 
