@@ -12,7 +12,7 @@ from typing import Any
 from ...train import Trainer
 from ..claims import Claim
 from ..experiment import Experiment, Measured
-from .study import At, Study, study
+from .study import DATASETS, At, Study, study
 
 
 class LongTermRecurrentConvolutionalNetworks(Experiment[Any, Measured]):
@@ -24,12 +24,18 @@ class LongTermRecurrentConvolutionalNetworks(Experiment[Any, Measured]):
                 "caption": "captions: LRCN-1u, 2u and 2f against nearest neighbours",
                 "retrieval": "captions to images and images to captions, against five rivals",
                 "video": "descriptions of videos from a CRF's labels"}
+    datasets = tuple(DATASETS)
     study: Study
 
     def prepare(self) -> None:
-        """Make the data of the variant."""
-        self.study = study(self.variant)(self.variant, self.scale, self.seed, self.device, self.config, self.epochs, self.data,
-                                         self.root)
+        """Make or read the data of the variant.
+
+        Raises:
+            ValueError, OSError: damaged or missing files.
+            ValueError: a dataset of another variant.
+        """
+        self.study = study(self.variant, self.data)(self.variant, self.scale, self.seed, self.device, self.config, self.epochs,
+                                                    self.data, self.root)
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Any]:
         at: At = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
@@ -39,7 +45,7 @@ class LongTermRecurrentConvolutionalNetworks(Experiment[Any, Measured]):
         return Measured(self.study.evaluate(trained))
 
     def claims(self, metrics: dict) -> list[Claim]:
-        return study(self.variant).claims(metrics)
+        return study(self.variant, self.data).claims(metrics)
 
     def figures(self, trained: Any, measured: Measured) -> dict:
         return self.study.figures(trained, measured.metrics)

@@ -18,6 +18,8 @@ At: TypeAlias = "Callable[[str], dict]"   # name of a stage -> the Trainer's opt
 STUDIES = {"activity": ("activity", "Activity"), "activity_splits": ("activity", "ActivitySplits"),
            "caption": ("caption", "Caption"), "retrieval": ("retrieval", "Retrieval"),
            "video": ("video", "Video")}   # variant -> (module, class)
+CLIPS = {"activity": ("ucf101", "UCF101"), "activity_splits": ("ucf101", "UCF101Splits")}
+DATASETS: dict[str, dict[str, tuple[str, str]]] = {"ucf101": CLIPS}   # published dataset -> its variants, as in STUDIES
 
 
 class Study:
@@ -64,7 +66,15 @@ class Study:
         return {}
 
 
-def study(variant: str) -> type[Study]:
-    """The Study class of a variant."""
-    module, name = STUDIES[variant]
+def study(variant: str, data: str | None = None) -> type[Study]:
+    """The Study class of a variant, on the embedded world or on a published dataset.
+
+    Raises:
+        ValueError: a dataset of other variants.
+    """
+    if data is not None and variant not in DATASETS[data]:
+        own = [name for name, variants in DATASETS.items() if variant in variants]
+        raise ValueError(f"lecture 1: the dataset {data!r} is for the variants {', '.join(DATASETS[data])} (--variant); the "
+                         f"variant {variant} takes {', '.join(own) or 'its own world only'}")
+    module, name = STUDIES[variant] if data is None else DATASETS[data][variant]
     return getattr(importlib.import_module(f"{__package__}.{module}"), name)
