@@ -78,7 +78,8 @@ class Caption(SceneStudy):
 
     def _best_wording(self, near: dict[str, np.ndarray]) -> list[float]:
         """BLEU of the nearest picture's k-th caption, for the k that is best on the validation pictures."""
-        train, wordings = self.parts["train"].captions, range(len(self.parts["train"].captions[0]))
+        train = self.parts["train"].captions
+        wordings = range(min(map(len, train)))   # photographs have more or fewer captions
         said = {part: [[train[i][k] for i in rows] for k in wordings] for part, rows in near.items()}
         best = max(wordings, key=lambda k: bleu_of(said["validation"][k], self.parts["validation"])[3])
         return bleu_of(said["test"][best], self.parts["test"])

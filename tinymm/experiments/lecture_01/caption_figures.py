@@ -32,6 +32,6 @@ def all_figures(test: Part, sentences: Mapping[str, Sequence[Sequence[str]]], me
     best = {f"{row}, best wording": scores for row, scores in metrics["bleu of the best wording"].items()}
     models = {row: scores for row, scores in metrics["bleu"].items() if row not in rows}
     return {"captions.png": described(test, sentences),
-            "bleu.png": table({**rows, **best, **models}, BLEU, "BLEU in per cent, five references in every row"),
+            "bleu.png": table({**rows, **best, **models}, BLEU, "BLEU in per cent, the same references in every row"),
             "bleu_4.png": plot.bars({row: scores[3] for row, scores in {**rows, **best, **models}.items()}, ylabel="BLEU-4 (%)",
                                     fmt="{:.1f}", colors=[plot.COLORS[5]] * 2 + [plot.COLORS[4]] * 2 + [plot.COLORS[0]] * 3)}

@@ -50,13 +50,17 @@ class Retrieval(SceneStudy):
     def held_out(self, part: str, count: int) -> list:
         return distinct_scenes(part, count, self.seed)
 
+    def rivals(self) -> dict[str, type[Rival]]:
+        """Row -> the rival."""
+        return rivals()
+
     def stages(self, at: At) -> Generator[Trainer, None, Trained]:
         seen = yield from self.see(at)
         captioner, trainer = self.lrcn(seen.phi("train"), "2f", **at("lrcn_2f"))
         yield trainer
         data = RetrievalData(self.parts, self.vocabulary, seen, self.rounds, self.seed, self.device, self.config)
         found = {}
-        for row, rival in RIVALS.items():
+        for row, rival in self.rivals().items():
             manual_seed(self.seed)                                         # the same weights and order, whoever came before
             found[row] = rival(data)
             yield found[row].stage(**at(row))
