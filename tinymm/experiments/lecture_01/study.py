@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeAlias
 
 from ...train import Trainer
+from ..captioning.datasets import NAMES
 from ..claims import Claim
 
 At: TypeAlias = "Callable[[str], dict]"   # name of a stage -> the Trainer's options for its folder and its bar
@@ -19,7 +20,8 @@ STUDIES = {"activity": ("activity", "Activity"), "activity_splits": ("activity",
            "caption": ("caption", "Caption"), "retrieval": ("retrieval", "Retrieval"),
            "video": ("video", "Video")}   # variant -> (module, class)
 CLIPS = {"activity": ("ucf101", "UCF101"), "activity_splits": ("ucf101", "UCF101Splits")}
-DATASETS: dict[str, dict[str, tuple[str, str]]] = {"ucf101": CLIPS}   # published dataset -> its variants, as in STUDIES
+PHOTOGRAPHS = {"caption": ("photographs", "PhotoCaption"), "retrieval": ("photographs", "PhotoRetrieval")}
+DATASETS = {"ucf101": CLIPS, **dict.fromkeys(NAMES, PHOTOGRAPHS)}   # published dataset -> its variants, as in STUDIES
 
 
 class Study:
