@@ -101,6 +101,12 @@ def test_a_gap_between_numbers(folders):
             r"v_Surfing_g01_c01.0006.jpg, so that 2 of the numbers are missing; expected a picture for each")
 
 
+def test_frames_that_begin_later(folders):
+    remove(folders, "*v_Surfing*.000[12].jpg")
+    refuses(lambda: read_clips(VIDEOS, *folders)[0], "v_Surfing_g01_c01.0003.jpg is the first frame of its video; expected number "
+            "0 or 1, frames are missing")
+
+
 def test_a_flow_picture_without_its_frame(folders):
     remove(folders[:1], "v_Surfing*.0020.jpg")
     refuses(lambda: read_clips(VIDEOS, *folders)[0], "flow_image_v_Surfing_g01_c01.0020.jpg has no frame 20 in .*expected flow "
@@ -139,6 +145,22 @@ def test_what_is_missing_is_named(folders, tmp_path):
     refuses(lambda: read_clips(VIDEOS, tmp_path / "no"), "no does not exist; expected a folder for each video", FileNotFoundError)
     (folders[0] / other.name).mkdir()
     refuses(lambda: read_clips([other], folders[0])[0], "v_Absent_g01_c01 has no picture; expected v_Absent_g01_c01.0001.jpg")
+
+
+def test_arguments_that_are_none(folders):
+    clips = read_clips(VIDEOS, *folders)
+    refuses(lambda: clips.window(0, 0, length=0), "length=0 must be a positive integer")
+    refuses(lambda: clips.window(0, 1.5), "start=1.5 must be an integer", TypeError)
+    refuses(lambda: read_clips(["v_YoYo_g02_c03"], *folders), "'v_YoYo_g02_c03' is no LabelledVideo; give what read_", TypeError)
+    refuses(lambda: read_clips(VIDEOS, folders[0], folders[0])[0], "0001.jpg has no frame 0 before it")   # frames given as flow
+    refuses(lambda: read_clips(VIDEOS, folders[0] / VIDEOS[0].name)[0], "has no folder v_Surfing_g01_c01, nor", FileNotFoundError)
+
+
+def test_dots_in_the_path(tmp_path):
+    """LRCN's release takes a name up to its first dot."""
+    folder = tmp_path / "ucf.101" / "v1.0"
+    write_pictures(folder / VIDEOS[0].name, shades(16))
+    assert len(read_clips(VIDEOS[:1], folder).pictures(0)) == 16
 
 
 def test_pictures_of_two_sizes(folders):

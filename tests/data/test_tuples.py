@@ -49,6 +49,7 @@ def test_lines_that_are_none(tmp_path, line, message):
 
 def test_files_that_are_none(tmp_path):
     refuses(lambda: read_tuples(write(tmp_path, [])), r"pairs\.txt is empty; expected labels with commas or blanks between")
+    refuses(lambda: read_tuples(write(tmp_path, LINES), slots=0), "slots=0 must be a positive integer")
     refuses(lambda: read_tuples(tmp_path / "no.txt"), "no.txt does not exist; give a text file with labels", FileNotFoundError)
     refuses(lambda: read_tuples(write(tmp_path, LINES), slots=5)[0], "line 1: 4 labels in 'cut,cucumber.*; expected 5 on ev")
 

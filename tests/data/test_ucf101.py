@@ -57,6 +57,12 @@ def test_lrcns_lists_count_from_0_and_have_no_ending(tmp_path):
     assert len(read_ucf101(tmp_path)) == 3
 
 
+@pytest.mark.parametrize("line", ["A/v_A.AVI 1", "A\\v_A.avi 1", "  A/v_A.avi\t1  "])
+def test_other_manners_of_the_same_line(tmp_path, line):
+    video, = read_ucf101_list(write(tmp_path / "list.txt", [line]))
+    assert (video.name, video.class_name, video.label) == ("v_A", "A", 0)
+
+
 def test_a_name_without_a_group(tmp_path):
     assert read_ucf101_list(write(tmp_path / "list.txt", ["Surfing/v_Name 87"]))[0].group is None
 
@@ -77,6 +83,10 @@ def test_the_last_labels(tmp_path):
     (["A/v_A.avi 1.0"], r"line 1: the label is '1\.0'; expected a number from 1 to 101"),
     (["A/v_A.avi -1"], "line 1: the label is '-1'; expected a number from 1 to 101"),
     (["A/v_A 101"], "line 1: the label is '101'; expected a number from 0 to 100, as LRCN counts"),
+    (["A/v_A.mp4 1"], "line 1: 'A/v_A.mp4 1' has 2 fields; expected"),   # would count from 0, as LRCN's names without an ending
+    (["A/.. 1"], "line 1: 'A/.. 1' has 2 fields; expected"), (["../v_A.avi 1"], "line 1: '../v_A.avi 1' has 2 fields; expected"),
+    (["A/v_A.avi " + 5000 * "9"], "line 1: the label is '9{20}'; expected"),
+    (["A/v_A.avi \u0661"], "line 1: the label is '\u0661'; expected a number from 1 to 101"),
     (["A/v_A"], "line 1: 'A/v_A' has neither an ending .avi nor a label"),
     ([TEST[0]], r"line 1: no label, as in a list of test videos; give classes=read_ucf101_classes\('classInd.txt'\)"),
     ([TRAIN[0], TEST[1]], "line 2: .* is written with .avi and without a label, the lines before with .avi and with a label"),
@@ -115,6 +125,9 @@ def test_missing_files_parts_and_splits_are_named(tmp_path):
     refuses(lambda: read_ucf101(tmp_path, split=2), "holds neither trainlist02.txt", FileNotFoundError)
     refuses(lambda: read_ucf101(tmp_path, "val"), "part='val'; choose from train, test")
     refuses(lambda: read_ucf101(tmp_path, split=4), "split=4; choose from 1, 2, 3")
+    refuses(lambda: read_ucf101(tmp_path, split=1.0), "split=1.0 must be an integer", TypeError)
+    for classes in (tmp_path / "classInd.txt", str(tmp_path / "classInd.txt")):
+        refuses(lambda: read_ucf101_list(tmp_path / "trainlist01.txt", classes), "give the names, from read_ucf101_cla", TypeError)
     (tmp_path / "classInd.txt").unlink()
     refuses(lambda: read_ucf101(tmp_path, "test"), "testlist01.txt line 1: no label, as in a list of test videos")
     refuses(lambda: read_ucf101_list(tmp_path), "is a folder; give a list of videos")

@@ -70,6 +70,8 @@ class Clips(Dataset):
     def __init__(self, videos: Sequence[LabelledVideo], frames: str | os.PathLike, flow: str | os.PathLike | None = None,
                  image_size: int | tuple[int, int] | None = None):
         self.videos, self.image_size = tuple(videos), image_size
+        if wrong := [video for video in self.videos if not isinstance(video, LabelledVideo)]:
+            raise TypeError(f"{READER}: {str(wrong[0])[:60]!r} is no LabelledVideo; give what read_ucf101 or read_ucf101_list gave")
         self.folders = {"RGB": pathlib.Path(frames)} | ({} if flow is None else {"Flow": pathlib.Path(flow)})
         for folder in self.folders.values():
             if not folder.is_dir():
@@ -91,12 +93,15 @@ class Clips(Dataset):
 
         Raises:
             FileNotFoundError: the video has no folder.
-            ValueError: a stream that is not there; a folder that ``numbered_pictures`` refuses; a flow picture whose frames
-                are not there, or frames without a flow picture between them.
+            ValueError: a stream that is not there; numbers of frames that begin with neither 0 nor 1; a folder that
+                ``numbered_pictures`` refuses; a flow picture whose frames are not there, or frames without a flow picture between them.
         """
         if stream not in self.folders:
             raise ValueError(f"{READER}: stream={stream!r}; there is {', '.join(self.folders)}")
         frames = self._numbered(index, "RGB")
+        if (first := next(iter(frames))) > 1:
+            raise ValueError(f"{READER}: {frames[first]} is the first frame of its video; expected number 0 or 1, frames are "
+                             "missing")
         if stream == "RGB":
             return list(frames.values())
         flow = self._numbered(index, "Flow")
@@ -141,6 +146,7 @@ class Clips(Dataset):
                                     f"{video.class_name}/{video.name}; expected the pictures of this video") from None
 
     def _long_enough(self, index: int, stream: str, length: int) -> list[pathlib.Path]:
+        length = integer(READER, "length", length, 1)
         files = self.pictures(index, stream)
         if len(files) < length:
             video = self.videos[index]
@@ -170,6 +176,7 @@ def read_clips(videos: Sequence[LabelledVideo], frames: str | os.PathLike, flow:
 
     Raises:
         FileNotFoundError: no such folder.
+        TypeError: other things than ``LabelledVideo``.
     """
     return Clips(videos, frames, flow, image_size)
 

@@ -10,6 +10,7 @@ import operator
 import os
 from collections.abc import Sequence
 
+from ...autograd.integers import integer
 from ..dataset import Dataset
 from .files import LineFile, ordinary_file
 
@@ -41,8 +42,9 @@ class DescribedTuples(Dataset):
             self._count -= 1   # empty lines at the end
         if not self._count:
             raise ValueError(f"{READER}: {self.path} is empty; expected {EXPECTED} on each line")
-        self.slots = slots
-        self.slots = len(self[0].labels) if slots is None else slots
+        self.slots = None if slots is None else integer(READER, "slots", slots, 1)
+        if slots is None:
+            self.slots = len(self[0].labels)
 
     def __len__(self) -> int:
         return self._count

@@ -17,6 +17,7 @@ import os
 import pathlib
 import re
 
+from ...autograd.integers import integer
 from .captions import find_file, read_lines
 from .files import ordinary_file
 
@@ -25,7 +26,7 @@ MOST_CLASSES = 101
 PARTS = ("train", "test")
 SPLITS = (1, 2, 3)
 CLASS_FILE = "classInd.txt"
-LINE = re.compile(r"(?P<class>[^/\\\s]+)[/\\](?P<video>[^/\\\s]+?)(?P<ending>\.avi)?(?:[ \t]+(?P<label>\S+))?", re.IGNORECASE)
+LINE = re.compile(r"(?P<class>[^/\\\s.]+)[/\\](?P<video>[^/\\\s.]+)(?P<ending>\.avi)?(?:[ \t]+(?P<label>\S+))?", re.IGNORECASE)
 GROUP = re.compile(r"_g(\d+)_c\d+$", re.IGNORECASE)
 EXPECTED = ("expected 'Class/v_Class_g08_c01.avi 1', without the label in a list of test videos, or 'Class/v_Class_g08_c01 0' as "
             "in LRCN's lists")
@@ -89,8 +90,11 @@ def read_ucf101_list(path: str | os.PathLike, classes: tuple[str, ...] | None = 
         ValueError: a line with another number of fields, a label outside the classes (1 to 101 in UCF-101's lists, 0 to 100
             in LRCN's), lines of two kinds in one file, a class that ``classes`` lacks or that has two labels, a video twice, a
             list without labels where there are no ``classes``. The message has file and line.
+        TypeError: ``classes`` that are no names.
     """
     reader = "read_ucf101_list"
+    if classes is not None and not isinstance(classes, (tuple, list)):
+        raise TypeError(f"{reader}: classes={str(classes)[:60]!r}; give the names, from read_ucf101_classes('{CLASS_FILE}')")
     path = ordinary_file(path, reader, "a list of videos such as UCF-101's trainlist01.txt", MOST)
     videos: list[LabelledVideo] = []
     numbers = {name: i for i, name in enumerate(classes or ())}
@@ -150,6 +154,7 @@ def read_ucf101(folder: str | os.PathLike, part: str = "train", split: int = 1) 
     reader = "read_ucf101"
     if part not in PARTS:
         raise ValueError(f"{reader}: part={part!r}; choose from {', '.join(PARTS)}")
+    split = integer(reader, "split", split)
     if split not in SPLITS:
         raise ValueError(f"{reader}: split={split!r}; choose from 1, 2, 3")
     folder = pathlib.Path(folder)
