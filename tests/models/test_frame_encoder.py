@@ -79,6 +79,14 @@ def test_what_does_not_fit_is_refused():
         model.of_clips(Tensor(clips()), "fc8")
     with pytest.raises(ValueError, match=r"clips have shape \(2, 2, 8, 8\); they must be \(T, B, C, H, W\), time first"):
         model.of_clips(Tensor(clips()[0]))
+    for size in (8, (8,), (3, 8)):
+        with pytest.raises(ValueError, match=r"FrameEncoder: picture_size=.*; it must be \(H, W\), at least 4 pixels each"):
+            FrameEncoder(2, size, (3, 4))
+
+
+def test_no_clips_and_no_steps_keep_the_features():
+    for T, B in ((0, 2), (3, 0)):
+        assert encoder().eval().of_clips(Tensor(clips(T, B)), "fc6").shape == (T, B, 6)
 
 
 @pytest.mark.oracle

@@ -11,7 +11,7 @@ from tinymm.backend import arrays as backend_arrays
 from tinymm.backend.arrays import to_host
 from tinymm.decode import greedy_search, take
 from tinymm.models.caption_likelihood import caption_log_prob
-from tinymm.models.lrcn import FACTORINGS, FLOOR, ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN
+from tinymm.models.lrcn import FACTORINGS, FLOOR, ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN, normalised_scores
 
 T, B, D, H = 7, 3, 4, 5
 FEATURES, WORDS, EMBEDDING = 6, 8, 4
@@ -384,6 +384,11 @@ def test_errors_say_what_is_wrong():
     for call, words in (
             (lambda: Recurrent(D, H, "gru"), "lstm, rnn"), (lambda: CaptionLRCN(FEATURES, WORDS, "3f"), "1u, 2u, 2f"),
             (lambda: Recurrent(D, H)(x[:, :, :2]), "D=4"), (lambda: Recurrent(D, H)(x, np.ones((B, T))), "T=7, B=3"),
+            (lambda: Recurrent(D, H)(x, np.full((T, B), 2)), "cont has the value 2; it must be 0 where a sequence starts"),
+            (lambda: Recurrent(D, H)(x, np.full((T, B), np.nan)), "cont has the value nan"),
+            (lambda: normalised_scores(np.zeros(3)), r"log_p has shape \(3,\)"),
+            (lambda: normalised_scores(np.zeros((0, 3))), "of one picture or more"),
+            (lambda: normalised_scores(np.array([[0, np.nan], [-np.inf, 0]])), "2 values that are not finite"),
             (lambda: model(f[:, :2], Tensor(S)), "features=6"), (lambda: model(f, Tensor(S.T)), "time first"),
             (lambda: model.start(f[0]), "features=6"),
             (lambda: model.log_likelihoods(f, Tensor(S), np.ones(S.shape, bool)), "start word"),

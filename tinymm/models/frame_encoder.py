@@ -27,12 +27,18 @@ class FrameEncoder(nn.Module):
 
     Attributes:
         features: "fc6" or "fc7" -> its length.
+
+    Raises:
+        ValueError: a size that is no pair, or of less than one cell of the last grid.
     """
 
     def __init__(self, in_channels: int, picture_size: tuple[int, int], channels: Sequence[int] = (16, 32),
                  sizes: tuple[int, int] = (128, 64), dropout: float = 0.0):
         super().__init__()
         self.conv = ConvEncoder(in_channels, channels, coordinates=False)
+        if not isinstance(picture_size, (tuple, list)) or len(picture_size) != 2 or 0 in self.conv.grid(*picture_size):
+            raise ValueError(f"FrameEncoder: picture_size={picture_size!r}; it must be (H, W), at least {self.conv.stride} "
+                             "pixels each")
         rows, columns = self.conv.grid(*picture_size)
         self.picture_size, self.features = picture_size, dict(zip(LAYERS, sizes))
         self.W_6 = nn.Linear(self.conv.features * rows * columns, sizes[0])
@@ -73,4 +79,4 @@ class FrameEncoder(nn.Module):
         if x.ndim != 5:
             raise ValueError(f"FrameEncoder: clips have shape {x.shape}; they must be (T, B, C, H, W), time first")
         encode = self.fc6 if layer == "fc6" else self.fc7
-        return encode(x.flatten(0, 1)).reshape(x.shape[0], x.shape[1], -1)   # (T, B, features)
+        return encode(x.flatten(0, 1)).reshape(x.shape[0], x.shape[1], self.features[layer])   # (T, B, features)

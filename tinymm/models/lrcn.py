@@ -84,6 +84,9 @@ class Recurrent(nn.Module):
         cont = cont if isinstance(cont, Tensor) else np.asarray(cont)
         if cont.shape != x.shape[:2]:
             raise ValueError(f"Recurrent: cont has shape {cont.shape}; it must be (T={x.shape[0]}, B={x.shape[1]}), as x's")
+        if isinstance(cont, np.ndarray) and not np.isin(cont, (0, 1)).all():   # a Tensor stays on its device
+            raise ValueError(f"Recurrent: cont has the value {cont[~np.isin(cont, (0, 1))][0]}; it must be 0 where a sequence "
+                             "starts and 1 elsewhere")
         return cont == 0
 
     def extra_repr(self) -> str:
@@ -333,5 +336,12 @@ def normalised_scores(log_p: np.ndarray) -> np.ndarray:
 
     Returns:
         (I, C).
+
+    Raises:
+        ValueError: another number of axes, no picture, a value that is not finite.
     """
+    log_p = np.asarray(log_p)
+    if log_p.ndim != 2 or not len(log_p) or not np.isfinite(log_p).all():
+        raise ValueError(f"normalised_scores: log_p has shape {log_p.shape} and {int((~np.isfinite(log_p)).sum())} values that "
+                         "are not finite; it must be (I, C), of one picture or more, and finite")
     return log_p - (np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p)))
