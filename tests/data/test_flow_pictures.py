@@ -46,3 +46,14 @@ def test_what_does_not_fit_is_refused():
             function(np.zeros((2, 4, 4), np.uint8))
         with pytest.raises(ValueError, match="dtype float64; they must be"):
             function(np.zeros((3, 4, 4)))
+
+
+def test_an_unknown_displacement_is_refused():
+    with pytest.raises(ValueError, match="u or v has NaN in it; a picture has no value for an unknown displacement, set it to 0"):
+        flow_pictures(np.array([[0.0, np.nan]]), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "float16"])
+def test_displacements_of_small_types_do_not_overflow(dtype):
+    u = np.array([[3, 100]], dtype)
+    np.testing.assert_array_equal(flow_pictures(u, 0 * u), [[[176, 255]], [[128, 128]], [[176, 255]]])

@@ -91,6 +91,6 @@ def test_what_the_cnn_learns_first_has_no_motion():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="OrderClips: part='all'; choose from train, validation, test"):
         OrderClips("all", 3)
-    with pytest.raises(ValueError, match="OrderClips: count=0 must be at least 1"):
+    with pytest.raises(ValueError, match="OrderClips: count=0 must be a positive integer"):
         OrderClips("train", 0)
     assert order_clips.balanced(np.random.default_rng(0), 10, 4).tolist().count(0) == 3

@@ -97,6 +97,6 @@ def test_what_the_cnn_learns_first_has_no_motion():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="TrackedClips: part='all'; choose from train, validation, test"):
         TrackedClips("all", 3)
-    with pytest.raises(ValueError, match="TrackedClips: count=0 must be at least 1"):
+    with pytest.raises(ValueError, match="TrackedClips: count=0 must be a positive integer"):
         TrackedClips("train", 0)
     assert STEPS == 16

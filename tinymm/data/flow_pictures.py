@@ -24,12 +24,14 @@ def flow_pictures(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         (..., 3, H, W) uint8: x, y and magnitude. Displacements beyond 8 pixels are cut off.
 
     Raises:
-        ValueError: u and v of different shapes.
+        ValueError: u and v of different shapes, or NaN in them.
     """
     u, v = np.asarray(u), np.asarray(v)
     if u.shape != v.shape or u.ndim < 2:
         raise ValueError(f"flow_pictures: u has shape {u.shape} and v {v.shape}; both must be (..., H, W)")
     channels = np.stack([u, v, np.hypot(u, v)], -3)                    # (..., 3, H, W)
+    if np.isnan(channels).any():
+        raise ValueError("flow_pictures: u or v has NaN in it; a picture has no value for an unknown displacement, set it to 0")
     return np.clip(np.round(SCALE * channels + ZERO), 0, TOP).astype(np.uint8)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...autograd.integers import integer
 from ...backend.random import Stream
 from ..dataset import Dataset
 from .digits import split_digits
@@ -76,15 +77,14 @@ class OrderClips(Dataset):
         stations: (count, length) int64, where the digit is.
 
     Raises:
-        ValueError: another part, fewer than one clip, long clips that are not steady.
+        ValueError: another part, fewer than one clip or frame, long clips that are not steady.
     """
 
     def __init__(self, part: str, count: int, seed: int = 0, steady: bool = False, length: int = FRAMES):
         originals = split_digits(seed)
         if part not in originals:
             raise ValueError(f"OrderClips: part={part!r}; choose from {', '.join(originals)}")
-        if count < 1:
-            raise ValueError(f"OrderClips: count={count} must be at least 1")
+        count, length = integer("OrderClips", "count", count, 1), integer("OrderClips", "length", length, 1)
         if length > FRAMES and not steady:
             raise ValueError(f"OrderClips: length={length}; a window that starts in the second turn shows another class, so clips "
                              f"longer than {FRAMES} frames must be steady")
@@ -115,7 +115,11 @@ def order_frames(part: str, count: int, seed: int = 0) -> tuple[np.ndarray, np.n
     Returns:
         Frames (count, 1, 24, 24) uint8 and answers (count, 2) int64: the digit, 0 to 9, and the cell of a 4 x 4 grid in
         which the middle of the digit lies, 0 to 15.
+
+    Raises:
+        ValueError: fewer than one frame.
     """
+    count = integer("order_frames", "count", count, 1)
     images, labels = split_digits(seed)[part]
     rng = Stream(f"order frames {part}", seed).generator
     chosen, corners = rng.integers(len(images), size=count), rng.integers(CANVAS - DIGIT + 1, size=(count, 2))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...autograd.integers import integer
 from ...backend.random import Stream
 from ..dataset import Dataset
 from ..flow_pictures import flow_pictures
@@ -51,8 +52,7 @@ class TrackedClips(Dataset):
         originals = split_digits(seed, fold=fold)
         if part not in originals:
             raise ValueError(f"TrackedClips: part={part!r}; choose from {', '.join(originals)}")
-        if count < 1:
-            raise ValueError(f"TrackedClips: count={count} must be at least 1")
+        count = integer("TrackedClips", "count", count, 1)
         images, _ = originals[part]
         rng = Stream(f"tracked clips {part}", seed).generator
         self.labels = balanced(rng, count, len(CLASSES))
@@ -114,7 +114,11 @@ def tracked_frames(part: str, count: int, seed: int = 0, fold: int = 0) -> tuple
     Returns:
         Windows (count, 3, 16, 16) uint8 and answers (count, 2) int64: the digit, 0 to 9, and the cell of a 4 x 4 grid of the
         tracker's errors, 0 to 15.
+
+    Raises:
+        ValueError: fewer than one window.
     """
+    count = integer("tracked_frames", "count", count, 1)
     images, labels = split_digits(seed, fold=fold)[part]
     rng = Stream(f"tracked frames {part}", seed).generator
     chosen, off = rng.integers(len(images), size=count), rng.integers(-OFF, OFF + 1, size=(count, 2))
