@@ -76,6 +76,24 @@ def test_pictures_are_read_once_and_keep_their_captions():
     assert asked == [2, 0]
 
 
+def test_captions_without_a_word_are_left_out(tmp_path, capsys):
+    """As some photographers' are; scored without its end, an empty sentence would be certain with every picture."""
+    root = coco(tmp_path / "coco")
+    file = root / "annotations" / "captions_small.json"
+    content = json.loads(file.read_text())
+    for annotation in content["annotations"]:
+        if annotation["id"] % 2 or annotation["image_id"] < 4:
+            annotation["caption"] = " ."
+    file.write_text(json.dumps(content))
+    parts = PhotoRetrieval("retrieval", "smoke", 0, "cpu", {}, 1, "coco", str(root)).parts
+    assert all(len(of) == 1 and of[0] for part in parts.values() for of in part.captions)
+    assert sum(map(len, parts.values())) == 20
+    for annotation in content["annotations"]:
+        annotation["caption"] = "."
+    file.write_text(json.dumps(content))
+    assert lecture("caption", root, tmp_path / "out") == 2 and "has a caption with a word in it" in capsys.readouterr().err
+
+
 def test_what_is_wrong_is_said(tmp_path, capsys):
     root = coco(tmp_path / "coco")
     assert lecture("activity", root, tmp_path / "out") == 2

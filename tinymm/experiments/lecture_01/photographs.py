@@ -55,7 +55,7 @@ class Photographs(SceneStudy):
     """A study of photographs, in place of one of scenes.
 
     Raises:
-        FileNotFoundError, ValueError: what ``photo_parts`` refuses, a picture that cannot be read.
+        FileNotFoundError, ValueError: what ``photo_parts`` refuses, a picture that cannot be read, a part without a caption.
     """
 
     bounds: Scale
@@ -66,7 +66,11 @@ class Photographs(SceneStudy):
         assert data is not None and root is not None   # a dataset comes with its folder
         self.bounds, self.parts = SCALES[scale], {}
         for name, part in photo_parts(1, data, root, seed).items():
-            rows = Stream(f"{data} {name}", seed).generator.permutation(len(part))[:self.bounds.pictures[name]].tolist()
+            order = Stream(f"{data} {name}", seed).generator.permutation(len(part)).tolist()
+            told = [i for i in order if any(part.captions[i])]   # some captions have no word in them
+            if not told:
+                raise ValueError(f"lecture 1: {data}: no picture for {name} has a caption with a word in it; it takes more data")
+            rows = told[:self.bounds.pictures[name]]
             print(f"{data}: {len(rows)} of {len(part)} pictures for {name}")
             self.parts[name] = in_memory(part, rows)
         self.vocabulary = vocabulary_of(self.parts["train"])
@@ -129,9 +133,10 @@ class PhotoRetrieval(Photographs, Retrieval):
 
 
 def in_memory(part: Part, rows: Sequence[int]) -> Part:
-    """Some pictures of a part, read now and kept in a byte a number."""
+    """Some pictures of a part, read now and kept in a byte a number, and their captions that have words."""
     pictures = np.concatenate([np.round(255 * part.images([i])).astype(np.uint8) for i in rows])        # (N, 3, H, W)
-    return Part([part.captions[i] for i in rows], lambda some: pictures[np.asarray(some)].astype(np.float32) / 255)
+    captions = [[words for words in part.captions[i] if words] for i in rows]
+    return Part(captions, lambda some: pictures[np.asarray(some)].astype(np.float32) / 255)
 
 
 def told_words(train: Part, vocabulary: Vocabulary) -> list[str]:
