@@ -94,7 +94,8 @@ class Clips(Dataset):
         Raises:
             FileNotFoundError: the video has no folder.
             ValueError: a stream that is not there; numbers of frames that begin with neither 0 nor 1; a folder that
-                ``numbered_pictures`` refuses; a flow picture whose frames are not there, or frames without a flow picture between them.
+                ``numbered_pictures`` refuses; a flow picture whose frames are not there, or frames without a flow
+                picture between them.
         """
         if stream not in self.folders:
             raise ValueError(f"{READER}: stream={stream!r}; there is {', '.join(self.folders)}")
