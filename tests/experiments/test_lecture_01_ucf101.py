@@ -62,6 +62,10 @@ def test_a_training_on_it(root, tmp_path, capsys):
     assert metrics["videos"] == [{"train": 6, "test": 3}] and metrics["classes"] == 3 and "order" not in metrics
     assert np.shape(metrics["confusion"]["Flow"]) == (3, 3) and all(np.isfinite(list(metrics["last loss"].values())))
     assert "ucf101, split 1: 6 of 6 videos for train" in capsys.readouterr().out
+    argv = ["lecture", "1", "--variant", "caption", "--scale", "smoke", "--out", str(tmp_path / "out"), "--resume"]
+    assert main(argv) == 2   # its stages have other names, and would find no checkpoint
+    assert "holds a run with other options (variant is 'activity' there and 'caption' here, " in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
 
 
 @pytest.mark.slow
