@@ -44,7 +44,7 @@ def test_retrieval_of_photographs(tmp_path, capsys):
     assert lecture("retrieval", coco(tmp_path / "coco"), tmp_path / "out") == 0, capsys.readouterr().err
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     for rows in report["metrics"]["retrieval"].values():
-        assert {"LRCN-2f", "LRCN-2f raw"} <= set(rows) and not {"SDT-RNN", "DeFrag"} & set(rows)
+        assert {"DeViSE", "m-RNN", "ConvNet", "LRCN-2f", "LRCN-2f raw"} <= set(rows) and not {"SDT-RNN", "DeFrag"} & set(rows)
     assert report["claims"] == [] and report["metrics"]["pictures"] == 3 and report["metrics"]["captions"] == 6
 
 
