@@ -16,7 +16,6 @@ from .. import functional as F
 from .. import nn
 from ..autograd import Tensor
 from .order_embedding import ranking_loss
-from .word_vectors import small_embedding
 
 
 def fragment_scores(v: Tensor, s: Tensor, inside: Tensor, n: float = 5.0) -> Tensor:
@@ -56,11 +55,11 @@ class Fragments(nn.Module):
         pad: the id after the end of a sentence.
     """
 
-    def __init__(self, features: int, vocabulary: int, relations: int, words: int = 64, size: int = 64, n: float = 5.0,
+    def __init__(self, features: int, vocabulary: int, relations: int, words: int = 64, size: int = 128, n: float = 5.0,
                  margin: float = 1.0, pad: int = 0):
         super().__init__()
         self.features, self.relations, self.size, self.n, self.margin, self.pad = features, relations, size, n, margin, pad
-        self.W_e = small_embedding(vocabulary, words, pad)
+        self.W_e = nn.Embedding(vocabulary, words, padding_idx=pad)
         self.W_m = nn.Linear(features, size)
         self.W_R = nn.Linear(2 * words, relations * size)                  # all W_R, one below the other
 
@@ -74,6 +73,8 @@ class Fragments(nn.Module):
     def sentences(self, words: Tensor, heads: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
         """s (T, C, D), and where there is a part (T, C).
 
+        W_R [W_e w_1; W_e w_2] is a sum of two vectors, computed once for each word and relation, and looked up.
+
         Args:
             words: w_2, (T, C) integers, padded at the end.
             heads: w_1, the word that each of them hangs on, (T, C); ``pad`` where it hangs on none, which is no part then.
@@ -85,10 +86,10 @@ class Fragments(nn.Module):
         if words.ndim != 2 or heads.shape != words.shape or relations.shape != words.shape:
             raise ValueError(f"Fragments: words have shape {words.shape}, heads {heads.shape}, relations {relations.shape}; they "
                              "must be alike, (T, C), time first")
-        T, C = words.shape
-        all_R = self.W_R(F.cat([self.W_e(heads), self.W_e(words)], -1)).reshape(T, C, self.relations, self.size)
-        chosen = F.take_along_dim(all_R, relations.reshape(T, C, 1, 1), 2)                       # (T, C, 1, D)
-        return F.relu(chosen.reshape(T, C, self.size)), (heads != self.pad).to(dtype=all_R.dtype)
+        E, R, D = self.W_e.embedding_dim, self.relations, self.size
+        first, second = ((self.W_e.weight @ W.T).reshape(-1, D) for W in (self.W_R.weight[:, :E], self.W_R.weight[:, E:]))
+        s = F.embedding(heads * R + relations, first) + F.embedding(words * R + relations, second)   # (T, C, D)
+        return F.relu(s + F.embedding(relations, self.W_R.bias.reshape(R, D))), (heads != self.pad).to(dtype=s.dtype)
 
     def forward(self, parts: Tensor, *sentence: Tensor) -> Tensor:
         """S (I, C) of pictures' parts (I, L, features) with what ``sentences`` takes of C sentences."""
