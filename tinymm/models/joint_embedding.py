@@ -9,6 +9,8 @@ The loss asks that a pair that belongs together scores better by a margin than p
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import functional as F
 from .. import nn
 from ..autograd import Tensor
@@ -35,8 +37,9 @@ class JointEmbedding(nn.Module):
         self.W_e = small_embedding(vocabulary, words, pad)
         self.W_I = nn.Linear(features, size)
 
-    def sentences(self, words: Tensor) -> Tensor:
-        """Words (T, C), time first, padded at the end -> (C, D), before they are brought to length 1."""
+    def sentences(self, *sentence: Any, **named: Any) -> Tensor:
+        """Words (T, C), time first, padded at the end, and what else belongs to them -> (C, D), before they are brought to
+        length 1."""
         raise NotImplementedError(f"{type(self).__name__}: sentences is not written")
 
     def forward(self, f: Tensor, *sentence: Tensor) -> Tensor:
