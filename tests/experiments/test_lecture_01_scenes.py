@@ -265,7 +265,7 @@ def test_the_pictures_of_retrieval(retrieved):
     study, trained, metrics = retrieved
     figures = study.figures(trained, metrics)
     assert set(figures) == {"caption_to_image.png", "image_to_caption.png", "captions_for_pictures.png",
-                            "pictures_for_captions.png", "bleu.png"}
+                            "pictures_for_captions.png", "bleu.png"}   # the last because one rival writes
     texts = [text.get_text() for text in figures["image_to_caption.png"].texts]
     assert set(metrics["retrieval"]["image to caption"]) <= set(texts)
 

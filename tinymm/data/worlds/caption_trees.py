@@ -49,7 +49,7 @@ def dependency_tree(caption: Caption) -> Tree:
     nouns = {position for position, _ in caption.mentions}
     hung: dict[int, tuple[int, str]] = {}         # word -> (head, relation)
     waiting: list[int] = []                       # articles and adjectives before their noun
-    noun = verb = subject = None                  # positions: of the last noun, ...
+    noun = verb = subject = ROOT                  # positions: of the last noun, ...; ROOT where there is none yet
     slot: tuple[int, str] | None = (ROOT, "root") # where the next thing belongs; None: there is no room for one
     for i, word in enumerate(caption.words):
         if i in nouns or (word in PREPOSITIONS and waiting and slot):      # "to the left": a noun
@@ -60,17 +60,17 @@ def dependency_tree(caption: Caption) -> Tree:
             waiting.append(i)
         elif word in SUBJECTS and i == 0:
             subject = i
-        elif word in VERBS and verb is None and not waiting and (subject is None) != (noun is None):
+        elif word in VERBS and verb == ROOT and not waiting and (subject == ROOT) != (noun == ROOT):
             hung[i] = ROOT, "root"
-            hung[noun if subject is None else subject] = i, "nsubj" if subject is None else SUBJECTS[caption.words[subject]]
+            hung[noun if subject == ROOT else subject] = i, "nsubj" if subject == ROOT else SUBJECTS[caption.words[subject]]
             verb, slot = i, (i, VERBS[word])
-        elif word in PREPOSITIONS and not waiting and (slot or noun is not None) and slot != (ROOT, "root"):
+        elif word in PREPOSITIONS and not waiting and slot != (ROOT, "root"):
             hung[i] = slot[0] if slot else noun, "prep"
             slot = i, "pobj"
         elif word == "and" and len(waiting) == 1 and slot and slot[0] == verb:      # "is big and ..."
             hung |= {waiting[0]: (verb, "acomp"), i: (waiting[0], "cc")}
             slot, waiting = (waiting[0], "conj"), []
-        elif word == "and" and noun is not None and not waiting and not slot:
+        elif word == "and" and noun != ROOT and not waiting and not slot:
             hung[i], slot = (noun, "cc"), (noun, "conj")
         else:
             _refuse(caption, i)
