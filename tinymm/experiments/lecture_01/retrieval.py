@@ -52,7 +52,7 @@ class Retrieval(SceneStudy):
 
     def rivals(self) -> dict[str, type[Rival]]:
         """Row -> the rival."""
-        return rivals()
+        return RIVALS
 
     def stages(self, at: At) -> Generator[Trainer, None, Trained]:
         seen = yield from self.see(at)
