@@ -38,7 +38,7 @@ class DependencyRNN(JointEmbedding):
                  pad: int = 0):
         super().__init__(features, vocabulary, words, size, margin, unit=False, pad=pad)
         self.size, self.relations = size, relations
-        self.W_e = nn.Embedding(vocabulary, words, padding_idx=pad)        # N(0, 1): a score that is no cosine starts small enough
+        self.W_e = nn.Embedding(vocabulary, words, padding_idx=pad)        # N(0, 1): no cosine takes out that small ones are small
         self.W_v = nn.Linear(words, size, bias=False)
         self.W_r = nn.Linear(size, relations * size, bias=False)           # all W_r, one below the other
 
