@@ -171,7 +171,8 @@ def _prepare(out: pathlib.Path, experiment: Experiment, resume: bool) -> None:
 
 def _same_options(out: pathlib.Path, experiment: Experiment, report: dict, keys: Container[str] | None = None) -> None:
     """Refuse a folder whose report is of a run with other options, all of them or those named."""
-    other = [f"{key} is {report.get(key)!r} there" for key, value in {"lecture": experiment.number, **experiment.config}.items()
+    options = {"lecture": experiment.number, **experiment.config}
+    other = [f"{key} is {report.get(key)!r} there and {value!r} here" for key, value in options.items()
              if report.get(key) != value and not isinstance(value, dict) and (keys is None or key in keys)]
     if other:
         raise OccupiedFolder(f"{out} holds a run with other options ({', '.join(other)}); choose another folder with --out")
