@@ -40,7 +40,8 @@ class FrameEncoder(nn.Module):
             raise ValueError(f"FrameEncoder: picture_size={picture_size!r}; it must be (H, W), at least {self.conv.stride} "
                              "pixels each")
         rows, columns = self.conv.grid(*picture_size)
-        self.picture_size, self.features = picture_size, dict(zip(LAYERS, sizes))
+        self.picture_size = picture_size
+        self.features: dict[str, int] = dict(zip(LAYERS, sizes))
         self.W_6 = nn.Linear(self.conv.features * rows * columns, sizes[0])
         self.W_7 = nn.Linear(sizes[0], sizes[1])
         self.dropout = nn.Dropout(dropout)

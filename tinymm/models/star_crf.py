@@ -153,8 +153,8 @@ class FullCRF(CRF):
         """F(y, x) of all tuples, (B, K_0, K_1, ...)."""
         S, psi = len(self.sizes), self.potentials(x)
         along = lambda t, batch, *slots: t.reshape(batch, *(self.sizes[s] if s in slots else 1 for s in range(S)))
-        couplings = sum(along(A, 1, i, j) for (i, j), A in zip(self.pairs, self.couplings))
-        return sum((along(p, x.shape[0], s) for s, p in enumerate(psi)), couplings)
+        first, *others = (along(p, x.shape[0], s) for s, p in enumerate(psi))
+        return sum([*others, *(along(A, 1, i, j) for (i, j), A in zip(self.pairs, self.couplings))], first)
 
     def log_partition(self, x: Tensor) -> Tensor:
         return self.joint(x).flatten(1).logsumexp(1)

@@ -124,7 +124,7 @@ class Activity(Study):
     def _order_stages(self, trained: Trained, at: At) -> Generator[Trainer, None, None]:
         """A CNN that learns other frames; then, on its frozen features, one frame at a time or through time."""
         manual_seed(self.seed)
-        trained.reader = FrameEncoder(1, (order_clips.CANVAS,) * 2).to(device=self.device)
+        trained.reader = FrameEncoder(1, (order_clips.CANVAS, order_clips.CANVAS)).to(device=self.device)
         yield self._teach(trained, "order, CNN", trained.reader, order_frames, {}, at)
         features = {layer: self.features(trained.reader, layer, self.order["train"].frames) for layer in ("fc6", "fc7")}
         classes, labels = len(order_clips.CLASSES), self.order["train"].labels

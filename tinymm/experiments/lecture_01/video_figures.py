@@ -124,12 +124,12 @@ def potentials(trained: Trained, seed: int, weights: Mapping[str, Mapping[str, f
             if axes in grid[0]:
                 axes.set_title(f"{names[i]}\nand {names[j]}", fontsize=FONT)
             if (i, j) in matrices:
-                drawn = axes.imshow(centred(matrices[i, j]), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+                axes.imshow(centred(matrices[i, j]), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
             else:
                 axes.text(0.5, 0.5, "not in\nthe model", ha="center", va="center", transform=axes.transAxes, fontsize=SMALL,
                           color=GREY)
                 axes.spines[:].set_color(PALE)
-    bar = figure.colorbar(drawn, ax=grid, shrink=0.5, pad=0.01)
+    bar = figure.colorbar(grid[0, 0].images[0], ax=grid, shrink=0.5, pad=0.01)
     bar.ax.tick_params(labelsize=SMALL)
     bar.set_label("nats, centred", fontsize=FONT)
     return figure

@@ -116,7 +116,7 @@ class Handwriting(Task):
 
     def figures(self, models: dict, result: dict) -> dict:
         return {"samples.png": written_lines(models, self.parts["test"][0], self.scale),
-                **{f"window_{norm}.png": window(model, self.parts["test"][0], self.scale, TITLES.get(norm, norm))
+                **{f"window_{norm}.png": window(model, self.parts["test"][0], self.scale, TITLES.get(norm) or norm)
                    for norm, model in models.items()}}
 
 
