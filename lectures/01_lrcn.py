@@ -131,7 +131,9 @@ shown(foldings(), "Three drawings of one network. Activity: frames through phi_V
 #
 # $\phi_V$ is a CNN, **the same one at every step**: the weights do not know the time. The paper's is
 # CaffeNet, read at one of its last layers, fc$_6$ or fc$_7$; ours has two convolutions and the same
-# two layers in small. Here it is from its operations:
+# two layers in small. Here it is from its operations. (The dictionary `p` holds the weights of the package's `FrameEncoder`
+# under their names there: two stages of a convolution and a normalisation, and $W_6$, $W_7$. Nothing is trained yet, so that
+# the normalisation's running mean is 0 and its variance 1.)
 
 # %%
 def stage(x, W, b, gain, shift):
@@ -294,6 +296,10 @@ same(unroll(lstm, x)[0], package.unroll(x)[0])
 print(f"LSTM: after 40 steps {left_over(lstm):.1e} of the first step's gradient is left")
 
 # %% [markdown]
+# Both numbers shrink, the RNN's far more. What is left of the LSTM's is about what the forget gates let through: they start
+# with a bias of 1, and $\sigma(1)^{39} \approx 5 \cdot 10^{-6}$. A gate that training opens to 0.99 would leave $0.99^{39}$,
+# two thirds. In an RNN no gate can be opened.
+#
 # > **A trap.** The slide and the authors' Caffe write $i, f, o, g$; PyTorch and this package store
 # > $i, f, g, o$. Weights loaded in the other order have the right shapes, and give other numbers:
 
@@ -454,8 +460,9 @@ shown(plot.loss_curves(curves, smooth=15, chance={"ln 4: nothing known": np.log(
       "Training loss on clips in order and on shuffled clips, with the loss of guessing.")
 
 # %% [markdown]
-# In order, p(true) is about one half while the first turn is seen (two of the four classes remain), and
-# goes up when the second one begins. Shuffled, there is nothing to be learnt. (A quick look,
+# *p(true)* is the probability that a step gives the right class, the mean over the clips; "accuracy" is that of the label
+# from all steps together. In order, p(true) is about one half while the first turn is seen (two of the four classes
+# remain), and goes up when the second one begins. Shuffled, there is nothing to be learnt. (A quick look,
 # `TINYMM_SCALE=smoke`, takes a dozen steps, and learns half of it at best.)
 #
 # ### Windows, and what is averaged
@@ -507,10 +514,11 @@ print("mirrored as a motion (now to the left):  ", mirrored_flow(picture)[0, 0])
 # %% [markdown]
 # ### The UCF-101 table in miniature
 #
-# Two streams, 12 classes: three colours times the four orders. Colour is seen in RGB alone (the window of a shaky
-# tracker, that says nothing of motion), the order in flow alone. As ImageNet taught the paper's CNN, ours for RGB
-# learns first from **other** frames with other labels: which digit, and where; no label contains motion. The run
-# also has the order-only clips from above, with real frames and a real CNN.
+# Two streams, 12 classes: three colours times the four orders. Colour is seen in RGB alone (the window of a shaky tracker,
+# that says nothing of motion), the order in flow alone. "Single frame" is $\phi_V$ with a softmax and no $f_W$, on each
+# frame by itself; LRCN-fc$_6$ and LRCN-fc$_7$ put an LSTM behind the one or the other of its layers. As ImageNet taught the
+# paper's CNN, ours for RGB learns first from **other** frames with other labels: which digit, and where; no label contains
+# motion. The run also has the order-only clips from above, with real frames and a real CNN.
 
 # %%
 def study(variant):
@@ -701,6 +709,10 @@ for factoring, ours in captioners.items():
 # candidate. R@K: the share of queries whose right candidate is among the first $K$. Medr: the median of the ranks;
 # **lower is better**.
 #
+# Our pictures are the scenes of lecture 2: a few coloured shapes, each picture with sentences that a grammar makes of what
+# is there. $\phi$ is **fc$_8$**, as in the authors' program: the logits of a small CNN that has learnt, on other scenes, to
+# answer questions about them: shape, colour and size of each thing, and how the two stand. It errs now and then.
+#
 # > **Correction to the slide.** R@K is "the *number* of images or captions ..." there; the table has percentages.
 #
 # In numbers, four captions and four pictures; the right pairs are on the diagonal:
@@ -788,6 +800,13 @@ for way, ours in retrieval["retrieval"].items():
     print(f"{way}: of {len(competing)} rows the best R@1 is that of {best}")
 
 # %% [markdown]
+# **Who the rivals are.** Four put a picture and a sentence into one space, and learn that a right pair scores higher than a
+# wrong one by a margin, $\max(0, \text{margin} - s_{right} + s_{wrong})$. *DeViSE*: the sentence is the mean of its word
+# vectors. *ConvNet*: a convolution over three words at a time, and the maximum over the sentence. *SDT-RNN*: from the
+# leaves of the sentence's dependency tree up to its root, with a matrix for each relation. *DeFrag*: windows of the picture
+# are compared with word pairs of the tree, and the matches add up. (Their trees are the grammar's, without error; the
+# papers have a parser.) *m-RNN* writes, as LRCN does, with a plain recurrent layer, and is scored in the same way.
+#
 # Compare rows, not worlds: our pictures are few and our captions say exactly what is seen, so that numbers are
 # higher than Flickr30k's. The rivals have the same pairs, features and number of rounds. Which of them is ahead is
 # reported and not claimed: they are as small as the data, and none of them was tuned as its authors would.
@@ -799,8 +818,11 @@ shown(figures["captions_for_pictures.png"], "Pictures with their best captions b
 # %% [markdown]
 # ### Sentences: BLEU
 #
-# A sentence is made word by word, and compared with five of people: the share of its $n$-grams that theirs have, up
-# to $n = 1 \dots 4$. **1NN** makes none: it takes the caption of the nearest training picture, by fc$_7$ or fc$_8$.
+# A sentence is made word by word, and compared with five references (of people in the paper, of the grammar here). $p_n$ is
+# the share of its $n$-grams that a reference has, each counted as often as in one of them at most, and
+# $$\mathrm{BLEU}_N = \min\big(1, e^{1 - r / c}\big) \Big(\prod_{n=1}^N p_n\Big)^{1/N}$$
+# with $c$ words said, and $r$ words in the references of the closest lengths: a short sentence is not a cheap way out.
+# **1NN** makes none: it takes the caption of the nearest training picture, by fc$_7$ or fc$_8$.
 #
 # > **A note on the slide.** Its BLEU is the *corpus* BLEU times 100: matches and lengths of all captions are added
 # > up before the division. The mean of the sentences' own BLEU is another number:
@@ -851,9 +873,11 @@ shown(figures["captions.png"], "Scenes, with what LRCN-2f says of them and the c
 # ## Third folding: sequence to sequence
 #
 # "Limited availability of video description datasets!" So the input is not pixels: a CRF says which *activity, object,
-# tool* and *place* a clip shows, and an LSTM makes a sentence of it. (a) An **encoder** reads the four labels one after
-# the other, and hands its last state to a **decoder**. (b) The labels go into the decoder at every step: that is
-# folding two, with one-hots for $\phi$. (c) The same with the CRF's **probabilities**.
+# tool* and *place* a clip shows, and an LSTM makes a sentence of it. Our clips are of a kitchen with 8 activities, 10
+# objects, 6 tools and 5 places, of which some go together more often than others; a noisy detector gives a number for each
+# of them, and each clip has three sentences that say the same in other words and another order. (a) An **encoder** reads
+# the four labels one after the other, and hands its last state to a **decoder**. (b) The labels go into the decoder at
+# every step: that is folding two, with one-hots for $\phi$. (c) The same with the CRF's **probabilities**.
 
 # %%
 class Video(nn.Module):
@@ -884,9 +908,11 @@ same(ours(labels, S), package(labels, S))
 # > $y_0$ is coupled with each of the others, and these not with each other,
 # > $$p(y) = \frac1Z \exp\Big(\psi_0[y_0] + \sum_s \big(\psi_s[y_s] + A_s[y_0, y_s]\big)\Big).$$
 #
-# Given $y_0$ the others are independent. So one message from each is enough:
+# The potentials come from the detector, $\psi_s = W_s x_s + b_s$; $W$, $b$ and $A$ are learnt by $-\log p(y \mid x)$ of the
+# true labels. Given $y_0$ the others are independent. So one message from each is enough:
 # $m_s(a) = \log\sum_k e^{\psi_s[k] + A_s[a, k]}$, $\ p(y_0 = a) \propto e^{\psi_0[a] + \sum_s m_s(a)}$,
 # $\ p(y_s = k) = \sum_a p(a)\, e^{\psi_s[k] + A_s[a, k] - m_s(a)}$.
+# With $\max_k$ in the place of $\log\sum_k e$ the same messages give the most probable tuple: "CRF max".
 
 # %%
 log_sum_exp = lambda a: np.log(np.exp(a).sum(-1))
