@@ -53,6 +53,7 @@ MUTANTS = [
     m("dc_ignored", DSTEP, "dc_next is not used", (MEMORY, "dmemory = dh_next * o * (1 - t * t) ")),
     m("dh_not_to_the_memory", DSTEP, "dh_next does not reach c'", (MEMORY, "dmemory = dc_next ")),
     m("no_output_tanh_derivative", DSTEP, "the derivative of the output's tanh", (MEMORY, "dmemory = dc_next + dh_next * o ")),
+    m("no_square_in_the_tanh_derivative", DSTEP, "the square is missing in the derivative of the output's tanh", (MEMORY, "dmemory = dc_next + dh_next * o * (1 - t) ")),
     m("no_tanh_derivative", DSTEP, "the derivative of the tanh of the new part", ("dg = dmemory * i * (1 - g * g)", "dg = dmemory * i")),
     m("no_sigma_derivative", DSTEP, "the derivative of sigma, s (1 - s), is missing", ("do = dh_next * t * o * (1 - o) ", "do = dh_next * t "),
       ("di = dmemory * g * i * (1 - i)", "di = dmemory * g"), ("df = dmemory * c_cut * f * (1 - f)", "df = dmemory * c_cut")),
@@ -76,6 +77,7 @@ MUTANTS = [
     m("summed", WINDOW, "the probabilities are summed", (MEAN, "p = (e / e.sum(axis=2, keepdims=True)).sum(axis=(0, 1))")),
     m("multiplied", WINDOW, "the probabilities are multiplied", (MEAN, "p = np.exp(np.log(np.maximum(e / e.sum(axis=2, keepdims=True), 1e-300)).mean(axis=(0, 1)))")),
     m("vote", WINDOW, "the label is what most windows vote for", ("label = p.argmax()", "label = np.bincount((e / e.sum(axis=2, keepdims=True)).mean(axis=1).argmax(axis=1)).argmax()")),
+    m("vote_of_mean_logits", WINDOW, "each by its mean logits", ("label = p.argmax()", "label = np.bincount(read.mean(axis=1).argmax(axis=1)).argmax()")),
     m("window_overflows", WINDOW, "exp overflows", ("e = np.exp(read - read.max(axis=2, keepdims=True))", "e = np.exp(read)")),
     m("starts_of_floats", WINDOW, "should hold integers", ("return starts, p, label", "return starts * 1.0, p, label")),
     # the star
@@ -89,6 +91,8 @@ MUTANTS = [
     m("centre_not_weighed", STAR, "the outer slots are averaged over the centre's values", ('outer = np.einsum("k,skv->sv", centre, given)', "outer = given.mean(axis=1)")),
     m("best_centre_only", STAR, "the outer slots are those of the centre's most probable value", ('outer = np.einsum("k,skv->sv", centre, given)', "outer = given[:, centre.argmax()]")),
     m("message_twice", STAR, "the message of an outer slot counts twice", ('outer = np.einsum("k,skv->sv", centre, given)', "outer = np.exp(branches + total[:, None] - log_Z).sum(axis=1); outer = outer / outer.sum(axis=1, keepdims=True)")),
+    m("not_divided_by_the_message", STAR, "the branches are not divided by exp m_s(a)", ('outer = np.einsum("k,skv->sv", centre, given)', 'outer = np.einsum("k,skv->sv", centre, np.exp(branches))')),
+    m("every_sum_a_maximum", STAR, "every log sum exp is a maximum", ("top = a.max(axis=-1, keepdims=True)", "return a.max(axis=-1)")),
     m("Z_itself", STAR, "log_Z is Z", ("return log_Z, centre, outer", "return np.exp(log_Z), centre, outer")),
     m("star_overflows", STAR, "exp overflows", ("top = a.max(axis=-1, keepdims=True)", "top = np.zeros_like(a[..., :1])")),
     # ranks
@@ -105,4 +109,5 @@ MUTANTS = [
     m("mean_rank", RANK, "medr is the mean of the ranks", ("medr = np.median(ranks)", "medr = ranks.mean()")),
     m("median_rounded_down", RANK, "medr is rounded down", ("medr = np.median(ranks)", "medr = np.floor(np.median(ranks))")),
     m("per_cent", RANK, "recall is a percentage", ("return ranks, recall, medr", "return ranks, 100 * recall, medr")),
+    m("a_number_of_queries", RANK, "recall is the number of queries", ("return ranks, recall, medr", "return ranks, len(ranks) * recall, medr")),
 ]

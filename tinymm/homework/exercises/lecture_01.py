@@ -130,6 +130,8 @@ LSTM_STEP_WITH_CONT = Task(
                 STEP(show=lambda o, c_next, c: o * c_next.detach().tanh())),
         Mistake("the derivative of the output's tanh, 1 - tanh(c')^2, is missing",
                 STEP(show=lambda o, c_next, c: o * with_slope(c_next.tanh(), c_next))),
+        Mistake("the square is missing in the derivative of the output's tanh, 1 - tanh(c')^2",
+                STEP(show=lambda o, c_next, c: o * sloped(F.tanh, lambda t: 1 - t)(c_next))),
         Mistake("the derivative of the tanh of the new part, 1 - tanh(g)^2, is missing",
                 STEP(squash=sloped(F.tanh, lambda t: 1.0))),
         Mistake("the derivative of sigma, s (1 - s), is missing in the gates", STEP(gate=sloped(F.sigmoid, lambda s: 1.0))),
@@ -183,6 +185,11 @@ def _vote(p, steps):
     return np.bincount(steps.mean(1).argmax(1), minlength=len(p)).argmax()
 
 
+def _vote_of_logits(p, steps):
+    """Each window votes for the largest of its mean logits, which are those of its log-probabilities."""
+    return _vote(p, np.log(np.maximum(steps, 1e-300)))
+
+
 def window_average_cases(draw: Draw) -> list[Case]:
     def case(name, n, L, C, stride, size=2.0, **options):
         return Case(name, {"logits": draw.normal(n - L + 1, L, C) * size, "frames": n, "stride": stride}, **options)
@@ -207,6 +214,8 @@ WINDOW_AVERAGE = Task(
     "window_average", "window_average", None, ("starts", "p", "label"), (),
     {"logits": "S L C", "starts": "W", "p": "C"}, window_average, window_average_cases, (
         Mistake("the label is what most windows vote for; it is the class with the largest P", WINDOW(choose=_vote)),
+        Mistake("the label is what most windows vote for, each by its mean logits; it is the class with the largest P",
+                WINDOW(choose=_vote_of_logits)),
         Mistake("the tail of the clip is lost: a start from which no whole window is left takes the last L frames",
                 WINDOW(starts=_inside)),
         Mistake("the last window is taken once: each of 0, s, 2s, ... below n has a window, so the last one is repeated, and "
@@ -254,6 +263,20 @@ def _twice(psi_0, psi, A):
     return F.logsumexp(total, dim=0), total.softmax(0), outer
 
 
+def _without_messages(psi_0, psi, A):
+    """Each value of the centre weighs a branch by p(y_0 = a), and nobody divides by exp m_s(a)."""
+    return star_crf_marginals(psi_0, psi, A, given=lambda branches: branches.clamp(max=500.0).exp())
+
+
+def _maxima(psi_0, psi, A):
+    """A maximum wherever a log sum exp belongs."""
+    branches = psi.unsqueeze(1) + A
+    m = branches.amax(2)
+    total = psi_0 + m.sum(0)
+    centre = (total - total.amax(0)).exp()
+    return total.amax(0), centre, (centre.unsqueeze(1) * (branches - m.unsqueeze(2)).exp()).sum(1)
+
+
 def star_crf_marginals_cases(draw: Draw) -> list[Case]:
     def case(name, S, K, V, size=1.0, **options):
         return Case(name, {"psi_0": draw.normal(K) * size, "psi": draw.normal(S, V) * size, "A": draw.normal(S, K, V) * size},
@@ -284,6 +307,9 @@ STAR_CRF_MARGINALS = Task(
                 STAR(mix=lambda centre, given: given[:, int(centre._data.argmax())])),
         Mistake("the message of an outer slot counts twice in its own marginal: divide the branch by exp m_s(a), which makes it "
                 "p(y_s = k | y_0 = a)", _twice),
+        Mistake("the branches are not divided by exp m_s(a): p(y_s = k | y_0 = a) = exp(psi_s[k] + A_s[a, k] - m_s(a)), which sums "
+                "to 1", _without_messages),
+        Mistake("every log sum exp is a maximum: that is the most probable tuple's way; marginals need the sum", _maxima),
         Mistake("log_Z is Z: its logarithm is missing", STAR(told=lambda log_Z: log_Z.clamp(max=500.0).exp())),
     ))
 
@@ -313,6 +339,10 @@ def _stable(scores, K):
     return Tensor(ranks), Tensor(np.array((ranks <= K).mean())), Tensor(np.array(np.median(ranks)))
 
 
+def _counted(scores, K):
+    return rank_metrics(scores, K, unit=scores.shape[0])
+
+
 def rank_metrics_cases(draw: Draw) -> list[Case]:
     def case(name, N, K, steps=None, **options):
         scores = draw.normal(N, N) if steps is None else draw.integers(0, steps, N, N) / 4
@@ -337,6 +367,7 @@ RANK_METRICS = Task(
         Mistake("medr is rounded down; the median of an even number of ranks may lie between two",
                 RANK(middle=lambda ranks: np.floor(np.median(ranks)))),
         Mistake("recall is a percentage; here it is a share, from 0 to 1", RANK(unit=100.0)),
+        Mistake("recall is the number of queries that find the right one; it is their share, from 0 to 1", _counted),
         Mistake(FOR_IT, RANK(rank=lambda above, at: above + 1, found=lambda above, at, K: above < K)),
         Mistake("ties count against the model: all orders of equal scores count alike, so rank = a + (t + 1) / 2",
                 RANK(rank=lambda above, at: above + at, found=lambda above, at, K: above + at <= K)),
