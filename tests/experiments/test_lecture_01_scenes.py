@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.train.small_training import interrupt, trainer
 from tinymm.backend.random import manual_seed
@@ -14,6 +15,7 @@ from tinymm.experiments.captioning.parts import Part
 from tinymm.experiments.lecture_01.caption import Caption, bleu_of, borrowed, nearest
 from tinymm.experiments.lecture_01.experiment import LongTermRecurrentConvolutionalNetworks
 from tinymm.experiments.lecture_01.retrieval import AHEAD, END, RAW, RAW_END, Retrieval
+from tinymm.experiments.lecture_01.retrieval_figures import captions_for_pictures
 from tinymm.experiments.lecture_01.rival import RetrievalData, Rival
 from tinymm.experiments.lecture_01.scoring import WAYS, log_likelihoods, owners, tables
 from tinymm.experiments.lecture_01.tables import table
@@ -268,6 +270,21 @@ def test_the_pictures_of_retrieval(retrieved):
                             "pictures_for_captions.png", "bleu.png"}   # the last because one rival writes
     texts = [text.get_text() for text in figures["image_to_caption.png"].texts]
     assert set(metrics["retrieval"]["image to caption"]) <= set(texts)
+
+
+@pytest.mark.parametrize("length", [40, 44, 47, 50, 60])
+def test_captions_stay_in_their_columns(retrieved, length):
+    """Beside the pictures stand, by three scores, captions of about so many letters: some just fill a line."""
+    test = retrieved[0].parts["test"]
+    scores = np.tile([-abs(len(" ".join(words)) - length) for words in test.tokens()], (len(test), 1))
+    figure = captions_for_pictures(test, dict.fromkeys("abc", scores), owners(test))
+    figure.set_dpi(80)                                                     # as a notebook shows it; letters are rounded up
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    starts = sorted({text.get_position()[0] * figure.bbox.width for text in figure.texts})
+    assert len(starts) == 3
+    for text in figure.texts:
+        box = text.get_window_extent(renderer)
+        assert box.x1 < min([start for start in starts if start > box.x0 + 1] + [figure.bbox.width]) - 2, text.get_text()
 
 
 def test_a_drawn_table_has_the_best_of_each_column_in_bold():

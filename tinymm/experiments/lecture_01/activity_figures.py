@@ -50,18 +50,18 @@ def clip(study: Activity, trained: Trained) -> Figure:
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     first, above, second, below = figure.subplots(4, 1, height_ratios=(1, 3, 1, 3), sharex=True)
     strip(first, frames)
-    curves(above, said(features[None]), "frames in order")
+    curves(above, said(features[None]), "frames in order", SHOWN)
     strip(second, frames[mixed[0]])
-    curves(below, said(features[mixed]), f"frames shuffled, mean of {SHUFFLES}: the same for the clips of all four classes")
+    curves(below, said(features[mixed]), f"frames shuffled, mean of {SHUFFLES}: the same, whichever class is true", None)
     above.legend(fontsize=SMALL, frameon=False, loc="center right", title="turn 1, turn 2", title_fontsize=SMALL)
     return figure
 
 
-def curves(axes: Axes, p: np.ndarray, title: str) -> None:
-    """P(class) over the steps (T, 4), the right class thick."""
+def curves(axes: Axes, p: np.ndarray, title: str, true: int | None) -> None:
+    """P(class) over the steps (T, 4), the true class thick; None where it could be any."""
     steps = range(1, len(p) + 1)
     for label, name in enumerate(order_clips.CLASSES):
-        right = label == SHOWN
+        right = label == true
         axes.plot(steps, p[:, label], color=COLORS[label], linewidth=2.6 if right else 1.2, zorder=3 if right else 2,
                   linestyle="-" if right else "--", label=f"{name} (true)" if right else name)
     axes.axvline(order_clips.TURN + 0.5, color=GREY, linewidth=0.8, linestyle=":")

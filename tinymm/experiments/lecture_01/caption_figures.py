@@ -12,18 +12,18 @@ SHOWN = 4            # pictures of each kind
 
 
 def described(test: Part, sentences: Mapping[str, Sequence[Sequence[str]]], row: str = "LRCN-2f"):
-    """Pictures with what LRCN-2f says of them: first those said as a person did, then those that nobody said so."""
+    """Pictures with what LRCN-2f says of them: first sentences that are references, then others."""
     said = sentences[row]
-    right = [tuple(words) in {tuple(person) for person in people} for words, people in zip(said, test.captions)]
+    right = [tuple(words) in set(map(tuple, references)) for words, references in zip(said, test.captions)]
     chosen = [i for kind in (True, False) for i in [i for i, r in enumerate(right) if r is kind][:SHOWN]]
     return plot.caption_grid(list(test.images(chosen)), [" ".join(said[i]) for i in chosen],
                              [" ".join(_nearest(said[i], test.captions[i])) for i in chosen], [right[i] for i in chosen],
-                             title=f"{row}: sentences as a person said them, and others; in italics the closest of a person")
+                             title=f"{row}: sentences that are among the references, and others; in italics the closest reference")
 
 
-def _nearest(words: Sequence[str], people: Sequence[Sequence[str]]) -> Sequence[str]:
-    """The person's sentence that shares most words with this one, for its length."""
-    return max(people, key=lambda person: len(set(words) & set(person)) / len(set(words) | set(person)))
+def _nearest(words: Sequence[str], references: Sequence[Sequence[str]]) -> Sequence[str]:
+    """The reference that shares most words with this sentence, for its length."""
+    return max(references, key=lambda reference: len(set(words) & set(reference)) / len(set(words) | set(reference)))
 
 
 def all_figures(test: Part, sentences: Mapping[str, Sequence[Sequence[str]]], metrics: Mapping) -> dict:

@@ -37,7 +37,7 @@ def captions_for_pictures(test: Part, scores: Mapping[str, np.ndarray], own: np.
             left = (1.4 + step * k) / WIDTH
             best = dict.fromkeys(captions[c] for c in np.argsort(-of_all[i], kind="stable"))   # a sentence once, the best first
             for place, sentence in enumerate(list(best)[:FOUND]):
-                lines = wrap(("\u2713 " if sentence in said[i] else "\u2717 ") + sentence, (step - 0.15) * 72, FONT - 1)
+                lines = wrap(("\u2713 " if sentence in said[i] else "\u2717 ") + sentence, (step - 0.45) * 72, FONT - 1)
                 figure.text(left, (top - 0.25 - 0.36 * place) / height, "\n".join(lines), fontsize=FONT - 1, va="center",
                             color=RIGHT if sentence in said[i] else WRONG, linespacing=1.1, parse_math=False)
     return figure
