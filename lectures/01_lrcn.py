@@ -988,7 +988,8 @@ print("paper, from the lowest to the highest:", sorted(PAPER_TACOS, key=PAPER_TA
 
 # %% [markdown]
 # Claimed is (c) over (b). The order of the other rows is reported: in a small kitchen with clean sentences,
-# translation and the encoder-decoder do well with the same hard labels.
+# translation and the encoder-decoder do well with the same hard labels. (Compare the two rows of SMT, too: in the paper
+# the marginals are worth 2.0 to it.)
 
 # %%
 shown(figures["video_marginals.png"], "Clips with the star CRF's marginals of activity, "

@@ -97,6 +97,23 @@ def test_what_is_no_tree(sentence, message):
         made()(Tensor(F_V), *sentence)
 
 
+def test_a_word_that_hangs_on_padding_is_no_tree():
+    words, heads = WORDS[:, :1].copy(), HEADS[:, :1].copy()
+    leaf = next(i for i in range(LENGTHS[0]) if i not in heads[:LENGTHS[0]] and heads[i] != -1)
+    words[leaf] = 0                                                        # padding amid the sentence, on which nothing hangs
+    made()(Tensor(F_V), Tensor(words), Tensor(heads), Tensor(RELATIONS[:, :1]))
+    heads[next(i for i in range(LENGTHS[0]) if i != leaf and heads[i] != -1)] = leaf
+    with pytest.raises(ValueError, match="must be a step of its sentence"):
+        made()(Tensor(F_V), Tensor(words), Tensor(heads), Tensor(RELATIONS[:, :1]))
+
+
+def test_other_types_and_no_sentences_are_explained():
+    with pytest.raises(TypeError, match="DependencyRNN: heads have dtype float64; they are integers"):
+        made()(Tensor(F_V), Tensor(WORDS), Tensor(HEADS * 1.0), Tensor(RELATIONS))
+    with pytest.raises(ValueError, match="give at least one sentence"):
+        made().sentences(*(Tensor(a[:, :0]) for a in (WORDS, HEADS, RELATIONS)))
+
+
 @pytest.mark.oracle
 def test_against_pytorch():
     """Loss and the gradients of all parameters, of the recursion word by word and the hinges pair by pair."""

@@ -227,6 +227,21 @@ def test_probabilities_that_do_not_fit_are_explained(small):
         small.translate(np.array([[1, 0, 0, 1, 0, 0.4, 0.4]]))
 
 
+def test_a_string_is_no_sentence():
+    with pytest.raises(TypeError, match=r"PhraseTranslation: a sentence is a string.*give lists of tokens"):
+        PhraseTranslation(SMALL, np.array([[0, 0, 0]]), ["a word"])
+
+
+def test_nothing_kept_is_explained(small):
+    with pytest.raises(ValueError, match="PhraseTranslation: kept=0 must be a positive integer"):
+        PhraseTranslation(SMALL, np.array([[0, 0, 0]]), [["a"]], kept=0)
+    one = label_one_hots(np.array([[0, 0, 0]]), SMALL)
+    with pytest.raises(ValueError, match="PhraseTranslation.translate: beam=0 must be a positive integer"):
+        small.translate(one, beam=0)
+    with pytest.raises(ValueError, match="PhraseTranslation.translate: bonus=nan and language=1.0 must be finite"):
+        small.translate(one, bonus=float("nan"))
+
+
 def test_no_sentence_is_no_trigram_model():
     with pytest.raises(ValueError, match="Trigram: there are no sentences to count in"):
         Trigram([])

@@ -199,6 +199,17 @@ def test_wrong_sizes_are_explained(sizes, message):
         StarCRF(sizes)
 
 
+@pytest.mark.parametrize("kind", [StarCRF, FullCRF])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_evidence_that_is_not_finite_has_no_maximum(kind, value):
+    """argmax would say slot 0's first label."""
+    x = np.zeros((3, 5), np.float32)
+    x[1, 3] = value
+    message = kind.__name__ + r".maximum: .* slot 1 are not finite for x\[1\]"
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=message):
+        kind((2, 3)).maximum(Tensor(x))
+
+
 def test_wrong_evidence_is_explained():
     tinymm.manual_seed(0)
     with pytest.raises(ValueError, match=r"FullCRF: x has shape \(3, 4\); the evidence must be \(B, 5\), the slots' 2 \+ 3 values"):

@@ -54,13 +54,19 @@ class DependencyRNN(JointEmbedding):
             (C, D).
 
         Raises:
-            ValueError: shapes that do not fit, heads that are no trees, a relation that is none.
+            ValueError: shapes that do not fit, no sentence, heads that are no trees, a relation that is none.
+            TypeError: heads or relations that are no integers.
         """
         inside = self.inside(words).cpu().numpy() > 0                      # (T, C)
         head, relation = heads.cpu().numpy(), relations.cpu().numpy()
         if head.shape != words.shape or relation.shape != words.shape:
             raise ValueError(f"DependencyRNN: words have shape {words.shape}, heads {head.shape}, relations {relation.shape}; they "
                              "must be alike, (T, C)")
+        for name, array in (("heads", head), ("relations", relation)):
+            if array.dtype.kind not in "iu":
+                raise TypeError(f"DependencyRNN: {name} have dtype {array.dtype}; they are integers, use .long()")
+        if not words.shape[1]:
+            raise ValueError(f"DependencyRNN: words have shape {words.shape}; give at least one sentence")
         if relation[inside].min() < 0 or relation[inside].max() >= self.relations:
             raise ValueError(f"DependencyRNN: relations must be 0 to {self.relations - 1}")
         depth = _depths(head, inside)
@@ -94,7 +100,8 @@ def _depths(heads: np.ndarray, inside: np.ndarray) -> np.ndarray:
         ValueError: a head outside its sentence; words that reach no root, or two of them.
     """
     T, C = heads.shape
-    within = (heads >= -1) & (heads < inside.sum(0))
+    within = (heads == -1) | ((heads >= 0) & (heads < T))
+    within &= (heads == -1) | np.take_along_axis(inside, np.where(within, np.maximum(heads, 0), 0), 0)   # not one that is padding
     if not within[inside].all() or not ((heads == -1) & inside).sum(0).tolist() == [1] * C:
         raise ValueError("DependencyRNN: each word's head must be a step of its sentence, and just one word's, the root's, -1")
     depth, above = np.where(inside, 0, -1), np.where(inside, heads, -1)

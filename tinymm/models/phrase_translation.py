@@ -25,6 +25,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
+from ..autograd.integers import integer
 from .label_slots import checked_labels, checked_probabilities, slot_offsets
 from .trigram import END, START, Trigram
 
@@ -108,7 +109,8 @@ class PhraseTranslation:
         trigram: of the sentences.
 
     Raises:
-        ValueError, TypeError: no pairs, as many labels as sentences are not there, labels that do not fit the slots.
+        ValueError, TypeError: no pairs, as many labels as sentences are not there, labels that do not fit the slots; a sentence
+            that is a string; no phrase kept.
     """
 
     def __init__(self, sizes: Sequence[int], labels, sentences: Sequence[Sequence[str]], kept: int = 8):
@@ -116,7 +118,10 @@ class PhraseTranslation:
         if not len(rows) or len(rows) != len(sentences):
             raise ValueError(f"PhraseTranslation: there are {len(rows)} rows of labels and {len(sentences)} sentences; give one "
                              "sentence a row, and at least one")
-        self.sizes = tuple(sizes)
+        if any(isinstance(words, str) for words in sentences):
+            raise TypeError("PhraseTranslation: a sentence is a string, whose tokens would be letters; give lists of tokens, use "
+                            ".split()")
+        self.sizes, kept = tuple(sizes), integer("PhraseTranslation", "kept", kept, 1)
         pairs: Pairs = Counter((tuple(enumerate(row)), tuple(words)) for row, words in zip(rows.tolist(), sentences))
         self.trigram = Trigram(sentences)
         self.table = phrase_table(pairs, kept)
@@ -135,8 +140,12 @@ class PhraseTranslation:
             B translations.
 
         Raises:
-            ValueError: probabilities that do not fit the slots, are negative or do not sum to 1.
+            ValueError: probabilities that do not fit the slots, are negative or do not sum to 1; no hypothesis kept; a weight
+                that is not finite.
         """
+        beam = integer("PhraseTranslation.translate", "beam", beam, 1)
+        if not (math.isfinite(bonus) and math.isfinite(language)):
+            raise ValueError(f"PhraseTranslation.translate: bonus={bonus} and language={language} must be finite")
         array = checked_probabilities("PhraseTranslation.translate", p, self.sizes)
         clips = [row.tobytes() for row in array]   # equal ones are translated once
         found, starts = {}, slot_offsets(self.sizes)[1:]

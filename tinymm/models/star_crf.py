@@ -72,6 +72,16 @@ class CRF(nn.Module):
                              f"slots' {' + '.join(map(str, self.sizes))} values side by side")
         return [linear(part) for linear, part in zip(self.unary, F.split(x, list(self.sizes), 1))]
 
+    def _finite_potentials(self, x: Tensor) -> list[Tensor]:
+        """``potentials``, where each is a number."""
+        psi = self.potentials(x)
+        for slot, p in enumerate(psi):
+            wrong = np.argwhere(~np.isfinite(to_numpy(p)))
+            if len(wrong):
+                raise ValueError(f"{type(self).__name__}.maximum: the potentials of slot {slot} are not finite for x[{wrong[0, 0]}]"
+                                 "; look for nan or inf in the evidence and in the weights")
+        return psi
+
     def score(self, x: Tensor, y: Tensor) -> Tensor:
         """F(y, x) (B,).
 
@@ -104,7 +114,11 @@ class CRF(nn.Module):
         raise NotImplementedError(f"{type(self).__name__}: marginals is not written")
 
     def maximum(self, x: Tensor) -> np.ndarray:
-        """The most probable tuple (B, S) int64; of equal ones one with the lowest value of slot 0."""
+        """The most probable tuple (B, S) int64; of equal ones one with the lowest value of slot 0.
+
+        Raises:
+            ValueError: evidence of another shape, or that is not finite: no tuple is the most probable one then.
+        """
         raise NotImplementedError(f"{type(self).__name__}: maximum is not written")
 
 
@@ -133,7 +147,7 @@ class StarCRF(CRF):
         return F.cat([centre, *((centre[:, None] @ b.softmax(2)).squeeze(1) for b in branches)], 1)
 
     def maximum(self, x: Tensor) -> np.ndarray:
-        psi = self.potentials(x)
+        psi = self._finite_potentials(x)
         branches, rows = [to_numpy(b) for b in self._branches(psi)], np.arange(x.shape[0])
         centre = sum((b.max(2) for b in branches), to_numpy(psi[0])).argmax(1)                # (B,)
         return np.stack([centre, *(b[rows, centre].argmax(1) for b in branches)], 1)
@@ -166,5 +180,6 @@ class FullCRF(CRF):
         return F.cat([p.sum([axis for axis in axes if axis != s]) for s in axes], 1)
 
     def maximum(self, x: Tensor) -> np.ndarray:
+        self._finite_potentials(x)
         best = to_numpy(self.joint(x).flatten(1)).argmax(1)
         return np.stack(np.unravel_index(best, self.sizes), 1)
