@@ -72,7 +72,7 @@ rng = np.random.default_rng(0)
 def shown(figure, alt):
     """A figure as a picture with a text for those who cannot see it."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=80)
+    figure.savefig(stream, format="png", dpi=76)
     return Image(stream.getvalue(), alt=alt)
 
 
