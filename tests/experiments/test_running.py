@@ -92,6 +92,25 @@ def test_an_interrupted_run_is_resumed_to_the_same(tmp_path, stage):
     assert not unfinished(out)
 
 
+def test_a_variant_with_stages_of_its_own_is_not_resumed_in_anothers_folder(tmp_path):
+    """No checkpoint there is any of its stages', so that no Trainer would object; a damaged one is the Trainer's to refuse."""
+    class Own(Small):
+        def stages(self, folder, progress):
+            yield trainer(folder and folder / "own", every=1e9, config=self.config)
+
+    broken = Small("one")
+    broken.stop_in = "first"
+    with pytest.raises(KeyboardInterrupt):
+        run(broken, tmp_path, progress=False)
+    with pytest.raises(OccupiedFolder, match=r"other options \(variant is 'one' there\); choose another folder"):
+        run(Own("two"), tmp_path, resume=True, progress=False)
+    assert {stage.name for stage in (tmp_path / "checkpoints").iterdir()} == {"first"}
+    (checkpoints(tmp_path / "checkpoints" / "first")[0] / "state.json").write_text("{")
+    with pytest.raises(Exception, match="state.json|damaged|no checkpoint") as error:
+        run(Small("one"), tmp_path, resume=True, progress=False)
+    assert not isinstance(error.value, OccupiedFolder)
+
+
 def test_what_was_trained_and_measured_is_kept():
     """For a notebook, which goes on with the models."""
     experiment = Small()

@@ -152,6 +152,9 @@ def _prepare(out: pathlib.Path, experiment: Experiment, resume: bool) -> None:
         stages = out / CHECKPOINTS
         if not stages.is_dir() or not any(checkpoints(stage) for stage in stages.iterdir()):
             print(f"there is no checkpoint in {out} yet: starting")
+        for stage in stages.iterdir() if stages.is_dir() else ():
+            started = _config_of(stage)
+            _same_options(out, experiment, started, [key for key in STAGES if key in started])
         if (report := read_report(out)) is not None:
             _same_options(out, experiment, report, STAGES)   # what differs within a stage, its checkpoint refuses
         return
@@ -176,6 +179,15 @@ def _same_options(out: pathlib.Path, experiment: Experiment, report: dict, keys:
              if report.get(key) != value and not isinstance(value, dict) and (keys is None or key in keys)]
     if other:
         raise OccupiedFolder(f"{out} holds a run with other options ({', '.join(other)}); choose another folder with --out")
+
+
+def _config_of(stage: pathlib.Path) -> dict:
+    """What a stage's newest checkpoint keeps of the options; {} where that cannot be told, which is for its Trainer to say."""
+    try:
+        config = json.loads((checkpoints(stage)[0] / "state.json").read_text(encoding="utf-8"))["config"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def read_report(out: pathlib.Path) -> dict | None:
