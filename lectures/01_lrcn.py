@@ -867,7 +867,7 @@ print(f"they differ by {apart:.1f}: reported, nothing is claimed")
 
 # %%
 shown(figures["captions.png"], "Scenes, with what LRCN-2f says of them and the closest "
-      "sentence of a person.")
+      "reference.")
 
 # %% [markdown]
 # ## Third folding: sequence to sequence
