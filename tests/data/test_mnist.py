@@ -1,5 +1,6 @@
 """MNIST in IDX files, packed and not."""
 
+import functools
 import gzip
 import struct
 
@@ -17,6 +18,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (7, 5, 4)).astype(np.uint8)
 LABELS = np.arange(7, dtype=np.uint8)
 PICTURES_FILE = struct.pack(">4I", 2051, 7, 5, 4) + PIXELS.tobytes()
 LABELS_FILE = struct.pack(">2I", 2049, 7) + LABELS.tobytes()
+packed = functools.partial(gzip.compress, mtime=0)   # the same bytes, and names of tests, whenever it runs
 
 
 def release(folder, part="train", pictures=PICTURES_FILE, labels=LABELS_FILE, dot="-", packed=False):
@@ -73,13 +75,13 @@ def test_damage_is_explained(tmp_path, pictures, labels, message):
 
 
 @pytest.mark.parametrize("content, message", [
-    (gzip.compress(PICTURES_FILE)[:-20], r"ends in the middle of its gzip data, after \d+ unpacked bytes; get it again"),
-    (gzip.compress(PICTURES_FILE)[:8], r"ends in the middle of its gzip data, after 0 unpacked bytes"),
-    (gzip.compress(PICTURES_FILE)[:-8] + b"\0" * 8, r"not a whole gzip file \(.*data check\)"),
-    (gzip.compress(PICTURES_FILE[:-1]), r"expected 140 of 7 x 5 x 4 bytes after its head, got 139; the file is damaged"),
-    (gzip.compress(PICTURES_FILE + b"\0"), r"after its head, got more than that"),
-    (gzip.compress(struct.pack(">4I", 2051, 10 ** 6, 28, 28)), r"bytes packed; expected 16 of its head and 784,000,000 of"),
-    (gzip.compress(b"\0" * 10 ** 6), r"begins with the number 0, no IDX file")])
+    (packed(PICTURES_FILE)[:-20], r"ends in the middle of its gzip data, after \d+ unpacked bytes; get it again"),
+    (packed(PICTURES_FILE)[:8], r"ends in the middle of its gzip data, after 0 unpacked bytes"),
+    (packed(PICTURES_FILE)[:-8] + b"\0" * 8, r"not a whole gzip file \(.*data check\)"),
+    (packed(PICTURES_FILE[:-1]), r"expected 140 of 7 x 5 x 4 bytes after its head, got 139; the file is damaged"),
+    (packed(PICTURES_FILE + b"\0"), r"after its head, got more than that"),
+    (packed(struct.pack(">4I", 2051, 10 ** 6, 28, 28)), r"bytes packed; expected 16 of its head and 784,000,000 of"),
+    (packed(b"\0" * 10 ** 6), r"begins with the number 0, no IDX file")])
 def test_damage_of_packed_files_is_explained(tmp_path, content, message):
     (tmp_path / "a.gz").write_bytes(content)
     refuses(lambda: IdxFile(tmp_path / "a.gz", 2051).values, r"read_mnist: .*a\.gz.* ?" + message)
