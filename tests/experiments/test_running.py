@@ -102,7 +102,7 @@ def test_a_variant_with_stages_of_its_own_is_not_resumed_in_anothers_folder(tmp_
     broken.stop_in = "first"
     with pytest.raises(KeyboardInterrupt):
         run(broken, tmp_path, progress=False)
-    with pytest.raises(OccupiedFolder, match=r"other options \(variant is 'one' there\); choose another folder"):
+    with pytest.raises(OccupiedFolder, match=r"other options \(variant is 'one' there and 'two' here\); choose another folder"):
         run(Own("two"), tmp_path, resume=True, progress=False)
     assert {stage.name for stage in (tmp_path / "checkpoints").iterdir()} == {"first"}
     (checkpoints(tmp_path / "checkpoints" / "first")[0] / "state.json").write_text("{")
