@@ -19,11 +19,10 @@ from ...autograd import Tensor
 from ...backend.random import Stream, manual_seed
 from ...data import DataLoader, TensorDataset
 from ...models.picture_encoder import PictureEncoder
-from ...nn import chunks
 from ...text import Vocabulary
 from ...text.vocabulary import SPECIALS
 from ...train import Trainer
-from ..captioning.captioner import CHUNK, of_all_pictures
+from ..captioning.captioner import of_all_pictures
 from ..captioning.parts import Part, photo_parts, vocabulary_of
 from ..claims import Claim
 from .caption import Caption
@@ -88,13 +87,7 @@ class Photographs(SceneStudy):
         trainer = self._word_stage(model, words, **at("words"))
         yield trainer
         _, head = model.eval().children()
-
-        def logits(f: np.ndarray) -> np.ndarray:
-            return chunks.array_in_chunks(head, lambda rows: f[rows.start:rows.stop], len(f), CHUNK, self.device)
-
-        fc7 = {name: of_all_pictures(encoder, encoder, part) for name, part in self.parts.items()}
-        fc8 = {name: logits(f) for name, f in fc7.items()}
-        return Seen(encoder, trainer.history["accuracy"][-1], {"fc7": fc7, "fc8": fc8})
+        return self.seen_by(encoder, head, trainer.history["accuracy"][-1])
 
     def _word_stage(self, model: nn.Module, words: Sequence[str], **options) -> Trainer:
         """Which of the words do people use of a picture? ``history["accuracy"]``: the share of right answers in validation."""

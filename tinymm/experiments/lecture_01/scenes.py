@@ -112,13 +112,16 @@ class SceneStudy(Study):
                               self.size.pretraining_rounds, device=self.device, config=self.config, **at("scenes"))
         yield trainer
         _, head = trainer.model.eval().children()
+        return self.seen_by(encoder, head, trainer.history["accuracy"][-1])
 
+    def seen_by(self, encoder: PictureEncoder, head: nn.Module, accuracy: float) -> Seen:
+        """All parts as the taught encoder sees them, and the logits that ``head`` makes of its vectors."""
         def logits(f: np.ndarray) -> np.ndarray:
             return chunks.array_in_chunks(head, lambda rows: f[rows.start:rows.stop], len(f), CHUNK, self.device)
 
         fc7 = {name: of_all_pictures(encoder, encoder, part) for name, part in self.parts.items()}
         fc8 = {name: logits(f) for name, f in fc7.items()}
-        return Seen(encoder, trainer.history["accuracy"][-1], {"fc7": fc7, "fc8": fc8})
+        return Seen(encoder, accuracy, {"fc7": fc7, "fc8": fc8})
 
     def lrcn(self, phi: np.ndarray, factoring: str, **options) -> tuple[Captioner, Trainer]:
         """A fresh LRCN, as a Captioner of features that are there already, and its Trainer on the training captions.

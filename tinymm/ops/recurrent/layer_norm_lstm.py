@@ -17,9 +17,10 @@ from ...autograd.registry import Sample, register
 from ...autograd.tensor import Tensor, wrap
 from ...backend.arrays import xp_of
 from ...backend.jit import kernel, prange, shares
-from ...backend.sums import SPAN, total
+from ...backend.sums import total
 from ...backend.vmath import sigmoid as s_, tanh as tanh_
 from ..checks import added_to_variance
+from ..row_sums import row_dot, row_sum
 from .normalised_recurrence import (NormalisedRecurrence, layer_norm_formula, normalise, normalise_back,
                                     normalise_columns, normalise_columns_back)
 from .stack import check_cell, check_hx, check_normalisation, check_sequence
@@ -216,10 +217,9 @@ def _back(gates, c_before, hat, rstd, a_c, b_c, normed, ended, dy, first, dh, ca
             for n in range(len(ended)):
                 if lo <= n < hi and ended[n]:   # what stands in the columns of ended rows is no gradient
                     kept[n - lo] = 0
-            for begin in range(0, hi - lo, SPAN):
-                d_b_c[p, j] += _sum(kept[begin:begin + SPAN])
-                if normed:
-                    d_a_c[p, j] += _dot(kept[begin:begin + SPAN], normed_c[begin:begin + SPAN])
+            d_b_c[p, j] += row_sum(kept)
+            if normed:
+                d_a_c[p, j] += row_dot(kept, normed_c)
         if normed:
             normalise_columns_back(carry.reshape(H, B), hat.reshape(H, B), lo, hi, rstd, a_c)
         for start in range(lo, H * B, pitch):
@@ -244,22 +244,6 @@ def _back(gates, c_before, hat, rstd, a_c, b_c, normed, ended, dy, first, dh, ca
                 to, source = d_pre[gate, j, first + lo:first + hi], d_rec[gate, j * B + lo:j * B + hi]
                 for n in range(source.shape[0]):
                     to[n] = source[n]
-
-
-@kernel(reassociate=True)
-def _sum(a):
-    s = a.dtype.type(0)
-    for n in range(a.shape[0]):
-        s += a[n]
-    return s
-
-
-@kernel(reassociate=True)
-def _dot(a, b):
-    s = a.dtype.type(0)
-    for n in range(a.shape[0]):
-        s += a[n] * b[n]
-    return s
 
 
 def layer_norm_lstm_cell(input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor,
