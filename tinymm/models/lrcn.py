@@ -31,6 +31,7 @@ from .. import nn
 from ..autograd import Tensor, no_grad
 from ..backend.arrays import to_device
 from ..nn.chunks import in_chunks
+from .checks import check_sentences, checked_mask
 from .word_vectors import small_embedding
 
 UNITS = ("lstm", "rnn")
@@ -176,8 +177,7 @@ class CaptionLRCN(nn.Module):
             ValueError: shapes that do not fit, no steps.
         """
         self._check(f)
-        if S.ndim != 2 or S.shape[1] != f.shape[0] or not S.shape[0]:
-            raise ValueError(f"CaptionLRCN: S has shape {S.shape}; it takes words (T, B={f.shape[0]}), time first, T at least 1")
+        check_sentences("CaptionLRCN", S, f.shape[0])
         return self.second(self.first(S, f), f)
 
     def first(self, S: Tensor, f: Tensor | None = None) -> Tensor:
@@ -232,10 +232,7 @@ class CaptionLRCN(nn.Module):
             ValueError: shapes that do not fit.
         """
         self._check(f)
-        mask = np.asarray(mask, dtype=bool)
-        if S.ndim != 2 or S.shape[0] < 2 or mask.ndim not in (2, 3) or mask.shape[-2:] != (S.shape[0] - 1, S.shape[1]):
-            raise ValueError(f"CaptionLRCN.log_likelihoods: S has shape {S.shape} and mask {mask.shape}; they must be (T + 1, C) "
-                             "and (T, C) or (K, T, C): the start word stands before the T words")
+        mask = checked_mask("CaptionLRCN.log_likelihoods", S, mask)
         if not f.shape[0] or not S.shape[1]:
             raise ValueError(f"CaptionLRCN.log_likelihoods: I={f.shape[0]} pictures, C={S.shape[1]} captions; give at least one of "
                              "each")

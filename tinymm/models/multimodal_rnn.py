@@ -19,6 +19,7 @@ from ..autograd import Tensor, no_grad
 from ..backend.arrays import to_device
 from ..nn.chunks import in_chunks
 from .lrcn import FLOOR
+from .checks import check_sentences, checked_mask
 from .word_vectors import small_embedding
 
 PAIRS = 20_000       # words of pairs of a picture and a caption that are scored at a time
@@ -61,8 +62,7 @@ class MultimodalRNN(nn.Module):
             ValueError: shapes that do not fit, no steps.
         """
         self._check(f)
-        if S.ndim != 2 or S.shape[1] != f.shape[0] or not S.shape[0]:
-            raise ValueError(f"MultimodalRNN: S has shape {S.shape}; it takes words (T, B={f.shape[0]}), time first, T at least 1")
+        check_sentences("MultimodalRNN", S, f.shape[0])
         return self.words(self.read(S) + self.V_I(f))
 
     def read(self, S: Tensor) -> Tensor:
@@ -109,10 +109,7 @@ class MultimodalRNN(nn.Module):
             ValueError: shapes that do not fit, no pictures.
         """
         self._check(f)
-        mask = np.asarray(mask, dtype=bool)
-        if S.ndim != 2 or S.shape[0] < 2 or mask.ndim not in (2, 3) or mask.shape[-2:] != (S.shape[0] - 1, S.shape[1]):
-            raise ValueError(f"MultimodalRNN.log_likelihoods: S has shape {S.shape} and mask {mask.shape}; they must be (T + 1, C) "
-                             "and (T, C) or (K, T, C): the start word stands before the T words")
+        mask = checked_mask("MultimodalRNN.log_likelihoods", S, mask)
         if not f.shape[0]:
             raise ValueError("MultimodalRNN.log_likelihoods: there are no pictures; give at least one")
         said = S[1:].cpu().numpy()                                         # (T, C)

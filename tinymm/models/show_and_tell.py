@@ -28,6 +28,7 @@ from .. import nn
 from ..autograd import Tensor, no_grad
 from ..backend.arrays import to_device
 from ..nn import init
+from .checks import check_sentences
 from .orthogonal_gates import orthogonal_gates_
 
 IMAGE = ("once", "every")
@@ -129,8 +130,7 @@ class ShowTell(nn.Module):
             ValueError: shapes that do not fit, no steps.
         """
         self._check(f)
-        if S.ndim != 2 or S.shape[1] != f.shape[0] or not S.shape[0]:
-            raise ValueError(f"ShowTell: S has shape {S.shape}; it takes words (T, B={f.shape[0]}), time first, T at least 1")
+        check_sentences("ShowTell", S, f.shape[0])
         x = self.dropout(self.inputs(f, S))                                # (T+1, B, D)
         m, _ = self.lstm.unroll(x)                                         # (T+1, B, hidden)
         return self.words(m[1:])
