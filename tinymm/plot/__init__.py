@@ -9,8 +9,11 @@ from .beam_tree import beam_tree
 from .captions import caption_grid
 from .charts import bars, heatmap
 from .curves import loss_curves, moving_average
+from .diagram import Diagram
 from .levels import caption_columns, stacked_bars
+from .notebook import claims_table, picture, table
 from .style import COLORS, RIGHT, WRONG
 
 __all__ = ["attended_text", "attention_words", "attention_pair", "spread_attention", "caption_grid", "loss_curves",
-           "moving_average", "bars", "heatmap", "beam_tree", "caption_columns", "stacked_bars", "COLORS", "RIGHT", "WRONG"]
+           "moving_average", "bars", "heatmap", "beam_tree", "caption_columns", "stacked_bars", "Diagram",
+           "picture", "table", "claims_table", "COLORS", "RIGHT", "WRONG"]
