@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from PIL import Image
 
 DPI = 90   # a figure of WIDTH inches is as wide as the column of a notebook
 
@@ -48,9 +49,11 @@ def picture(figure: Figure, alt: str, dpi: float = DPI) -> Picture:
     """
     if not alt.strip():
         raise ValueError("picture: alt is empty; say in a sentence what the figure shows")
-    stream = io.BytesIO()
+    stream, small = io.BytesIO(), io.BytesIO()
     figure.savefig(stream, format="png", dpi=dpi)
-    return Picture(stream.getvalue(), " ".join(alt.split()))
+    # a palette of the figure's own colours: half the bytes, of which a notebook may have a million
+    Image.open(stream).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT).save(small, format="png", optimize=True)
+    return Picture(small.getvalue(), " ".join(alt.split()))
 
 
 class Table:

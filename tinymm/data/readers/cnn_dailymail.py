@@ -52,7 +52,7 @@ def read_cnn(root: str | os.PathLike, part: str = "train") -> Dataset:
         part: "train", "validation" or "test".
 
     Returns:
-        A dataset whose items are ``NewsQuestion``s: ``QuestionFiles`` in the order of their names, or ``ChensQuestions``.
+        A dataset of items of type ``NewsQuestion``: ``QuestionFiles`` in the order of their names, or ``ChensQuestions``.
 
     Raises:
         FileNotFoundError: no such folder or file, or no question in it.

@@ -16,7 +16,7 @@ def read_coco_captions(annotations: str | os.PathLike, images: str | os.PathLike
 
     Args:
         annotations: JSON with ``images`` [{id, file_name}] and ``annotations`` [{id, image_id, caption}].
-        images: the folder that holds the ``file_name``s.
+        images: the folder that holds each ``file_name``.
         split: what the records' ``split`` shall say; the file does not know.
         image_size: see ``CaptionDataset``.
         channels: see ``CaptionDataset``.
