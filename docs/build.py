@@ -42,7 +42,8 @@ def lay_out(source: pathlib.Path) -> None:
         if path.suffix == ".md":
             target.write_text(linked(path.read_text(encoding="utf-8"), path, pages, source), encoding="utf-8")
         else:
-            target.write_text(json.dumps(notebook(json.loads(path.read_text(encoding="utf-8")), path, pages, source)), encoding="utf-8")
+            content = notebook(json.loads(path.read_text(encoding="utf-8")), path, pages, source)
+            target.write_text(json.dumps(content), encoding="utf-8")
     shutil.copy(SITE / "index.md", source / "index.md")
     module("reference").write(source / "reference")
 
@@ -99,7 +100,8 @@ def build(out: pathlib.Path) -> int:
         source, made = pathlib.Path(folder, "source"), pathlib.Path(folder, "made")
         source.mkdir()
         lay_out(source)
-        code = sphinx(["-b", "html", "-c", str(SITE), "-d", str(pathlib.Path(folder, "trees")), "-W", "--keep-going", "-q", str(source), str(made)])
+        trees = pathlib.Path(folder, "trees")
+        code = sphinx(["-b", "html", "-c", str(SITE), "-d", str(trees), "-W", "--keep-going", "-q", str(source), str(made)])
         if code == 0:
             shutil.rmtree(out, ignore_errors=True)
             os.replace(made, out)

@@ -6,6 +6,7 @@ import re
 
 SECTION = re.compile(r"[A-Z][a-z]+( [a-z]+)*:$")        # "Args:", "Returns:", "Gradient:"
 LITERAL = re.compile(r"(``.+?``)")
+MARKUP = re.compile(r"([*|`]|(?<=\w)_(?!\w))")
 
 
 def process(app, what, name, obj, options, lines: list[str]) -> None:
@@ -28,5 +29,5 @@ def process(app, what, name, obj, options, lines: list[str]) -> None:
 
 def escaped(line: str) -> str:
     """A line whose ``*``, ``|`` and trailing underscores, outside of literals, stand for themselves."""
-    parts = LITERAL.split(line)
-    return "".join(part if part.startswith("``") and len(part) > 4 else re.sub(r"([*|]|(?<=\w)_(?!\w)|`)", r"\\\1", part) for part in parts)
+    literal = lambda part: part.startswith("``") and len(part) > 4
+    return "".join(part if literal(part) else MARKUP.sub(r"\\\1", part) for part in LITERAL.split(line))

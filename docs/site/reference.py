@@ -10,8 +10,9 @@ from types import ModuleType
 ROOMS = {   # in the order of the page
     "tinymm.autograd": "The engine", "tinymm.functional": "Functions", "tinymm.autograd.creation": "Creation",
     "tinymm.autograd.sampling": "Sampling", "tinymm.nn": "Layers", "tinymm.optim": "Optimisers", "tinymm.models": "Models",
-    "tinymm.data": "Data", "tinymm.text": "Text", "tinymm.decode": "Decoding", "tinymm.metrics": "Metrics", "tinymm.train": "Training",
-    "tinymm.plot": "Figures", "tinymm.weights": "Published weights", "tinymm.serialization": "Files", "tinymm.homework": "Exercises"}
+    "tinymm.data": "Data", "tinymm.text": "Text", "tinymm.decode": "Decoding", "tinymm.metrics": "Metrics",
+    "tinymm.train": "Training", "tinymm.plot": "Figures", "tinymm.weights": "Published weights",
+    "tinymm.serialization": "Files", "tinymm.homework": "Exercises"}
 
 
 def write(folder: pathlib.Path) -> None:

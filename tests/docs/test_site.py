@@ -24,8 +24,8 @@ LOOK = """() => {
             errors: [...document.querySelectorAll('mjx-merror, [data-mjx-error]')].map(e => e.getAttribute('data-mjx-error')),
             silent: [...document.querySelectorAll('article img')].filter(e => !e.alt && !e.closest('.sd-card')).length,
             broken: [...document.querySelectorAll('article img')].filter(e => !e.naturalWidth).length,
-            links: [...document.querySelectorAll('a[href]')].map(a => a.href), ids: [...document.querySelectorAll('[id]')].map(e => e.id),
-            text: body.innerText.length}; }"""
+            links: [...document.querySelectorAll('a[href]')].map(a => a.href),
+            ids: [...document.querySelectorAll('[id]')].map(e => e.id), text: body.innerText.length}; }"""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def look(browser, name: str, width: int, scheme: str = "light") -> dict:
     page.on("console", lambda message: console.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: console.append(str(error)))
     page.on("requestfailed", lambda request: network.append(f"failed: {request.url}"))
-    page.on("request", lambda request: network.append(request.url) if not request.url.startswith(("file:", "data:", "blob:")) else None)
+    local = lambda url: url.startswith(("file:", "data:", "blob:"))
+    page.on("request", lambda request: None if local(request.url) else network.append(request.url))
     page.goto(f"file://{SITE / name}")
     page.wait_for_function("() => !window.MathJax || !window.MathJax.startup || window.MathJax.startup.promise === undefined"
                            " || window.MathJax.startup.promise.then(() => true)")
@@ -90,8 +91,8 @@ def test_links_resolve(seen, name):
         if parts.scheme != "file":
             continue
         path = pathlib.Path(urllib.parse.unquote(parts.path))
-        anchor, inside = urllib.parse.unquote(parts.fragment), str(path.relative_to(SITE)) if path.is_relative_to(SITE) else None
-        if inside is None or not path.exists() or anchor and inside in seen and anchor not in seen[inside]["ids"] and anchor != "":
+        anchor, inside = urllib.parse.unquote(parts.fragment), path.is_relative_to(SITE) and str(path.relative_to(SITE))
+        if not inside or not path.exists() or anchor and inside in seen and anchor not in seen[inside]["ids"]:
             wrong.append(link)
     assert not wrong
 
