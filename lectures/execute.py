@@ -15,7 +15,7 @@ def execute(source: pathlib.Path, **environment: str) -> nbformat.NotebookNode:
     """The notebook of a percent-format file, executed."""
     notebook = jupytext.read(source)
     notebook.metadata.setdefault("kernelspec", {"display_name": "Python 3", "language": "python", "name": "python3"})
-    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}).execute(
+    nbclient.NotebookClient(notebook, timeout=3600, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}).execute(
         env={**os.environ, **environment})
     for i, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{i}"   # the same at every execution
