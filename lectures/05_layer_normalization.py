@@ -36,11 +36,9 @@
 
 # %%
 # %matplotlib inline
-import io
 import os
 
 import numpy as np
-from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -54,22 +52,10 @@ from tinymm.experiments.lecture_05.experiment import LayerNormalization
 from tinymm.experiments.running import run
 from tinymm.models.layer_norm_rnn import LayerNormRNN
 from tinymm.models.order_embedding import order_violation, ranking_loss
+from tinymm.plot import claims_table, picture, table
 
 SCALE = os.environ.get("TINYMM_SCALE", "lecture")   # "smoke" when the tests execute this
 rng = np.random.default_rng(0)
-
-
-def shown(figure, alt):
-    """A figure as a picture with a text for those who cannot see it."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=90)
-    return Image(stream.getvalue(), alt=alt)
-
-
-def table(head, rows):
-    """A table, rendered."""
-    lines = [head, ["---"] * len(head), *rows]
-    return Markdown("\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines))
 
 
 def same(ours, theirs, within=1e-9):
@@ -106,7 +92,7 @@ axes.annotate("", (25.0, 3.5), (22.0, 3.5), arrowprops=arrow)
 axes.text(23.5, 3.8, "f(g n + b)\n(N, H) → (N, H)", ha="center", fontsize=9)
 axes.set(xlim=(0, 25.2), ylim=(0, 7.2))
 axes.axis("off")
-shown(figure, "Two grids of N cases by H units; batch norm marks a column, layer norm a row.")
+picture(figure, "Two grids of N cases by H units; batch norm marks a column, layer norm a row.")
 
 # %% [markdown]
 # ## Batch normalisation
@@ -327,14 +313,14 @@ assert (states[:6].detach().numpy() == unroll(small, x, h_0).detach().numpy()).a
 
 # %%
 measured = dynamics.measure(seed=0)
-shown(dynamics.figure(measured),
-      "Norms of states and Jacobians over 100 steps in five set-ups. The Jacobian of the "
-      "driven network falls with layer normalisation, too.")
+picture(dynamics.figure(measured),
+        "Norms of states and Jacobians over 100 steps in five set-ups. The Jacobian of the "
+        "driven network falls with layer normalisation, too.")
 
 # %%
 ends = dynamics.summary(measured)
 table(["‖∂h_T/∂h_0‖", *(f"s = {s:g}" for s in dynamics.SCALES), "same for every s?"],
-      [[dynamics.SETUPS[name].title,
+      [[dynamics.SETUPS[name].title.translate(str.maketrans("", "", "${}")),
         *(f"{row[f'{s:g}']['dh/dh0']:.1e}" for s in dynamics.SCALES),
         "yes" if dynamics.change(measured, name) < 1e-9 else "no"]
        for name, row in ends.items()])
@@ -486,9 +472,9 @@ for norm in ("none", "batch", "layer"):
         loss.backward()
         optimiser.step()
         curves[norm].append(loss.item())
-shown(plot.loss_curves(curves, chance={"ln 10: nothing known": np.log(10)}, smooth=25,
-                       title="Batches of four digits"),
-      "Training loss of three networks on batches of four digits.")
+picture(plot.loss_curves(curves, chance={"ln 10: nothing known": np.log(10)}, smooth=25,
+                         title="Batches of four digits"),
+        "Training loss of three networks on batches of four digits.")
 
 # %% [markdown]
 # Thin lines are single steps, thick ones their running mean. All three start near $\ln 10$. In batches of
@@ -528,9 +514,7 @@ report = run(experiment, progress=False)
 tasks = report["metrics"]["tasks"]
 number = lambda value: "-" if value is None or value != value else f"{value:.3g}"
 print(f"{report['seconds']:.0f} s")
-table(["claim", "threshold", "measured", "verdict"],
-      [[c["statement"], c["threshold"], number(c["measured"]), c["verdict"]]
-       for c in report["claims"]])
+claims_table(report["claims"])
 
 # %% [markdown]
 # A quick look (`TINYMM_SCALE=smoke`) takes a dozen steps: nothing is learned, and what the claims say of
@@ -595,8 +579,8 @@ E = F.stack([violation(s, IM) for s in S])                         # (4, 4): sen
 right, wrong = F.diagonal(E), Tensor(1 - np.eye(4))
 L = ((F.relu(0.05 + right[:, None] - E) + F.relu(0.05 + right[None] - E)) * wrong).sum()
 same(L, ranking_loss(-order_violation(S, IM), 0.05))
-shown(figures.recall([tasks["ranking"]]),
-      "Recall at 1, 5 and 10 over the steps, layer-normalised and plain, as on the slide.")
+picture(figures.recall([tasks["ranking"]]),
+        "Recall at 1, 5 and 10 over the steps, layer-normalised and plain, as on the slide.")
 
 # %% [markdown]
 # The threshold belongs to Recall@1 of a picture for a sentence. Look at the left part of the curves: the
@@ -625,12 +609,12 @@ table(["", *(f"R@{k}, {way}" for way in ("sentence", "picture") for k in (1, 5, 
 # ### All curves, over steps and over seconds
 
 # %%
-shown(figures.curves({name: [task] for name, task in tasks.items()}, "steps"),
-      "What each task follows on validation, over its steps; one curve a system.")
+picture(figures.curves({name: [task] for name, task in tasks.items()}, "steps"),
+        "What each task follows on validation, over its steps; one curve a system.")
 
 # %%
-shown(figures.curves({name: [task] for name, task in tasks.items()}, "seconds"),
-      "The same curves over seconds of training.")
+picture(figures.curves({name: [task] for name, task in tasks.items()}, "seconds"),
+        "The same curves over seconds of training.")
 
 # %% [markdown]
 # ### (b) Reading
@@ -651,8 +635,8 @@ shown(figures.curves({name: [task] for name, task in tasks.items()}, "seconds"),
 for name, share in tasks["reader"]["finished"]["baselines"].items():
     print(f"{name:<36}{share:.2f}")
 drawn = experiment.figures(experiment.trained, experiment.measured)
-shown(next(figure for name, figure in drawn.items() if name.startswith("reader")),
-      "Two stories with the attention of each system on their words.")
+picture(next(figure for name, figure in drawn.items() if name.startswith("reader")),
+        "Two stories with the attention of each system on their words.")
 
 # %% [markdown]
 # Above each story stand the question, its answer, and what the system says. A state $y(t)$ knows all words up
@@ -682,8 +666,8 @@ same(logits, read.logits[0], within=1e-4)
 # ### (f) Batches of 128 and of 4
 
 # %%
-shown(figures.small_batches(tasks["digits"], tasks["digits, batch 4"]),
-      "Error on validation over the steps in batches of 128 and of 4, four systems.")
+picture(figures.small_batches(tasks["digits"], tasks["digits, batch 4"]),
+        "Error on validation over the steps in batches of 128 and of 4, four systems.")
 
 # %%
 table(["test error, % (nats)", "batch 128", "batch 4"],
