@@ -14,7 +14,7 @@ import pytest
 
 from tests.homework.sources import FUNCTIONS, SOLUTION, changed, handed_in
 from tinymm.cli import main
-from tinymm.homework import apart, check, pytest_cases
+from tinymm.homework import apart, check, process, pytest_cases, remote
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, forks and limits of POSIX")
 BASELINE = "moving_average_baseline"
@@ -59,12 +59,12 @@ def test_functions_that_end_their_process_leave_the_others(command):
     source = changed(("    missing, words, lam = cache\n", "    import os\n    os.kill(os.getpid(), 9)\n"),
                      ("    drawn = np.take", "    import ctypes\n    ctypes.string_at(0)\n    drawn = np.take"),
                      EXIT,
-                     ("    baseline = b_0\n", "    10 ** 10 ** 9\n    baseline = b_0\n"))
+                     ("    baseline = b_0\n", "    sum(range(10 ** 12))\n    baseline = b_0\n"))
     code, out, _ = command(source, "--limit", "1")
     assert code == 1 and verdicts(out) == dict(zip(FUNCTIONS, ["ERROR", "not", "ok", "ERROR", "ERROR", "not", "TIME"]))
     for says in ("it ends the process, with os._exit(0)", "os._exit(0)\n", "ended by signal 9 (SIGKILL)",
                  "ended by signal 11 (SIGSEGV)", "ctypes.string_at(0)\n", "it needs soft_attention_forward first",
-                 "still running after 1 s, and stopped with its process", "10 ** 10 ** 9\n"):
+                 "still running after 1 s, and stopped with its process", "sum(range(10 ** 12))\n"):
         assert says in out
 
 
@@ -86,7 +86,7 @@ def test_what_stands_before_the_end_of_the_process_is_checked(text, right, comma
 
 
 def test_a_file_that_ends_each_process_elsewhere_is_given_up(command, monkeypatch):
-    monkeypatch.setattr(apart, "RESTARTS", 1)
+    monkeypatch.setattr(remote, "RESTARTS", 1)
     cells = ["import os\nos._exit(3)"] * 4
     code, out, _ = command(notebook(SOLUTION, *cells), name="my.ipynb")
     assert code == 1 and "0 of 7" in out and out.count("the file ends its process each time that it is executed") == 7
@@ -234,7 +234,7 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(tmp_path, capsy
 
 def test_a_process_that_does_not_start_is_told(tmp_path, capsys, monkeypatch):
     path = str(handed_in(tmp_path, SOLUTION))
-    monkeypatch.setattr(apart, "ROOT", tmp_path)   # there is no package
+    monkeypatch.setattr(process, "ROOT", tmp_path)   # there is no package
     monkeypatch.setattr(sys, "path", [])
     assert main(["check", "04", path]) == 2
     err = capsys.readouterr().err
@@ -249,7 +249,7 @@ def test_ctrl_c_stops_the_process(tmp_path, capsys, monkeypatch):
     def interrupted(self, deadline):
         started.append(self.process)
         raise KeyboardInterrupt
-    monkeypatch.setattr(apart.Process, "next", interrupted)
+    monkeypatch.setattr(process.Process, "next", interrupted)
     assert main(["check", "04", str(handed_in(tmp_path, SOLUTION))]) == 130
     assert "interrupted" in capsys.readouterr().err and started[0].poll() is not None
 
@@ -288,7 +288,7 @@ def test_pytest_survives_a_file_that_ends_the_process(tmp_path):
 ALONE = [   # (source, exit code, a part of the report)
     ("import atexit, os\natexit.register(os._exit, 0)\n", 1, "0 of 7"),
     (with_body("import os\nos.abort()"), 1, "SIGABRT"),
-    (with_body("import re\nreturn re.match('(a+)+b', 'a' * 40)"), 1, "stopped with its process"),
+    (with_body("return sum(range(10 ** 12))"), 1, "stopped with its process"),
     (with_body("import os\nos.system('yes')"), 1, "stopped with its process"),
     (with_body("import os\nwhile True:\n    os.write(1, b'y' * 1000)"), 1, "still running"),
     (with_body("while True:\n    print('y' * 1000, end='')"), 1, "still running"),

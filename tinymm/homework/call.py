@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-
 import numpy as np
 
-from .limit import TimeLimit
 from .report import Problem
-from .streams import Printed
-from .submission import Submission
+from .submission import Raised, Submission, Unfit, arrays as arrays, kind as kind
 
 
 class Stop(Exception):
@@ -27,16 +22,15 @@ class Stop(Exception):
         self.verdict, self.problem, self.where = verdict, problem, where
 
 
-def lookup(submission: Submission, name: str):
-    """The student's function of that name; Stop if there is none."""
-    if name not in submission.namespace and submission.problems:
+def lookup(submission: Submission, name: str) -> None:
+    """Stop if there is no function of that name."""
+    found = submission.find(name)
+    if found is None and submission.problems:
         raise Stop("not checked", Problem("the file has an error, and this function does not exist"))
-    if name not in submission.namespace:
+    if found is None:
         raise Stop("missing", Problem(f"there is no function {name} in {submission.label}{submission.similar(name)}"))
-    function = submission.namespace[name]
-    if not callable(function):
-        raise Stop("wrong", Problem(f"{name} is not a function but {kind(function)}"))
-    return function
+    if not found.callable:
+        raise Stop("wrong", Problem(f"{name} is not a function but {found.kind}"))
 
 
 def call(submission: Submission, name: str, arguments: list, labels: list[str], quiet: bool = False):
@@ -47,30 +41,19 @@ def call(submission: Submission, name: str, arguments: list, labels: list[str], 
         labels: what the exercise calls them.
         quiet: do not show what the function prints.
     """
-    function = lookup(submission, name)
+    lookup(submission, name)
     try:
-        signature = inspect.signature(function)
-    except Exception:   # a builtin without one, or an object that answers as it likes
-        signature = None
-    if signature is not None:
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            raise Stop("wrong", Problem(f"it takes {signature}, and is called with ({', '.join(labels)})")) from None
-    try:
-        with contextlib.redirect_stdout(Printed()) if quiet else contextlib.nullcontext(), np.errstate(all="ignore"):
-            return function(*arguments)
-    except TimeLimit:
-        raise
-    except NotImplementedError as error:
-        problem = submission.raised(error)
-        raise Stop("to do", where=problem.where) if problem.where else Stop("error", problem)
-    except BaseException as error:
-        problem = submission.raised(error)
+        return submission.invoke(name, arguments, quiet)
+    except Unfit as unfit:
+        raise Stop("wrong", Problem(f"it takes {unfit}, and is called with ({', '.join(labels)})")) from None
+    except Raised as raised:
+        problem = raised.problem
+        if raised.unwritten and problem.where:
+            raise Stop("to do", where=problem.where) from None
         shapes = ", ".join(f"{label} {list(a.shape)}" for label, a in zip(labels, arguments)
                            if isinstance(a, np.ndarray) and a.ndim)
-        problem.text += f"\n(called with {shapes})" if shapes else ""
-        raise Stop("error", problem)
+        problem.text += f"\n(called with {shapes})" if shapes and not raised.unwritten else ""
+        raise Stop("error", problem) from None
 
 
 def copies(arguments) -> list:
@@ -86,29 +69,14 @@ def changed(arguments, originals, labels) -> list[str]:
 
 def where_written(submission: Submission, name: str, arguments: list) -> tuple[str, str]:
     """The student's line that writes into an argument, found by calling again with arrays that cannot be written."""
-    for array in arrays(arguments):
-        array.setflags(write=False)
     try:
-        with contextlib.redirect_stdout(Printed()), np.errstate(all="ignore"):
-            submission.namespace[name](*arguments)
-    except TimeLimit:
-        raise
-    except BaseException as error:
-        problem = submission.raised(error)
-        if "read-only" in problem.text:
-            return problem.where, problem.code
+        submission.invoke(name, arguments, quiet=True, freeze=True)
+    except Raised as raised:
+        if "read-only" in raised.problem.text:
+            return raised.problem.where, raised.problem.code
+    except Unfit:
+        pass
     return "", ""
-
-
-def arrays(value):
-    """The arrays in nested lists, tuples and dicts."""
-    if isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, dict):
-        yield from arrays(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from arrays(part)
 
 
 def unpack(result, name: str, wanted: list[str]) -> list:
@@ -123,13 +91,6 @@ def unpack(result, name: str, wanted: list[str]) -> list:
         raise Stop("wrong", Problem(f"it returns {got} and should return {should}{', '.join(wanted)}",
                                     remedy(result) if several is None else ""))
     return values
-
-
-def kind(value) -> str:
-    """A value in a few words, for messages."""
-    if issubclass(type(value), np.ndarray):
-        return f"an array of shape {value.shape}"
-    return "None" if value is None else f"of type {type(value).__name__}"
 
 
 def remedy(value) -> str:

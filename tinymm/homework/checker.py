@@ -1,11 +1,11 @@
 """check: judge a student's functions, one after the other, whatever becomes of each.
 
-Everything here runs in the process that asks: what ends that process, or never comes back from C, is seen by ``apart.py`` only.
+Everything here runs in the process that asks, but for the calls of a ``RemoteSubmission``: what ends a process, or never comes
+back from C, is seen of those only.
 """
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 import time
@@ -13,12 +13,12 @@ from collections.abc import Container, Iterator
 
 from . import backward, forward
 from .call import Stop
-from .execute import Watch, execute, own_folder, read
+from .execute import execute, own_folder, read
 from .exercise import Task, find
 from .guard import Guard
-from .limit import TimeLimit, checked_limit, time_limit
+from .limit import TimeLimit, checked_limit
 from .report import LIMIT, FunctionResult, Problem, Report
-from .submission import Submission, worded
+from .submission import NoProcess, Submission, worded
 
 
 def check(number: int | str, source=None, only: str | None = None, limit: float = LIMIT) -> Report:
@@ -56,9 +56,10 @@ def check(number: int | str, source=None, only: str | None = None, limit: float 
         guard = Guard()
         with own_folder(handed.path):
             submission = execute(handed, limit)
+            submission.guard = guard
             report.problems, report.notes = submission.problems, submission.notes + replaced(guard)
             for task, functions in selected:
-                report.results += judge(task, submission, limit, functions, guard)
+                report.results += judge(task, submission, limit, functions)
     else:
         raise ValueError(f"check: source is {type(source).__name__}; give a path, a namespace such as globals(), or nothing")
     report.seconds = time.perf_counter() - start
@@ -72,16 +73,10 @@ def replaced(guard: Guard) -> list[str]:
             "went on with what was there before"] if names else []
 
 
-def judge(task: Task, submission: Submission, limit: float, functions: Container[str], guard: Guard | None = None,
-          watch: Watch | None = None, dead: Container[str] = ()) -> Iterator[FunctionResult]:
+def judge(task: Task, submission: Submission, limit: float, functions: Container[str]) -> Iterator[FunctionResult]:
     """The results of those of a task's functions that are in ``functions``.
 
     The forward is judged first, also where only the backward is asked for.
-
-    Args:
-        guard: puts back what a function replaced.
-        watch: is told of each function.
-        dead: functions that must not be called, as they end the process.
     """
     first, forward_ok = None, False
 
@@ -96,22 +91,22 @@ def judge(task: Task, submission: Submission, limit: float, functions: Container
         result.problems, result.notes = backward.judge(task, submission, first, forward_ok)
 
     for name, judgement in ((task.forward, judge_forward), (task.backward, judge_backward)):
-        if name is not None and name not in dead and (name in functions or task.backward in functions):
-            result = timed(submission, name, judgement, limit, guard, watch or Watch())
+        if name is not None and (name in functions or task.backward in functions):
+            result = timed(submission, name, judgement, limit)
             if name in functions:
                 yield result
 
 
-def timed(submission: Submission, name: str, judgement, limit: float, guard: Guard | None, watch: Watch) -> FunctionResult:
+def timed(submission: Submission, name: str, judgement, limit: float) -> FunctionResult:
     """One function's result; ``judgement(result)`` fills in the problems, or ends in Stop or at the time limit.
 
     An object that lies about itself may make the judgement itself raise: that is a verdict, too.
     """
-    function, start = submission.namespace.get(name), time.perf_counter()
-    result = FunctionResult(name, "ok", submission.defined(function))
-    watch.function(name, result.where)
+    start, found, result = time.perf_counter(), None, FunctionResult(name, "ok")
     try:
-        with time_limit(limit):
+        with submission.judging(name, limit):
+            found = submission.find(name)
+            result.where = found.where if found is not None else ""
             judgement(result)
         result.verdict = "wrong" if result.problems else "ok"
     except Stop as stop:
@@ -119,19 +114,18 @@ def timed(submission: Submission, name: str, judgement, limit: float, guard: Gua
         result.where = stop.where or result.where
     except TimeLimit as error:
         result.verdict, result.problems = "time limit", [submission.endless(error, limit)]
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, NoProcess):
         raise
     except BaseException as error:
         problem = Problem(f"what it returns cannot be judged: looking at it raises {worded(error)}",
                           "an object that only looks like an array, or a replaced function")
         result.verdict, result.problems = "error", [problem]
-    names = guard.mend() if guard is not None else []
+    names = submission.mend()
     if names:
         result.problems.append(Problem(f"it replaces {', '.join(names[:5])}, which all others use, too"))
         result.verdict = "wrong" if result.verdict == "ok" else result.verdict
-    scope = getattr(function, "__globals__", None) if inspect.isfunction(function) else None
-    if scope is not None and scope is not submission.namespace:
-        result.notes.append(f"it is not written here but imported, from {function.__module__}")
+    if found is not None and found.module:
+        result.notes.append(f"it is not written here but imported, from {found.module}")
     result.seconds = time.perf_counter() - start
     return result
 

@@ -45,9 +45,6 @@ class Watch:
     def step(self, part: int, step: int, where: str, code: str) -> Problem | None:
         """A statement is next; a Problem if it must not be executed, nor what follows in its file or cell."""
 
-    def function(self, name: str, where: str) -> None:
-        """A function is judged next."""
-
 
 @dataclasses.dataclass
 class Handed:

@@ -1,19 +1,71 @@
-"""What a student handed in: the names defined in it, the places in it, and its exceptions in words."""
+"""What a student handed in: the names defined in it, its calls, the places in it, and its exceptions in words.
+
+The judgement (``call.py`` and above) asks a submission for ``find``, ``invoke``, ``judging`` and ``mend`` alone. The one here is
+in this process; ``remote.py`` has another of the same face whose functions run in a process of their own.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import difflib
+import dis
 import inspect
 import linecache
 import os
 import sys
 import traceback
+import types
 
-from .limit import TimeLimit
+import numpy as np
+
+from .guard import Guard
+from .limit import TimeLimit, time_limit
 from .report import Problem
+from .streams import Printed
 
 MOST = 2_000     # characters of an exception's message that are told
 LONGEST = 200    # of a source line that is shown
+
+
+class NoProcess(OSError):
+    """The process in which the functions should run cannot be started."""
+
+
+class Unfit(Exception):
+    """The function cannot be called with these arguments; the message is its signature."""
+
+
+class Raised(Exception):
+    """The function raised.
+
+    Attributes:
+        problem: what, and where.
+        unwritten: it was NotImplementedError.
+    """
+
+    def __init__(self, problem: Problem, unwritten: bool):
+        super().__init__(problem.text)
+        self.problem, self.unwritten = problem, unwritten
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a submission has under a name.
+
+    Attributes:
+        callable: whether it can be called.
+        kind: it in a few words.
+        where: where it is defined; "" where that cannot be said.
+        module: of another file that it was imported from; "" for the student's own.
+        uses: the packages that it and the student's functions that it calls refer to.
+    """
+
+    callable: bool
+    kind: str
+    where: str = ""
+    module: str = ""
+    uses: frozenset[str] = frozenset()
 
 
 class Submission:
@@ -25,14 +77,87 @@ class Submission:
         problems: what is wrong with it as a whole.
         notes: what else is worth knowing.
         alone: it runs in a process of its own, where nobody presses Ctrl-C: a KeyboardInterrupt is the student's.
+        guard: puts back what its functions replace.
     """
 
     executing = False     # a file is being executed, and what it calls must not start another check
+    guard: Guard | None = None
 
     def __init__(self, namespace: dict, label: str, alone: bool = False):
         self.namespace, self.label, self.alone = namespace, label, alone
         self.problems: list[Problem] = []
         self.notes: list[str] = []
+
+    # ------------------------------------------------------------------ functions
+
+    def find(self, name: str) -> Found | None:
+        """What it has under a name; None if nothing."""
+        if name not in self.namespace:
+            return None
+        function = self.namespace[name]
+        scope = getattr(function, "__globals__", None) if inspect.isfunction(function) else None
+        module = "" if scope is None or scope is self.namespace else str(function.__module__)
+        return Found(callable(function), kind(function), self.defined(function), module, frozenset(self._uses(function, set())))
+
+    def _uses(self, function, seen: set) -> set[str]:
+        """See Found."""
+        if not inspect.isfunction(function) or id(function) in seen:
+            return set()
+        seen.add(id(function))
+        found: set[str] = set()
+        codes = [function.__code__]
+        for code in codes:
+            codes += [const for const in code.co_consts if isinstance(const, types.CodeType)]
+            for step in dis.get_instructions(code):
+                value = self.namespace.get(step.argval) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") else None
+                if step.opname == "IMPORT_NAME":
+                    found.add(step.argval.split(".")[0])
+                elif inspect.ismodule(value):
+                    found.add(value.__name__.split(".")[0])
+                elif inspect.isfunction(value) and value.__globals__ is self.namespace:
+                    found |= self._uses(value, seen)
+                elif callable(value):
+                    found.add(str(getattr(value, "__module__", None)).split(".")[0])
+        return found
+
+    def invoke(self, name: str, arguments: list, quiet: bool = False, freeze: bool = False):
+        """What the function returns.
+
+        Args:
+            arguments: passed by position, as they are.
+            quiet: do not show what it prints.
+            freeze: arrays among the arguments, and in what they hold, cannot be written from now on.
+
+        Raises:
+            Unfit, Raised, TimeLimit: see there.
+        """
+        function = self.namespace[name]
+        try:
+            signature = inspect.signature(function)
+        except Exception:   # a builtin without one, or an object that answers as it likes
+            signature = None
+        if signature is not None:
+            try:
+                signature.bind(*arguments)
+            except TypeError:
+                raise Unfit(str(signature)) from None
+        for array in arrays(arguments) if freeze else ():
+            array.setflags(write=False)
+        try:
+            with contextlib.redirect_stdout(Printed()) if quiet else contextlib.nullcontext(), np.errstate(all="ignore"):
+                return function(*arguments)
+        except TimeLimit:
+            raise
+        except BaseException as error:
+            raise Raised(self.raised(error), isinstance(error, NotImplementedError)) from None
+
+    def judging(self, name: str, limit: float) -> contextlib.AbstractContextManager:
+        """The context in which a function is judged: it raises TimeLimit when that takes longer than ``limit``."""
+        return time_limit(limit)
+
+    def mend(self) -> list[str]:
+        """Put back what a function replaced; the names of it."""
+        return self.guard.mend() if self.guard is not None else []
 
     # ------------------------------------------------------------------ places
 
@@ -100,3 +225,19 @@ def hint(error: BaseException) -> str:
     if isinstance(error, ImportError) and "relative import" in str(error):
         return "a file is executed by itself, not as part of a package: import a file beside it without the dot"
     return ""
+
+
+def arrays(value, depth: int = 0):
+    """The arrays in nested lists, tuples and dicts."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif depth < 50:   # a list may hold itself
+        for part in list(value.values()) if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+            yield from arrays(part, depth + 1)
+
+
+def kind(value) -> str:
+    """A value in a few words, for messages."""
+    if issubclass(type(value), np.ndarray):
+        return f"an array of shape {value.shape}"
+    return "None" if value is None else f"of type {type(value).__name__}"
