@@ -11,6 +11,7 @@ function writes into its arguments is the word of its process. Grade what you do
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from .execute import Handed, read
 from .exercise import find
 from .limit import checked_limit
 from .remote import MEMORY, RemoteSubmission
-from .report import LIMIT, Report
+from .report import LIMIT, FunctionResult, Report
 
 
 def check_apart(number: int | str, path, only: str | None = None, limit: float = LIMIT,
@@ -77,3 +78,26 @@ def printed(stream: str, text: str) -> None:
         encoding = getattr(out, "encoding", None) or "utf-8"
         out.write(text.encode(encoding, "replace").decode(encoding))
         out.flush()
+
+
+def pytest_cases(number: int | str, path, only: str | None = None, limit: float = LIMIT) -> list:
+    """One parameter for each function, for pytest: the whole of a test file is ::
+
+        @pytest.mark.parametrize("result", pytest_cases("04", "my.py"))
+        def test_homework(result):
+            result.require()
+
+    The file is checked in a process of its own: what it does to that does not end the tests.
+
+    Args: those of ``check``.
+
+    Returns:
+        ``pytest.param(FunctionResult, id=name)`` for each function, and first one for the file if it has problems.
+    """
+    import pytest
+
+    report = check_apart(number, path, only, limit)
+    results = report.results
+    if report.problems:
+        results = [FunctionResult(os.path.basename(path), "error", problems=report.problems), *results]
+    return [pytest.param(result, id=result.function) for result in results]

@@ -128,28 +128,3 @@ def timed(submission: Submission, name: str, judgement, limit: float) -> Functio
         result.notes.append(f"it is not written here but imported, from {found.module}")
     result.seconds = time.perf_counter() - start
     return result
-
-
-def pytest_cases(number: int | str, path, only: str | None = None, limit: float = LIMIT) -> list:
-    """One parameter for each function, for pytest: the whole of a test file is ::
-
-        @pytest.mark.parametrize("result", pytest_cases("04", "my.py"))
-        def test_homework(result):
-            result.require()
-
-    The file is checked in a process of its own: what it does to that does not end the tests.
-
-    Args: those of ``check``.
-
-    Returns:
-        ``pytest.param(FunctionResult, id=name)`` for each function, and first one for the file if it has problems.
-    """
-    import pytest
-
-    from .apart import check_apart
-
-    report = check_apart(number, path, only, limit)
-    results = report.results
-    if report.problems:
-        results = [FunctionResult(os.path.basename(path), "error", problems=report.problems), *results]
-    return [pytest.param(result, id=result.function) for result in results]

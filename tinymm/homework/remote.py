@@ -175,7 +175,11 @@ class RemoteSubmission(Submission):
             raise Broken("its answer is malformed (number)")
         if kind == "handle":
             handle = Handle(number, process)
-            self.handles[number] = weakref.ref(handle, lambda _: (self.handles.pop(number, None), self.dropped.append(number)))
+
+            def gone(_):
+                self.handles.pop(number, None)
+                self.dropped.append(number)
+            self.handles[number] = weakref.ref(handle, gone)
             return handle
         held = self.arrays.get(number)
         array = held() if held is not None else None
@@ -438,4 +442,5 @@ def _problem(data: Any) -> Problem:
     """A Problem from the process, of which only texts are taken: numbers are found here."""
     if not isinstance(data, dict):
         raise Broken("its answer is malformed (problem)")
-    return Problem(*(_text(data.get(key)) for key in ("text", "likely", "where", "code")))
+    text, likely, where, code = (_text(data.get(key)) for key in ("text", "likely", "where", "code"))
+    return Problem(text, likely, where, code)

@@ -27,7 +27,7 @@ NODES, DEPTH = 4096, 6   # of nested tuples, lists and dicts
 LONGEST = 1_000          # characters of a text
 NUMBERS = "biufc"        # kinds of dtype that are sent with their bytes
 LARGEST = 10 ** 300      # of integers
-SEQUENCES: dict[str, type] = {"tuple": tuple, "list": list}
+SEQUENCES: dict[str, Any] = {"tuple": tuple, "list": list}
 
 
 class Broken(Exception):

@@ -101,20 +101,22 @@ class Told(Watch):
 class Deadline(time_limit):
     """A time limit that the process that asked keeps, with a signal, where there are signals: no call has to start a thread."""
 
+    running = False
+
     def __enter__(self):
         if not hasattr(signal, "SIGUSR2"):
             return super().__enter__()
-        self.timer, Deadline.armed = None, True
+        self.timer, Deadline.running = None, True
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        Deadline.armed = False
+        Deadline.running = False
         super().__exit__(kind, error, trace)
 
     @staticmethod
     def signalled(number, frame) -> None:
-        if Deadline.armed:
-            Deadline.armed, late = False, TimeLimit()
+        if Deadline.running:
+            Deadline.running, late = False, TimeLimit()
             late.frames = []
             while frame is not None:
                 late.frames.insert(0, (frame.f_code.co_filename, frame.f_lineno, frame.f_globals))
@@ -149,7 +151,8 @@ class Server:
             number = self._known(argument) if type(argument) is np.ndarray else None
             if number is not None:
                 self.states[number] = state(self.twins[number])
-        head, result, name = {}, None, request["function"]
+        result, name = None, request["function"]
+        head: dict = {}
         try:
             with Deadline(request["left"]):
                 result = self.submission.invoke(name, arguments, request["quiet"], request["freeze"])
