@@ -214,6 +214,7 @@ def test_the_report_in_all_its_forms(tmp_path):
         assert part in text
     assert "<table>" in page and "a constant factor: 3 times" in page and "http" not in page and "<script" not in page
     data = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert data["earned"] == report.earned < data["possible"] == 20
     assert data["passed"] == 4 and not data["ok"] and [r["function"] for r in data["results"]] == FUNCTIONS
     problem = data["results"][1]["problems"][0]
     assert problem["name"] == "du" and problem["got"] == pytest.approx(3 * problem["expected"], rel=1e-5) and problem["error"] > 0.6

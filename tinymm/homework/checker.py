@@ -91,8 +91,9 @@ def judge(task: Task, submission: Submission, limit: float, functions: Container
         result.problems, result.notes = backward.judge(task, submission, first, forward_ok)
 
     for name, judgement in ((task.forward, judge_forward), (task.backward, judge_backward)):
-        if name is not None and (name in functions or task.backward in functions):
-            result = timed(submission, name, judgement, limit)
+        if name is not None and name not in dead and (name in functions or task.backward in functions):
+            result = timed(submission, name, judgement, limit, guard, watch or Watch())
+            result.points, result.extra = dict(zip(task.functions, task.points))[name], task.extra
             if name in functions:
                 yield result
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
+import re
+import shutil
+import textwrap
 
 LIMIT = 10.0     # seconds for one function; a right one takes a twentieth of a second
 
@@ -17,6 +20,7 @@ VERDICTS = {
     "time limit": "it did not end",
     "not checked": "something else must be right first",
 }
+INDENT = 6       # columns before what is said of a function
 COLOURS = {"ok": "#1b6e3c", "to do": "#8a6100", "not checked": "#8a6100"}
 
 
@@ -48,14 +52,15 @@ class Problem:
     expected: float = math.nan
     error: float = math.nan
 
-    def lines(self) -> list[str]:
-        """The problem in lines of text, the cause last."""
-        text = [*self.text.splitlines()]
-        if self.where and self.code:
-            text.append(f"{self.where}:  {self.code}")
+    def lines(self, width: int = 0) -> list[str]:
+        """The problem in lines of text, the cause last; at most ``width`` wide where they can be, a line of code stays whole."""
+        text = [row for line in self.text.splitlines() for row in wrap(line, width)]
+        place = f"{self.where}:  {self.code}" if self.code else self.where
+        if self.where and self.code and 0 < width < len(place):
+            text += [f"{self.where}:", f"    {self.code}"]
         elif self.where:
-            text.append(self.where)
-        return text + ([f"likely: {self.likely}"] if self.likely else [])
+            text.append(place)
+        return text + (wrap(f"likely: {self.likely}", width) if self.likely else [])
 
     @staticmethod
     def of(data: dict) -> Problem:
@@ -81,6 +86,8 @@ class FunctionResult:
         problems: what is wrong.
         notes: what else is worth knowing.
         seconds: how long the check took.
+        points: what it is worth if it is right.
+        extra: its points come on top of the possible ones.
     """
 
     function: str
@@ -89,6 +96,8 @@ class FunctionResult:
     problems: list[Problem] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
+    points: int = 0
+    extra: bool = False
 
     @staticmethod
     def of(data: dict) -> FunctionResult:
@@ -98,6 +107,11 @@ class FunctionResult:
     @property
     def ok(self) -> bool:
         return self.verdict == "ok"
+
+    @property
+    def earned(self) -> int:
+        """Its points if it is right, else 0."""
+        return self.points if self.ok else 0
 
     def __bool__(self) -> bool:
         return self.ok
@@ -112,23 +126,37 @@ class FunctionResult:
             raise HomeworkError(str(self))
         return self
 
-    def details(self) -> list[str]:
+    def details(self, width: int = 0) -> list[str]:
         """Problems and notes in lines; a cause that several problems share is told once, with the last of them."""
         lines: list[str] = []
         for i, problem in enumerate(self.problems):
             shared = any(later.likely == problem.likely for later in self.problems[i + 1:])
-            lines += (dataclasses.replace(problem, likely="") if shared else problem).lines()
-        return lines + [f"note: {note}" for note in self.notes]
+            lines += (dataclasses.replace(problem, likely="") if shared else problem).lines(width)
+        return lines + [row for note in self.notes for row in wrap(f"note: {note}", width)]
+
+    def marks(self) -> str:
+        """The points in words: "3 points", "0 of 3 points", "1 extra point"; "" if it is worth none."""
+        share = f"{self.points}" if self.ok else f"0 of {self.points}"
+        return f"{share}{' extra' if self.extra else ''} point{'s' * (self.points != 1)}" if self.points else ""
+
+    def head(self) -> str:
+        """The line of the verdict."""
+        mark = self.verdict if self.verdict in COLOURS else self.verdict.upper()
+        at = f"({self.where})" if self.where and not self.ok else ""
+        return f"{mark:<11}  " + "  ".join(filter(None, [self.function, at, self.marks()]))
 
     def __str__(self) -> str:
-        mark = self.verdict if self.verdict in COLOURS else self.verdict.upper()
-        head = f"{mark:<11}  {self.function}" + (f"  ({self.where})" if self.where and not self.ok else "")
-        return "\n".join([head, *(f"               {line}" for line in self.details())])
+        return "\n".join(self.rows(columns()))
+
+    def rows(self, width: int) -> list[str]:
+        """The verdict and the details in lines of ``width`` columns."""
+        return [*wrap(self.head(), width), *(" " * INDENT + line for line in self.details(width - INDENT))]
 
     def as_dict(self) -> dict:
         """Plain data, for JSON."""
         return {"function": self.function, "verdict": self.verdict, "ok": self.ok, "where": self.where,
-                "problems": [p.as_dict() for p in self.problems], "notes": self.notes, "seconds": round(self.seconds, 4)}
+                "problems": [p.as_dict() for p in self.problems], "notes": self.notes, "seconds": round(self.seconds, 4),
+                "points": self.points, "earned": self.earned, "extra": self.extra}
 
 
 @dataclasses.dataclass
@@ -164,6 +192,16 @@ class Report:
         """How many functions are right; as the last value of a graded cell, nbgrader takes it for points."""
         return sum(r.ok for r in self.results)
 
+    @property
+    def earned(self) -> int:
+        """The points of all functions that are right, the extra ones among them."""
+        return sum(r.earned for r in self.results)
+
+    @property
+    def possible(self) -> int:
+        """The points of all functions that are not extra."""
+        return sum(r.points for r in self.results if not r.extra)
+
     def __bool__(self) -> bool:
         return self.ok
 
@@ -185,34 +223,56 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The first line: how much is right, of what."""
-        return f"exercise {self.lecture:02d}, {self.title}: {self.passed} of {len(self.results)} functions right"
+        """The first line: how much is right, of what, and its points."""
+        extra = sum(r.earned for r in self.results if r.extra)
+        text = f"exercise {self.lecture:02d}, {self.title}: {self.passed} of {len(self.results)} functions right"
+        core = f", {self.earned} of {self.possible} points" if self.possible else ""
+        return text + core + ((f" ({extra} of them extra)" if core else f", {extra} extra points") if extra else "")
 
     def __repr__(self) -> str:
-        lines = [f"{self.headline}  [{self.graded}]"]
+        width = columns()
+        lines = wrap(f"{self.headline}  [{self.graded}]", width)
         for problem in self.problems:
-            lines += ["  " + line for line in problem.lines()]
+            lines += ["  " + line for line in problem.lines(width - 2)]
         for result in self.results:
-            lines += ["  " + line for line in str(result).splitlines()]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+            lines += ["  " + row for row in result.rows(width - 2)]
+        return "\n".join([*lines, *(f"  {row}" for note in self.notes for row in wrap(f"note: {note}", width - 2))])
 
     def _repr_html_(self) -> str:
-        escape = html.escape
-        rows = []
+        escape, rows = html.escape, []
+        left = "text-align:left;vertical-align:top"
         for r in self.results:
-            colour = COLOURS.get(r.verdict, "#b00020")
-            rows.append(f'<tr><td style="text-align:left;vertical-align:top"><code>{escape(r.function)}</code></td>'
-                        f'<td style="color:{colour};font-weight:600;text-align:left;vertical-align:top" '
+            told = "\n".join(([r.where] if r.where and not r.ok else []) + r.details())
+            rows.append(f'<tr><td style="{left};overflow-wrap:anywhere"><code>{escape(r.function)}</code></td>'
+                        f'<td style="{left};color:{COLOURS.get(r.verdict, "#b00020")};font-weight:600" '
                         f'title="{escape(VERDICTS[r.verdict])}">{escape(r.verdict)}</td>'
-                        '<td style="text-align:left;white-space:pre-wrap;max-width:52em">'
-                        + escape("\n".join(([r.where] if r.where and not r.ok else []) + r.details())) + "</td></tr>")
+                        f'<td style="{left}">{escape(r.marks())}</td></tr>')
+            if told:   # below, over the whole width: beside the names a narrow page leaves no room
+                rows.append(f'<tr><td colspan="3" style="{left};white-space:pre-wrap;overflow-wrap:anywhere;max-width:52em;'
+                            f'padding-left:2em">{escape(told)}</td></tr>')
         notes = [line for p in self.problems for line in p.lines()] + self.notes
-        return (f"<div><b>{escape(self.headline)}</b> ({escape(self.graded)})<table>{''.join(rows)}</table>"
+        return (f'<div style="overflow-wrap:anywhere"><b>{escape(self.headline)}</b> ({escape(self.graded)})'
+                f"<table>{''.join(rows)}</table>"
                 + (f"<ul>{''.join(f'<li>{escape(n)}</li>' for n in notes)}</ul>" if notes else "") + "</div>")
 
     def as_dict(self) -> dict:
         """Plain data, for JSON."""
         return {"lecture": self.lecture, "title": self.title, "file": self.graded, "ok": self.ok, "passed": self.passed,
-                "functions": len(self.results), "seconds": round(self.seconds, 3),
+                "functions": len(self.results), "earned": self.earned, "possible": self.possible,
+                "seconds": round(self.seconds, 3),
                 "problems": [p.as_dict() for p in self.problems], "notes": self.notes,
                 "results": [r.as_dict() for r in self.results]}
+
+
+def columns() -> int:
+    """How wide a line may be: the terminal, 80 where that is not known, and never so narrow that nothing fits."""
+    return max(shutil.get_terminal_size((80, 24)).columns, 40)
+
+
+def wrap(line: str, width: int) -> list[str]:
+    """A line in rows of at most ``width`` columns, later ones two further in; cut at spaces, not in an index or a shape."""
+    if width <= 0 or len(line) <= width:
+        return [line]
+    kept = re.sub(r"[\[(][^\[\]()]{0,24}[\])]|(?<=,) line \d+", lambda m: m[0].replace(" ", "\0"), line)
+    rows = textwrap.wrap(kept, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return [row.replace("\0", " ") for row in rows]
