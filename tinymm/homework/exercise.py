@@ -69,6 +69,11 @@ class Task:
         mistakes: the usual ones; the first that fits is told.
         stopped: names in ``gradients`` whose gradient is by definition not that of the forward (a stopped gradient), so
             that finite differences would be misleading; they are compared with the reference only.
+        points: for each of ``functions``, what it is worth.
+        extra: beyond what is asked for: its points come on top of those of the exercise.
+
+    Raises:
+        ValueError: ``points`` are not one positive integer for each function.
     """
 
     name: str
@@ -81,6 +86,13 @@ class Task:
     cases: Callable[[Draw], list[Case]]
     mistakes: tuple[Mistake, ...] = ()
     stopped: tuple[str, ...] = ()
+    points: tuple[int, ...] = dataclasses.field(kw_only=True)
+    extra: bool = dataclasses.field(default=False, kw_only=True)
+
+    def __post_init__(self):
+        if len(self.points) != len(self.functions) or not all(type(p) is int and p > 0 for p in self.points):
+            raise ValueError(f"Task: {self.name} has the points {self.points}; give one positive integer for each of "
+                             f"{', '.join(self.functions)}")
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -107,11 +119,23 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Exercise:
-    """The exercise of one lecture."""
+    """The exercise of one lecture.
+
+    Attributes:
+        number, title: of the lecture.
+        tasks: in the order of the student's file.
+        allows: packages that a solution may use beside NumPy and Python's own.
+    """
 
     number: int
     title: str
     tasks: tuple[Task, ...]
+    allows: tuple[str, ...] = ()
+
+    @property
+    def possible(self) -> int:
+        """The points of all tasks that are not extra."""
+        return sum(sum(task.points) for task in self.tasks if not task.extra)
 
     def select(self, only: str | None) -> list[tuple[Task, tuple[str, ...]]]:
         """Pairs of a task and the functions of it to report on.

@@ -140,7 +140,7 @@ LSTM_STEP_WITH_CONT = Task(
         Mistake("the gradient of f has the factor c'; c' = sigma(f) c~ + ... gives it the old, cut one", _new_memory),
         Mistake("dW_x, dW_h and db are averaged over the batch; all its streams use them, so their gradients add up", _averaged),
         Mistake("db is averaged over the batch; all its streams use b, so its gradients add up", _bias_averaged),
-    ))
+    ), points=(5, 7))
 
 
 # ---------------------------------------------------------------------- the windows of a clip
@@ -235,7 +235,7 @@ WINDOW_AVERAGE = Task(
         Mistake("the probabilities are summed; P is their mean", WINDOW(gather=lambda p: p.sum((0, 1)))),
         Mistake("the probabilities are multiplied (their logarithms averaged); P is their mean",
                 WINDOW(gather=lambda p: np.exp(np.log(np.maximum(p, 1e-300)).mean((0, 1))))),
-    ))
+    ), points=(8,))
 
 
 # ---------------------------------------------------------------------- extra: the marginals of a star CRF
@@ -311,7 +311,7 @@ STAR_CRF_MARGINALS = Task(
                 "to 1", _without_messages),
         Mistake("every log sum exp is a maximum: that is the most probable tuple's way; marginals need the sum", _maxima),
         Mistake("log_Z is Z: its logarithm is missing", STAR(told=lambda log_Z: log_Z.clamp(max=500.0).exp())),
-    ))
+    ), points=(2,), extra=True)
 
 
 # ---------------------------------------------------------------------- extra: ranks, R@K and Medr
@@ -380,7 +380,7 @@ RANK_METRICS = Task(
                 RANK(found=lambda above, at, K: min(max((K - 1 - above) / at, 0.0), 1.0))),
         Mistake("candidates rank the queries (columns); the queries, rows, rank the candidates", RANK(turn=lambda s: s.T)),
         Mistake("the lowest score is ranked first; a high score fits well", RANK(turn=lambda s: -s)),
-    ))
+    ), points=(2,), extra=True)
 
 
 EXERCISE = Exercise(1, "Long-term Recurrent Convolutional Networks",

@@ -107,7 +107,7 @@ LSTM_STEP = Task(
         Mistake("the output gate is missing: m' = o * c'", partial(lstm_step, show=lambda o, c_next, c: c_next)),
         Mistake("m' is computed from the old c: m' = o * c'", partial(lstm_step, show=lambda o, c_next, c: o * c)),
         Mistake("m' and c' are returned the other way round", lambda *args: lstm_step(*args)[::-1]),
-    ))
+    ), points=(4, 6))
 
 
 # ---------------------------------------------------------------------- the loss of a caption
@@ -214,7 +214,7 @@ CAPTION_LOSS = Task(
                 partial(caption_loss, over=1)),
         Mistake("the softmax is over the steps (axis 0); the words of the vocabulary compete with each other, along axis 2",
                 partial(caption_loss, over=0)),
-    ))
+    ), points=(5, 5))
 
 
 # ---------------------------------------------------------------------- first the image, then the words
@@ -313,7 +313,7 @@ IMAGE_THEN_WORDS = Task(
                 partial(image_then_words, put=lambda i, w: [w])),
         Mistake("the image goes through tanh; x_{-1} = W_I f", partial(image_then_words, look=F.tanh)),
         Mistake("the image goes through a ReLU; x_{-1} = W_I f", partial(image_then_words, look=F.relu)),
-    ))
+    ), points=(1, 1), extra=True)
 
 
 # ---------------------------------------------------------------------- one step of beam search
@@ -446,6 +446,6 @@ BEAM_STEP = Task(
                 "lower word", partial(beam_step, rank=lambda total, parent, word, _: (-total, word, parent))),
         Mistake("an empty result has no columns: with nothing in it, live is (0, 3) and completed is (0, 2), for example by "
                 ".reshape(-1, 2)", lambda *args: tuple(Tensor(np.array(table._data.tolist())) for table in beam_step(*args))),
-    ))
+    ), points=(2,), extra=True)
 
 EXERCISE = Exercise(2, "Show and Tell", (LSTM_STEP, CAPTION_LOSS, IMAGE_THEN_WORDS, BEAM_STEP))

@@ -81,7 +81,7 @@ SOFT_ATTENTION = Task(
                 partial(soft_attention, told=_no_slope)),
         Mistake("dz does not reach alpha: z = sum_i alpha_i a_i gives dz . a_i to alpha_i, which adds to dalpha",
                 partial(soft_attention, share=_no_slope)),
-    ))
+    ), points=(4, 6))
 
 
 # ---------------------------------------------------------------------- the doubly stochastic penalty
@@ -131,7 +131,7 @@ DOUBLY_STOCHASTIC = Task(
         Mistake("tau is not used", lambda alpha, mask, tau, lam: doubly_stochastic(alpha, mask, 0.0, lam)),
         Mistake("the square is missing", lambda alpha, mask, tau, lam: lam * (tau - (alpha * mask.unsqueeze(2)).sum(1)).sum(1)),
         Mistake("the mask is used forward only: padded steps do not enter the penalty, so their gradient is 0", _masked_behind),
-    ))
+    ), points=(1, 1), extra=True)
 
 
 # ---------------------------------------------------------------------- hard attention
@@ -233,7 +233,7 @@ HARD_ATTENTION = Task(
                 _spoilt(entropy=lambda alpha, e: (-alpha.detach() * alpha.detach().log() * e).sum(2))),
         Mistake("the entropy is treated as a constant: it has a gradient with respect to the scores, -alpha (log alpha + H)",
                 partial(hard_attention, slope=_no_slope)),
-    ), stopped=("log_p",))
+    ), stopped=("log_p",), points=(5, 5))
 
 
 # ---------------------------------------------------------------------- the moving-average baseline
@@ -283,7 +283,7 @@ BASELINE = Task(
                 lambda log_p, b_0: (log_p, moving_average_baseline(log_p, b_0)[1])),
         Mistake("b_0 is not used: the baseline starts at b_0",
                 lambda log_p, b_0: moving_average_baseline(log_p, 0.0)),
-    ))
+    ), points=(2,), extra=True)
 
 
 EXERCISE = Exercise(4, "Show, Attend and Tell", (SOFT_ATTENTION, DOUBLY_STOCHASTIC, HARD_ATTENTION, BASELINE))

@@ -154,7 +154,7 @@ LAYER_NORM = Task(
         Mistake("dg lacks the division by sigma: it is the sum of dy n, with n = (a - mu) / sigma",
                 _gain_sees(lambda a: a - a.mean(1, keepdim=True))),
         Mistake("dg and db are averaged over the batch; g and b serve every case, so their gradients add up", _averaged),
-    ))
+    ), points=(3, 5))
 
 
 # ---------------------------------------------------------------------- a step of the layer-normalised LSTM
@@ -290,7 +290,7 @@ LAYER_NORM_LSTM_STEP = Task(
                 partial(layer_norm_lstm_step, squash=sloped(F.tanh, lambda t: 1.0))),
         Mistake("the derivative of the output's tanh, 1 - tanh^2, is missing",
                 partial(layer_norm_lstm_step, show=lambda o, n: o * with_slope(n.tanh(), n))),
-    ))
+    ), points=(5, 7))
 
 
 # ---------------------------------------------------------------------- extra: batch normalisation
@@ -346,7 +346,7 @@ BATCH_NORM = Task(
         Mistake("the running averages do not move", partial(batch_norm, moved=lambda training: False)),
         Mistake(EPS_OUTSIDE, partial(batch_norm, root=lambda v, eps: F.sqrt(v) + eps)),
         Mistake("eps is not used", partial(batch_norm, root=lambda v, eps: F.sqrt(v))),
-    ))
+    ), points=(2,), extra=True)
 
 
 # ---------------------------------------------------------------------- extra: the order violation
@@ -380,7 +380,7 @@ ORDER_VIOLATION = Task(
         Mistake("averaged over the coordinates; E is a sum", partial(order_violation, total=lambda v: v.mean(2))),
         Mistake("the factor 2 of the square is missing",
                 partial(order_violation, square=lambda v: with_slope(v * v, v * v.detach()))),
-    ))
+    ), points=(1, 1), extra=True)
 
 
 EXERCISE = Exercise(5, "Layer Normalization", (LAYER_NORM, LAYER_NORM_LSTM_STEP, BATCH_NORM, ORDER_VIOLATION))

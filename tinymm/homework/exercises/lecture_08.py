@@ -163,7 +163,7 @@ CLIP_LOSS = Task(
                 _compares(lambda I, T, s: (I @ T.detach().T + T @ I.detach().T) * s.detach() + (I @ T.T).detach() * s)),
         Mistake("dI_e takes dlogits transposed: the rows of the logits are images, so dI_e = e^t dlogits T_e",
                 _compares(lambda I, T, s: (T.detach() @ I.T + I.detach() @ T.T) * s.detach() + (I @ T.T).detach() * s)),
-    ))
+    ), points=(4, 6))
 
 
 # ---------------------------------------------------------------------- the attention pool
@@ -316,7 +316,7 @@ ATTENTION_POOL = Task(
                 "(`=` in place of `+=`?)", partial(attention_pool, values=_no_slope)),
         Mistake("dpositions is averaged over the images; they all use the same positions, so their gradients add up",
                 partial(attention_pool, place=_averaged_positions)),
-    ))
+    ), points=(4, 6))
 
 
 # ---------------------------------------------------------------------- zero-shot classification
@@ -375,7 +375,7 @@ ZERO_SHOT = Task(
                 partial(zero_shot, choose=lambda logits: logits.argmax(0))),
         Mistake("label counts from 1; the classes are numbered from 0",
                 partial(zero_shot, choose=lambda logits: logits.argmax(1) + 1)),
-    ))
+    ), points=(2,), extra=True)
 
 
 # ---------------------------------------------------------------------- byte-pair merges
@@ -481,6 +481,6 @@ BPE_MERGE = Task(
         Mistake("always the longest symbol that fits is taken, from the left (that is WordPiece); here merges decide, by rank",
                 _longest_first),
         Mistake("nothing is merged", lambda symbols, merges: symbols),
-    ))
+    ), points=(2,), extra=True)
 
 EXERCISE = Exercise(8, "CLIP", (CLIP_LOSS, ATTENTION_POOL, ZERO_SHOT, BPE_MERGE))
