@@ -58,6 +58,8 @@ def folder(tmp_path_factory):
     (folder / "latin.txt").write_bytes(b"caf\xe9\n")
     (folder / "empty.txt").touch()
     (folder / "empty").mkdir()
+    (folder / "class").mkdir()
+    (folder / "class" / "anna.py").touch()
     Image.new("1", (30_000, 30_000)).save(folder / "bomb.png")   # a few kilobytes
     Image.fromarray(rng.integers(0, 256, (20_000, 1), dtype=np.uint8)).save(folder / "tall.png")
     with contextlib.suppress(OSError, AttributeError):
@@ -89,7 +91,8 @@ BASE = {   # a call that is right, quick, and is made wrong in one argument at a
     "lecture": ["lecture", "0", "--scale", "smoke", "--out", "new"], "claims": ["claims", "0", "--scale", "smoke"],
     "caption": ["caption", "p.png", "--model", "run"],
     "zero-shot": ["zero-shot", "p.png", "--labels", "a", "b", "--model", "clip"],
-    "check": ["check", "04", "p.png"], "gradcheck": ["gradcheck", "--op", "abs"], "bench": ["bench", "chain", "--alone"],
+    "check": ["check", "04", "p.png"], "grade": ["grade", "04", "class"],
+    "gradcheck": ["gradcheck", "--op", "abs"], "bench": ["bench", "chain", "--alone"],
     "doctor": ["doctor"], "warmup": ["warmup"]}
 NUMBERS = ["x", "", "1.5", "1e3"]
 FILES = ["", "-", "empty", "nowhere/x.png", "p.png/x.png", "/dev/null", "pipe.png", "x" * 300 + ".png", "zero\0.png"]
@@ -113,6 +116,10 @@ WRONG = {   # (command, argument) -> values that are refused; () where there is 
     ("zero-shot", "json"): FILES,
     ("check", "number"): ["", "x", "99"], ("check", "file"): ["", "nowhere.py", "empty"], ("check", "only"): [],
     ("check", "limit"): ["x"], ("check", "json"): FILES,
+    ("grade", "number"): ["", "x", "99"], ("grade", "folder"): ["", "nowhere", "p.png", "empty", "/dev/null", "zero\0"],
+    ("grade", "csv"): FILES, ("grade", "json"): FILES, ("grade", "feedback"): FOLDERS, ("grade", "resume"): [],
+    ("grade", "jobs"): [*NUMBERS, "0", "-1"], **{("grade", name): ["x", "", "0", "-1", "nan", "inf"] for name in
+                                                 ("limit", "total", "memory")},
     ("gradcheck", "all"): [], ("gradcheck", "op"): ["", "no_such_operation"], ("gradcheck", "seeds"): [*NUMBERS, "0", "-1"],
     ("gradcheck", "json"): FILES,
     ("bench", "works"): ["", "sorting"], ("bench", "rounds"): [*NUMBERS, "0", "-1"],

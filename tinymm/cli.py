@@ -26,6 +26,7 @@ COMMANDS = {            # name -> (module, one line of help)
     "caption": ("tinymm.commands.caption", "caption a picture of your own with a trained model"),
     "zero-shot": ("tinymm.commands.zero_shot", "which of some words fits a picture, by a published CLIP"),
     "check": ("tinymm.homework.cli", "check a student's exercise file"),
+    "grade": ("tinymm.homework.grade.cli", "grade a class: a file or a folder for each student"),
     "gradcheck": ("tinymm.commands.gradcheck", "check the gradients of every registered operation"),
     "bench": ("tinymm.bench.cli", "compare the speed with PyTorch"),
     "doctor": ("tinymm.commands.doctor", "say what is installed, and what is wrong with it"),

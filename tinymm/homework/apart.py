@@ -45,18 +45,20 @@ def check_apart(number: int | str, path, only: str | None = None, limit: float =
 
 def check_handed(number: int | str, handed: Handed, only: str | None = None, limit: float = LIMIT,
                  show: Callable[[str, str], None] | None = None, memory: int = MEMORY, total: float = float("inf"),
-                 folder: str | None = None) -> Report:
+                 closed: bool = False, label: str = "") -> Report:
     """``check_apart`` of a file that has been read.
 
     Args:
         memory: bytes that the file may add to its process.
         total: seconds that it may take.
-        folder: in which it runs; None for the current one.
+        closed: it runs in its own folder, and sees nothing of the environment but what Python needs.
+        label: what the report calls it; by default its path.
     """
     start, exercise, show = time.perf_counter(), find(number), show or printed
     selected = exercise.select(only)
-    report = Report(exercise.number, exercise.title, str(handed.path))
-    submission = RemoteSubmission(handed, exercise, limit, show, memory, total, folder)
+    report = Report(exercise.number, exercise.title, label or str(handed.path))
+    submission = RemoteSubmission(handed, exercise, limit, show, memory, total, closed)
+    submission.label = report.graded
     try:
         for task, functions in selected:
             report.results += judge(task, submission, limit, functions)

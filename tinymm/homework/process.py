@@ -24,6 +24,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent   # the folder that
 PIECE = 65_536           # bytes that are read at once
 WAITING = 8              # pieces that wait to be looked at, where a thread reads them
 FAULTS = 2 ** 20         # bytes of what faulthandler writes that are kept
+NEEDED = {"PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT", "COMSPEC"}   # variables
+ONE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 CODE = "import sys; sys.path[:] = {path!r}; from tinymm.homework.worker import main; main({mark!r})"
 
 
@@ -40,7 +42,8 @@ class Process:
 
     Args:
         group: in a group of its own, which is stopped as a whole.
-        folder: in which it runs; None for the current one.
+        folder: in which it runs, for its own, with an environment that holds nothing but what Python needs; None for the
+            current one, and the whole environment.
 
     Attributes:
         code: its exit code; None where it had to be stopped.
@@ -59,9 +62,13 @@ class Process:
             {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
         if not sys.executable:
             raise NoProcess("check: this Python does not know its own program (sys.executable), and can start no process")
+        environment = {name: value for name, value in os.environ.items() if folder is None or name in NEEDED
+                       or name.startswith(("PYTHON", "LC_", "OMP_", "OPENBLAS_", "MKL_", "NUMBA_", "TINYMM_"))}
+        if folder is not None:
+            environment |= {"HOME": folder, "TMPDIR": folder, "TEMP": folder, "TMP": folder, **ONE}
         self.process = subprocess.Popen([sys.executable, "-c", CODE.format(path=path, mark=self.mark)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, bufsize=0,
-                                        env={**os.environ, "MPLBACKEND": "Agg"}, **options)
+                                        env={**environment, "MPLBACKEND": "Agg"}, **options)
         self.received, self.written, self.closed = bytearray(), bytearray(), False
         self.pieces: queue.Queue[bytes] = queue.Queue(WAITING)
         self.readers = [threading.Thread(target=self._read_faults, daemon=True)]

@@ -49,7 +49,7 @@ class RemoteSubmission(Submission):
         show: called with "out" or "err" and a piece of what the file prints.
         memory: bytes that the submission may add to its process.
         total: seconds for all of the file's processes.
-        folder: in which they run; None for the current one.
+        closed: they run in the file's folder, and see nothing of the environment but what Python needs.
 
     Attributes:
         remarks: function -> what ended its process.
@@ -57,9 +57,10 @@ class RemoteSubmission(Submission):
     """
 
     def __init__(self, handed: Handed, exercise: Exercise, limit: float, show: Callable[[str, str], None],
-                 memory: int = MEMORY, total: float = float("inf"), folder: str | None = None):
+                 memory: int = MEMORY, total: float = float("inf"), closed: bool = False):
         super().__init__({}, str(handed.path))
-        self.handed, self.limit, self.show, self.left, self.folder = handed, limit, show, total, folder
+        self.handed, self.limit, self.show, self.left = handed, limit, show, total
+        self.folder = str(handed.path.parent) if closed else None
         names = [(task.forward, task.backward, len(task.outputs)) for task in exercise.tasks]
         self.asked = {"path": str(handed.path), "limit": limit, "memory": memory,
                       "lecture": exercise.number, "title": exercise.title,
