@@ -25,6 +25,7 @@ COMMANDS = {            # name -> (module, one line of help)
     "claims": ("tinymm.commands.claims", "what the lectures claim, what was measured, and whether it holds"),
     "caption": ("tinymm.commands.caption", "caption a picture of your own with a trained model"),
     "zero-shot": ("tinymm.commands.zero_shot", "which of some words fits a picture, by a published CLIP"),
+    "exercise": ("tinymm.homework.handout_cli", "write the file or notebook of an exercise, for your solution"),
     "check": ("tinymm.homework.cli", "check a student's exercise file"),
     "grade": ("tinymm.homework.grade.cli", "grade a class: a file or a folder for each student"),
     "gradcheck": ("tinymm.commands.gradcheck", "check the gradients of every registered operation"),

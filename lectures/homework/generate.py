@@ -1,5 +1,7 @@
 """Make the student versions of the exercises from the solutions: ``python lectures/homework/generate.py [NAME ...]``.
 
+They are written into ``tinymm/homework/handouts``, from where ``python -m tinymm exercise`` hands them out.
+
 What stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's markers) is replaced by a stub that raises
 NotImplementedError. ``--check`` writes nothing, and exits with 1 if a student version is not what would be made.
 """
@@ -10,6 +12,7 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).parent
+HANDOUTS = HERE.parent.parent / "tinymm" / "homework" / "handouts"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
 
@@ -53,7 +56,7 @@ def main(argv=None) -> int:
     for solution in sorted((HERE / "solutions").glob("[0-9][0-9]_*.py")):
         if args.names and solution.stem not in args.names:
             continue
-        target = HERE / solution.name
+        target = HANDOUTS / solution.name
         made = student_version(solution.read_text(encoding="utf-8"), solution.name)
         current = target.read_text(encoding="utf-8") if target.exists() else ""
         if made == current:

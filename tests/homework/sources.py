@@ -9,6 +9,7 @@ import importlib.util
 import pathlib
 
 FOLDER = pathlib.Path(__file__).parent.parent.parent / "lectures" / "homework"
+HANDOUTS = FOLDER.parent.parent / "tinymm" / "homework" / "handouts"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Source:
 
     @functools.cached_property
     def student(self) -> str:
-        return (FOLDER / f"{self.name}.py").read_text(encoding="utf-8")
+        return (HANDOUTS / f"{self.name}.py").read_text(encoding="utf-8")
 
 
 EXERCISES = {source.number: source for source in (

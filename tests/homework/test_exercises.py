@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.homework import mutants_01, mutants_02, mutants_04, mutants_05, mutants_08
-from tests.homework.sources import EXERCISES, FOLDER, changed, handed_in
+from tests.homework.sources import EXERCISES, FOLDER, HANDOUTS, changed, handed_in
 from tinymm.homework import check, reference
 from tinymm.homework.exercise import find, numbers
 from tinymm.homework.values import close
@@ -30,7 +30,7 @@ def test_the_solution_passes(source):
 
 @every_exercise
 def test_the_untouched_student_file_is_all_to_do(source):
-    report = check(source.number, FOLDER / f"{source.name}.py")
+    report = check(source.number, HANDOUTS / f"{source.name}.py")
     assert not report and [r.verdict for r in report.results] == ["to do"] * len(source.functions) and not report.problems
 
 

@@ -1,4 +1,4 @@
-"""The three doors - terminal, pytest, notebook - give one verdict; and the student file is what the generator makes."""
+"""The three doors - terminal, pytest, notebook - give one verdict."""
 
 import json
 import os
@@ -8,10 +8,9 @@ import sys
 
 import pytest
 
-from tests.homework.sources import EXERCISES, FOLDER, FUNCTIONS, NAME, SOLUTION, STUDENT, changed, handed_in, module, namespace
+from tests.homework.sources import FOLDER, FUNCTIONS, HANDOUTS, NAME, SOLUTION, changed, handed_in, namespace
 from tinymm.cli import main
 from tinymm.homework import check, pytest_cases
-from tinymm.homework.exercise import find
 
 MIXED = changed(("du = (t * de", "du = -(t * de"), (".astype(alpha.dtype)", ".astype(alpha)"),
                 ("    shifted = e - e.max", "    raise NotImplementedError\n    shifted = e - e.max"))
@@ -39,7 +38,7 @@ def as_notebook(source: str) -> dict:
 def test_the_terminal_prints_the_report_and_exits_by_it(tmp_path, capsys):
     assert terminal("04", FOLDER / "solutions" / f"{NAME}.py") == 0
     assert "7 of 7 functions right" in capsys.readouterr().out
-    assert terminal("4", FOLDER / f"{NAME}.py") == 1 and capsys.readouterr().out.count("to do") == 7
+    assert terminal("4", HANDOUTS / f"{NAME}.py") == 1 and capsys.readouterr().out.count("to do") == 7
     assert terminal("4", handed_in(tmp_path, MIXED), "--json", tmp_path / "report.json", "--limit", "5") == 1
     assert "the sign is wrong" in capsys.readouterr().out
     data = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
@@ -135,50 +134,3 @@ def test_pytest_cases_in_a_file_of_ones_own(tmp_path):
     assert [case.id for case in cases] == FUNCTIONS and [case.values[0].verdict for case in cases] == VERDICTS
     cases = pytest_cases("04", handed_in(tmp_path, "x = (\n"))
     assert cases[0].id == "mutant.py" and not cases[0].values[0].ok and len(cases) == 8
-
-
-# ---------------------------------------------------------------------- the student file
-
-def test_the_student_file_is_what_the_generator_makes(capsys):
-    generate = module(FOLDER / "generate.py")
-    for solution in (FOLDER / "solutions").glob("[0-9][0-9]_*.py"):
-        made = generate.student_version(solution.read_text(encoding="utf-8"), solution.name)
-        assert (FOLDER / solution.name).read_text(encoding="utf-8") == made, "run python lectures/homework/generate.py"
-    assert generate.main(["--check"]) == 0
-    for source in EXERCISES.values():
-        assert "SOLUTION" not in source.student
-        assert source.student.count("# YOUR CODE HERE\n    raise NotImplementedError(") == len(source.functions)
-
-
-def test_the_generator_refuses_lone_markers():
-    make = module(FOLDER / "generate.py").student_version
-    begin, end = "    ### BEGIN SOLUTION\n", "    ### END SOLUTION\n"
-    stub = '    # YOUR CODE HERE\n    raise NotImplementedError("f")\n'
-    assert make(f"def f():\n{begin}    x = 1\n{end}", "x.py") == "def f():\n" + stub
-    for text, says in ((begin, "x.py, line 1: ### BEGIN SOLUTION without"), (end, "x.py, line 1: ### END SOLUTION without"),
-                       (begin + "a\n" + begin + end, "line 3: ### BEGIN SOLUTION inside the block that begins in line 1")):
-        with pytest.raises(ValueError, match=says):
-            make(text, "x.py")
-
-
-def test_a_stale_student_file_is_noticed(tmp_path, capsys):
-    generate = module(FOLDER / "generate.py")
-    (tmp_path / "solutions").mkdir()
-    handed_in(tmp_path / "solutions", SOLUTION, f"{NAME}.py")
-    generate.HERE = tmp_path
-    assert generate.main(["--check"]) == 1 and "run python lectures/homework/generate.py" in capsys.readouterr().out
-    assert generate.main([]) == 0 and generate.main(["--check"]) == 0
-    assert (tmp_path / f"{NAME}.py").read_bytes() == STUDENT.encode()
-
-
-@pytest.mark.parametrize("source", EXERCISES.values(), ids=lambda source: source.number)
-def test_both_versions_open_as_notebooks(source):
-    jupytext = pytest.importorskip("jupytext")
-    nbformat = pytest.importorskip("nbformat")
-    for text, solution in ((source.solution, True), (source.student, False)):
-        notebook = jupytext.reads(text, fmt="py:percent")
-        nbformat.validate(notebook)
-        code = [c for c in notebook.cells if c.cell_type == "code"]
-        marked = [c for c in code if c.metadata.get("nbgrader", {}).get("solution")]
-        assert len(marked) == len(find(source.number).tasks) and all(("BEGIN SOLUTION" in c.source) == solution for c in marked)
-        assert code[-1].metadata["nbgrader"]["grade"] and code[-1].metadata["nbgrader"]["points"] == len(source.functions)

@@ -26,9 +26,9 @@
 # is given. No loop over captions, steps or words is needed. Write your code in the place of the lines
 # `raise NotImplementedError(...)`.
 #
-# Check your work in this notebook by running the cells that say `check`, in a terminal with
-# `python -m tinymm check 02 YOUR_FILE.py`, or with `pytest lectures/homework --student YOUR_FILE.py`. A backward is
-# compared with finite differences of your own forward, so the two are judged separately.
+# Check your work in this notebook by running the cells that say `check`, or in a terminal with
+# `python -m tinymm check 02 YOUR_FILE.py`. A backward is compared with finite differences of your own forward, so the two
+# are judged separately.
 
 # %%
 import numpy as np

@@ -25,9 +25,9 @@
 # in its docstring. Everything is float64 here. No function may write into what it is given. No loop over cases or units is
 # needed. Write your code in the place of the lines `raise NotImplementedError(...)`.
 #
-# Check your work in this notebook by running the cells that say `check`, in a terminal with
-# `python -m tinymm check 01 YOUR_FILE.py`, or with `pytest lectures/homework --student YOUR_FILE.py`. A backward is
-# compared with finite differences of your own forward, so the two are judged separately.
+# Check your work in this notebook by running the cells that say `check`, or in a terminal with
+# `python -m tinymm check 01 YOUR_FILE.py`. A backward is compared with finite differences of your own forward, so the two
+# are judged separately.
 
 # %%
 import numpy as np

@@ -1,0 +1,1 @@
+"""The student's versions of the exercises: data, which ``handout.py`` copies, and nothing to import."""
