@@ -61,7 +61,7 @@ def check_handed(number: int | str, handed: Handed, only: str | None = None, lim
     submission.label = report.graded
     try:
         for task, functions in selected:
-            report.results += judge(task, submission, limit, functions)
+            report.results += judge(task, submission, limit, functions, exercise.allows)
     finally:
         submission.stop()
         if submission.unended:

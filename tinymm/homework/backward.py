@@ -2,7 +2,8 @@
 
 The two are asked in this order because they answer different questions. Differences tell whether the backward is the
 derivative of the forward that the student wrote, right or not; the reference tells whether it is the gradient of the
-lecture's equation. A backward passes if it is either, so that one mistake in the forward is not counted twice.
+lecture's equation. A backward passes if it is either, so that one mistake in the forward is not counted twice; a note says
+on which of the two its verdict hangs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .exercise import Case, Task
 from .forward import Run, in_case, run
 from .report import Problem
 from .submission import Submission
-from .values import as_value, close, mismatch, name_axes
+from .values import as_value, close, distinct, exchanged, extent, floor_of, mismatch, name_axes, numeric, off, order_problem
 
 
 def judge(task: Task, submission: Submission, first: Run, forward_ok: bool) -> tuple[list[Problem], list[str]]:
@@ -31,15 +32,32 @@ def judge(task: Task, submission: Submission, first: Run, forward_ok: bool) -> t
         forward_ok: whether the forward is right.
     """
     notes: list[str] = []
-    for case in task.cases_drawn() if forward_ok else [first.case]:
+    ordinary, *others = task.cases_drawn()
+    skipped = []
+    for case in (ordinary, *others):
         try:
-            problems = in_case(case, problems_of(task, submission, case, forward_ok, notes))
+            this = first if case is ordinary else run(task, submission, case, quiet=True)
+        except Stop:
+            if forward_ok:
+                raise
+            skipped.append(case.name)
+            continue
+        right = not this.problems
+        if not right and case is not ordinary:
+            skipped.append(case.name)
+            continue
+        try:
+            problems = in_case(case, problems_of(task, submission, case, right, notes))
         except Stop as stop:
             if stop.problem is not None:
                 in_case(case, [stop.problem])
             raise
         if problems:
             return problems, notes
+        if not right:   # what is right for a wrong forward in one case need not be tried in others
+            return [], notes
+    if skipped:
+        notes.append(f"not judged where {task.forward} is not right yet: {'; '.join(skipped)}")
     return [], notes
 
 
@@ -51,19 +69,27 @@ def problems_of(task: Task, submission: Submission, case: Case, forward_ok: bool
     found, problems = gradients(task, submission, this, cotangents, right)
     if problems:
         return problems
+    floor = floor_of(case, cotangents)
     report = differences(task, submission, case) if case.differences else None
-    problems = compare(task, submission, case, report, found, right, forward_ok, notes)
-    explain(task, case, cotangents, found, right, problems)
+    problems = compare(task, submission, case, report, found, right, forward_ok, notes, floor)
+    explain(task, case, cotangents, found, right, problems, floor)
     return problems
 
 
-def probe(task: Task, submission: Submission) -> Stop:
-    """The verdict on a backward whose forward gave nothing to work with: to do, missing, or not checked."""
+def probe(task: Task, submission: Submission, first: Run | None) -> Stop:
+    """The verdict on a backward whose forward gave nothing to work with: to do, missing, or not checked.
+
+    Args:
+        first: the call of the forward, if it returned.
+    """
     try:
         call(submission, name_of(task), [*(np.zeros(0) for _ in task.outputs), None], labels(task), quiet=True)
     except Stop as stop:
         if stop.verdict in ("to do", "missing"):
             return stop
+    if first is not None and not first.steady:
+        return Stop("not checked", Problem(f"{task.forward} gives another result at each call, so there is nothing to hold its "
+                                           "gradient against"))
     return Stop("not checked", Problem(f"it needs {task.forward} first"))
 
 
@@ -87,12 +113,17 @@ def gradients(task: Task, submission: Submission, this: Run, cotangents: list, r
     before = copies(held)
     result = call(submission, name_of(task), [*given, this.cache], labels(task))
     problems = [written(task, submission, this.case, name) for name in changed(held, before, held_names)]
-    returned, found = unpack(result, name_of(task), names), []
+    returned, found, form = unpack(result, name_of(task), names), [], []
     for name, value, want in zip(names, returned, right):
         array, trouble = as_value(task, name, value, want)
         found.append(array)
-        problems += trouble
-    return found, problems
+        form += trouble
+    numbers = {name: np.asarray(value) for name, value in zip(names, returned) if numeric(value)}
+    pairs = exchanged(numbers, dict(zip(names, right)), floor_of(this.case, cotangents)) if form else []
+    if pairs:   # one sentence in the place of one for each shape
+        kept = [p for p in form if p.name not in numbers or p.name not in dict(pairs)]
+        form = [*kept, order_problem(pairs, names)]
+    return found, problems + form
 
 
 def written(task: Task, submission: Submission, case: Case, name: str) -> Problem:
@@ -113,9 +144,11 @@ def line_that_writes(task: Task, submission: Submission, case: Case) -> tuple[st
 def differences(task: Task, submission: Submission, case: Case) -> GradcheckReport:
     """Gradcheck of the student's pair of functions in one case."""
     moving = [name for name in task.gradients if name not in task.stopped]
+    later: list[Stop] = []   # what calls raised that only the checker makes, in the student's words
 
     class Pair(Function):
         name = task.name
+        fresh = True         # its cache has not been used
 
         def forward(self, *values):
             arguments = copies({**case.arguments, **dict(zip(moving, values))}.values())
@@ -125,44 +158,78 @@ def differences(task: Task, submission: Submission, case: Case) -> GradcheckRepo
             return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
         def backward(self, *cotangents):
-            result = call(submission, name_of(task), [*(c[()] for c in cotangents), self.kept], labels(task), quiet=True)
-            found = dict(zip(task.gradients, unpack(result, name_of(task), [f"d{n}" for n in task.gradients])))
+            try:
+                result = call(submission, name_of(task), [*(c[()] for c in cotangents), self.kept], labels(task), quiet=True)
+                found = dict(zip(task.gradients, unpack(result, name_of(task), [f"d{n}" for n in task.gradients])))
+            except Stop as stop:
+                if self.fresh:   # a cache that is used up by the first backward is no fault
+                    later.append(stop)
+                raise
+            finally:
+                self.fresh = False
             return [np.asarray(found[name]) for name in moving]
 
     inputs = [Tensor(case.arguments[name].copy(), requires_grad=True) for name in moving]
     with enable_grad():   # the file may have switched it off
-        return Check(Subject(Pair.apply, inputs, None, moving), Plan(), curve=False).run()
+        report = Check(Subject(Pair.apply, inputs, None, moving), Plan(), curve=False).run()
+    if later:
+        if later[0].problem is not None:
+            later[0].problem.text += "\n(in a later call; the first one passed)"
+        raise later[0]
+    return report
 
 
 def compare(task: Task, submission: Submission, case: Case, report: GradcheckReport | None, found, right, forward_ok: bool,
-            notes: list[str]) -> list[Problem]:
+            notes: list[str], floor: float) -> list[Problem]:
     """The problems of the values: of those that neither the differences nor the reference agree with."""
     problems: list[Problem] = []
-    unsteady, other = [], False
+    unsteady, equation, own = [], [], []
     for name, got, want in zip(task.gradients, found, right):
-        equal, argument = close(got, want), report[name] if report is not None and name not in task.stopped else None
+        equal, argument = close(got, want, floor=floor), report[name] if report is not None and name not in task.stopped else None
         if argument is None or argument.ok:
-            wrong = None if equal or not forward_ok else mismatch(task, f"d{name}", got, want)
+            wrong = None if equal or not forward_ok else mismatch(task, f"d{name}", got, want, floor=floor)
             problems += [wrong] if wrong is not None else []
+            own += [f"d{name}"] if not equal and argument is not None else []
         elif argument.verdict == "wrong" and equal and not forward_ok:
-            other = True
+            equation.append(f"d{name}")
+        elif argument.verdict == "wrong" and equal and abs(argument.analytic - argument.numeric) <= floor:
+            pass   # both are zero but for rounding
         elif argument.verdict == "wrong":
-            problems.append(disagreement(task, argument))
+            problems.append(disagreement(task, argument, got, want if forward_ok else None))
         else:
             unsteady.append(argument)
     if unsteady:
         problems.append(misbehaviour(task, submission, case, unsteady))
-    if not forward_ok and not problems:
-        notes.append("this is the gradient of the equation, though not of your forward, which is not right yet" if other else
-                     "judged by finite differences of your forward, which is not right yet")
+    if not forward_ok:
+        notes += hanging(task, problems, equation, own)
     return problems
 
 
-def disagreement(task: Task, argument: ArgumentReport) -> Problem:
-    """A gradient that is not the derivative of the forward."""
+def hanging(task: Task, problems: list[Problem], equation: list[str], own: list[str]) -> list[str]:
+    """Notes of a verdict that hangs on a wrong forward.
+
+    Args:
+        equation: the gradients that are those of the lecture's equation, and not of the student's forward.
+        own: those that are the derivative of the student's forward, and not of the equation.
+    """
+    if problems:
+        return [f"held against finite differences of your {task.forward}, which is not right yet: mend that first"]
+    if equation:
+        which = "all" if len(equation) == len(task.gradients) else ", ".join(equation)
+        return [f"right for the lecture's equation, though not for your {task.forward}, which is wrong ({which})"]
+    if own:
+        return [f"right for your {task.forward}, which is wrong: finite differences of it give the same; once that is mended, this "
+                "has to follow"]
+    return [f"right, for your {task.forward} and for the lecture's equation: what is wrong there does not reach the gradient"]
+
+
+def disagreement(task: Task, argument: ArgumentReport, got: np.ndarray, want: np.ndarray | None) -> Problem:
+    """A gradient that is not the derivative of the forward; ``want`` is the right one, if the forward is right."""
     name, at = f"d{argument.name}", "" if not argument.index else str(list(argument.index))
-    return Problem(f"{name}{at} is {argument.analytic:.6g}, and finite differences of your forward give {argument.numeric:.6g} "
-                   f"(relative error {argument.error:.2g})", name_axes(task, name, argument.guess), name=name,
+    is_, gives = distinct(argument.analytic, argument.numeric)
+    remark = extent(got, want, off(got, want)) if want is not None else f"relative error {argument.error:.2g}"
+    return Problem(f"{name}{at} is {is_}, and finite differences of your forward give {gives} ({remark})",
+                   name_axes(task, name, argument.guess), name=name,
                    index=argument.index, got=argument.analytic, expected=argument.numeric, error=argument.error)
 
 
@@ -177,20 +244,25 @@ def misbehaviour(task: Task, submission: Submission, case: Case, arguments: list
 
 
 @np.errstate(all="ignore")   # a variant overflows where its mistake does; the student's output is not the place to say so
-def explain(task: Task, case: Case, cotangents: list, found: list, right: list, problems: list[Problem]) -> None:
+def explain(task: Task, case: Case, cotangents: list, found: list, right: list, problems: list[Problem],
+            floor: float) -> None:
     """Find the usual mistake behind wrong gradients: the first that explains most of them, and spoils none that is right."""
     wrong = [p for p in problems if not np.isnan(p.error)]
     names = [f"d{name}" for name in task.gradients]
+    differs = lambda a, b: not close(a, b, floor=floor)
     best: tuple[tuple, str, list[str]] = ((0, 0), "", [])
     for mistake in task.mistakes if wrong else ():
         spoilt = reference.gradients(mistake.variant, task, case, cotangents)
         if not spoilt:
             continue
         hit = [name for name, got, bad, good in zip(names, found, spoilt, right)
-               if any(p.name == name for p in wrong) and not close(bad, good) and close(got, bad)]
-        score = len(hit), sum(close(got, bad) for got, bad in zip(found, spoilt))
+               if any(p.name == name for p in wrong) and differs(bad, good) and not differs(got, bad)]
+        score = len(hit), sum(not differs(got, bad) for got, bad in zip(found, spoilt))
         if hit and score > best[0]:
             best = score, mistake.text, hit
+    pairs = exchanged(dict(zip(names, found)), dict(zip(names, right)), floor) if wrong and not best[2] else []
+    if pairs:
+        problems[:] = [p for p in problems if p.name not in dict(pairs)] + [order_problem(pairs, names)]
     for problem in wrong:
         if problem.name in best[2]:
             problem.likely = best[1]

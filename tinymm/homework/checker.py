@@ -19,6 +19,7 @@ from .guard import Guard
 from .limit import TimeLimit, checked_limit
 from .report import LIMIT, FunctionResult, Problem, Report
 from .submission import NoProcess, Submission, worded
+from .uses import ENGINES
 
 
 def check(number: int | str, source=None, only: str | None = None, limit: float = LIMIT) -> Report:
@@ -50,7 +51,7 @@ def check(number: int | str, source=None, only: str | None = None, limit: float 
     if source is None or isinstance(source, dict):
         submission = Submission(sys._getframe(1).f_globals if source is None else source, report.graded)
         for task, functions in selected:
-            report.results += judge(task, submission, limit, functions)
+            report.results += judge(task, submission, limit, functions, exercise.allows)
     elif isinstance(source, (str, os.PathLike)):
         handed, report.graded = read(source), str(source)
         guard = Guard()
@@ -59,7 +60,7 @@ def check(number: int | str, source=None, only: str | None = None, limit: float 
             submission.guard = guard
             report.problems, report.notes = submission.problems, submission.notes + replaced(guard)
             for task, functions in selected:
-                report.results += judge(task, submission, limit, functions)
+                report.results += judge(task, submission, limit, functions, exercise.allows)
     else:
         raise ValueError(f"check: source is {type(source).__name__}; give a path, a namespace such as globals(), or nothing")
     report.seconds = time.perf_counter() - start
@@ -73,10 +74,14 @@ def replaced(guard: Guard) -> list[str]:
             "went on with what was there before"] if names else []
 
 
-def judge(task: Task, submission: Submission, limit: float, functions: Container[str]) -> Iterator[FunctionResult]:
+def judge(task: Task, submission: Submission, limit: float, functions: Container[str],
+          allows: Container[str] = ()) -> Iterator[FunctionResult]:
     """The results of those of a task's functions that are in ``functions``.
 
     The forward is judged first, also where only the backward is asked for.
+
+    Args:
+        allows: packages that a solution may use beside NumPy and Python's own.
     """
     first, forward_ok = None, False
 
@@ -87,18 +92,18 @@ def judge(task: Task, submission: Submission, limit: float, functions: Container
 
     def judge_backward(result):
         if first is None or not first.usable:
-            raise backward.probe(task, submission)
+            raise backward.probe(task, submission, first)
         result.problems, result.notes = backward.judge(task, submission, first, forward_ok)
 
     for name, judgement in ((task.forward, judge_forward), (task.backward, judge_backward)):
-        if name is not None and name not in dead and (name in functions or task.backward in functions):
-            result = timed(submission, name, judgement, limit, guard, watch or Watch())
+        if name is not None and (name in functions or task.backward in functions):
+            result = timed(submission, name, judgement, limit, allows)
             result.points, result.extra = dict(zip(task.functions, task.points))[name], task.extra
             if name in functions:
                 yield result
 
 
-def timed(submission: Submission, name: str, judgement, limit: float) -> FunctionResult:
+def timed(submission: Submission, name: str, judgement, limit: float, allows: Container[str]) -> FunctionResult:
     """One function's result; ``judgement(result)`` fills in the problems, or ends in Stop or at the time limit.
 
     An object that lies about itself may make the judgement itself raise: that is a verdict, too.
@@ -124,6 +129,11 @@ def timed(submission: Submission, name: str, judgement, limit: float) -> Functio
     names = submission.mend()
     if names:
         result.problems.append(Problem(f"it replaces {', '.join(names[:5])}, which all others use, too"))
+        result.verdict = "wrong" if result.verdict == "ok" else result.verdict
+    helped = found is not None and next((package for package in found.uses if package in ENGINES and package not in allows), "")
+    if helped and result.verdict != "to do":
+        result.problems.insert(0, Problem(f"it is solved with {helped}, where plain NumPy is asked for: it does not count",
+                                          "", *found.uses[helped]))
         result.verdict = "wrong" if result.verdict == "ok" else result.verdict
     if found is not None and found.module:
         result.notes.append(f"it is not written here but imported, from {found.module}")

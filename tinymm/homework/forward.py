@@ -11,7 +11,10 @@ from .call import Stop, call, changed, copies, unpack, where_written
 from .exercise import Case, Task
 from .report import Problem
 from .submission import Submission
-from .values import RTOL, RTOL_FLOAT32, as_value, close, mismatch, pattern
+from .values import RTOL, RTOL_FLOAT32, as_value, close, exchanged, floor_of, mismatch, numeric, order_problem, pattern
+
+
+OVERFLOW = "exp overflows"   # a hint that begins so is told of values that are not finite, and of no others
 
 
 @dataclasses.dataclass
@@ -26,6 +29,7 @@ class Run:
         cache: the last thing returned, if the task has a backward.
         right: the reference's outputs.
         problems: what is wrong.
+        steady: a second call gives the same.
     """
 
     case: Case
@@ -35,11 +39,12 @@ class Run:
     cache: object
     right: list[np.ndarray]
     problems: list[Problem]
+    steady: bool = True
 
     @property
     def usable(self) -> bool:
-        """Whether a backward can be tried on it: of the right form, and in float64, which differences need."""
-        return all(o is not None and np.asarray(r).dtype == np.float64 for o, r in zip(self.outputs, self.returned))
+        """Whether a backward can be tried on it: steady, of the right form, and in float64, which differences need."""
+        return self.steady and all(o is not None and np.asarray(r).dtype == np.float64 for o, r in zip(self.outputs, self.returned))
 
 
 def run(task: Task, submission: Submission, case: Case, quiet: bool = False) -> Run:
@@ -53,24 +58,28 @@ def run(task: Task, submission: Submission, case: Case, quiet: bool = False) -> 
     returned = unpack(result, task.forward, wanted)
     cache = returned.pop() if task.backward else None
     right = reference.values(task.reference, case)
-    outputs = []
+    outputs: list = []
+    floor, form, wrong = floor_of(case), [], []
     for name, value, want in zip(task.outputs, returned, right):
         array, found = as_value(task, name, value, want)
         if array is not None:
-            wrong = mismatch(task, name, array, want, RTOL_FLOAT32 if found else RTOL)
-            found += [wrong] if wrong is not None else []
+            off = mismatch(task, name, array, want, RTOL_FLOAT32 if found else RTOL, floor)
+            wrong += [off] if off is not None else []
         outputs.append(array)
-        problems += found
-    return Run(case, arguments, returned, outputs, cache, right, problems)
+        form += found
+    return Run(case, arguments, returned, outputs, cache, right, problems + form + wrong)
 
 
 def judge(task: Task, submission: Submission) -> tuple[list[Problem], Run]:
     """The problems of a forward in the first case that has any, and its call in the first case of all; may Stop."""
     ordinary, *others = task.cases_drawn()
     first = run(task, submission, ordinary)
-    if not first.problems and run(task, submission, ordinary, quiet=True).problems:
+    again = run(task, submission, ordinary, quiet=True)
+    first.steady = all(a is None or b is None or close(a, b, floor=floor_of(ordinary))
+                       for a, b in zip(first.outputs, again.outputs))
+    if not first.steady:   # asked first: what differs from itself cannot be compared with anything
         return [Problem("a second call with the same arguments gives another result", "it draws random numbers, or keeps "
-                        "values between calls")], first
+                        "values between calls, or reads memory that was never written (np.empty)")], first
     for case in (ordinary, *others):
         try:
             this = first if case is ordinary else run(task, submission, case, quiet=True)
@@ -87,13 +96,19 @@ def in_case(case: Case, problems: list[Problem]) -> list[Problem]:
     for problem in problems:
         if case.name:
             problem.text += f"\n(in the case: {case.name})"
-        problem.likely = problem.likely or case.hint
+        if not problem.likely and (not case.hint.startswith(OVERFLOW) or overflown(problem)):
+            problem.likely = case.hint
     return problems
+
+
+def overflown(problem: Problem) -> bool:
+    """Whether it is about a value that is not finite."""
+    return not np.isnan(problem.expected) and not np.isfinite(problem.got)
 
 
 @np.errstate(all="ignore")   # a variant overflows where its mistake does; the student's output is not the place to say so
 def explain(task: Task, this: Run) -> None:
-    """Find the mistake behind wrong values: one of the usual ones, or a pattern in the numbers."""
+    """Find the mistake behind wrong values: one of the usual ones, values exchanged, or a pattern in the numbers."""
     valued = [p for p in this.problems if not np.isnan(p.error) or "has shape" in p.text]
     if not valued:
         return
@@ -104,11 +119,16 @@ def explain(task: Task, this: Run) -> None:
                if any(p.name == name for p in valued) and not close(bad, good) and close(np.asarray(value), bad)]
         if len(hit) > best[0]:
             best = len(hit), mistake.text, hit
+    got = {name: np.asarray(value) for name, value in zip(task.outputs, this.returned) if numeric(value)}
+    pairs = exchanged(got, dict(zip(task.outputs, this.right))) if not best[2] else []
+    if pairs:
+        names = [name for name, _ in pairs]
+        this.problems[:] = [p for p in this.problems if p.name not in names] + [order_problem(pairs, [*task.outputs])]
     for problem in valued:
         number = task.outputs.index(problem.name)
         if problem.name in best[2]:
             problem.likely = best[1]
-        elif not np.isnan(problem.error):
+        elif not np.isnan(problem.error) and not this.case.hint:   # a case with a hint is the only one that goes wrong
             problem.likely = pattern(task, problem.name, this.outputs[number], this.right[number])
 
 

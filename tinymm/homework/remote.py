@@ -248,7 +248,7 @@ class RemoteSubmission(Submission):
             raise Broken("its answer is malformed (functions)")
         self.alike = {str(name): _text(text) for name, text in alike.items()}
         self.found = {str(name): Found(found.get("callable") is True, _text(found.get("kind")), _text(found.get("where")),
-                                       _text(found.get("module")), frozenset(map(_text, _list(found.get("uses")))))
+                                       _text(found.get("module")), _uses(found.get("uses")))
                       for name, found in functions.items() if isinstance(found, dict)}
 
     def _ask(self, process: Process, head: dict, body: bytes, seconds: float) -> tuple[dict, bytes]:
@@ -429,6 +429,12 @@ def _rewrite(array: np.ndarray, new: np.ndarray) -> None:
 def _text(value: Any) -> str:
     """A text from the process."""
     return str(value if value is not None else "")[:TEXT]
+
+
+def _uses(value) -> dict[str, tuple[str, str]]:
+    """See Found."""
+    pairs = [(str(package), _list(at)) for package, at in value.items()][:100] if isinstance(value, dict) else []
+    return {package: (_text(at[0]), _text(at[1])) for package, at in pairs if len(at) == 2}
 
 
 def _list(value: Any) -> list:

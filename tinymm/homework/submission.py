@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
-import dis
 import inspect
 import linecache
 import os
 import sys
 import traceback
-import types
 
 import numpy as np
 
@@ -23,6 +21,7 @@ from .guard import Guard
 from .limit import TimeLimit, time_limit
 from .report import Problem
 from .streams import Printed
+from .uses import uses
 
 MOST = 2_000     # characters of an exception's message that are told
 LONGEST = 200    # of a source line that is shown
@@ -58,14 +57,14 @@ class Found:
         kind: it in a few words.
         where: where it is defined; "" where that cannot be said.
         module: of another file that it was imported from; "" for the student's own.
-        uses: the packages that it and the student's functions that it calls refer to.
+        uses: package that it and the student's functions that it calls reach -> (place, line of code).
     """
 
     callable: bool
     kind: str
     where: str = ""
     module: str = ""
-    uses: frozenset[str] = frozenset()
+    uses: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
 
 class Submission:
@@ -97,28 +96,7 @@ class Submission:
         function = self.namespace[name]
         scope = getattr(function, "__globals__", None) if inspect.isfunction(function) else None
         module = "" if scope is None or scope is self.namespace else str(function.__module__)
-        return Found(callable(function), kind(function), self.defined(function), module, frozenset(self._uses(function, set())))
-
-    def _uses(self, function, seen: set) -> set[str]:
-        """See Found."""
-        if not inspect.isfunction(function) or id(function) in seen:
-            return set()
-        seen.add(id(function))
-        found: set[str] = set()
-        codes = [function.__code__]
-        for code in codes:
-            codes += [const for const in code.co_consts if isinstance(const, types.CodeType)]
-            for step in dis.get_instructions(code):
-                value = self.namespace.get(step.argval) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") else None
-                if step.opname == "IMPORT_NAME":
-                    found.add(step.argval.split(".")[0])
-                elif inspect.ismodule(value):
-                    found.add(value.__name__.split(".")[0])
-                elif inspect.isfunction(value) and value.__globals__ is self.namespace:
-                    found |= self._uses(value, seen)
-                elif callable(value):
-                    found.add(str(getattr(value, "__module__", None)).split(".")[0])
-        return found
+        return Found(callable(function), kind(function), self.defined(function), module, uses(function, self.namespace, self.place))
 
     def invoke(self, name: str, arguments: list, quiet: bool = False, freeze: bool = False):
         """What the function returns.

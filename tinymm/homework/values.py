@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..autograd.gradcheck.diagnose import Evidence, guess
 from ..autograd.gradcheck.report import relative_error
 from .call import kind, remedy
-from .exercise import Task
+from .exercise import Case, Task
 from .report import Problem
 
 RTOL = 1e-8          # in float64 the student's way and the reference's differ by rounding only, about 1e-14
 RTOL_FLOAT32 = 1e-4
+ROUNDINGS = 256      # so many roundings of the largest number may add up in one element
 SUBCLASSES = {np.matrix: "an np.matrix, for which * means another thing,", np.ma.MaskedArray: "a masked array"}
 FLOOR = 1e-3         # errors are relative to the element, or to this much of the largest one where that is more
 
 
-def close(got, want, rtol: float = RTOL) -> bool:
+def floor_of(case: Case, cotangents: Sequence[np.ndarray] = ()) -> float:
+    """How far two right answers may be apart in a case, however small they are.
+
+    A value is a sum of products of the case's numbers, and a sum that cancels keeps the rounding of its terms: alpha - alpha^2 is
+    2e-16 off where alpha is 1, also if the rest is 1e-139. So the floor is the unit roundoff times the largest product that the
+    numbers of the case can make, each argument and the incoming gradient once.
+
+    Args:
+        cotangents: the incoming gradients, for the floor of gradients.
+    """
+    numbers = [value for value in case.arguments.values() if np.asarray(value).dtype.kind == "f"]
+    sizes = [np.max(np.abs(value), initial=1.0, where=np.isfinite(value)) for value in numbers]
+    incoming = max((float(np.max(np.abs(c), initial=0.0)) for c in cotangents), default=1.0)
+    return ROUNDINGS * np.finfo(np.float64).eps / 2 * incoming * float(np.prod(sizes))
+
+
+def close(got, want, rtol: float = RTOL, floor: float = 0.0) -> bool:
     """Whether two arrays are the same but for rounding."""
-    return np.shape(got) == np.shape(want) and not off(got, want, rtol).any()
+    return np.shape(got) == np.shape(want) and not off(got, want, rtol, floor).any()
 
 
-def off(got, want, rtol: float = RTOL):
-    """Which elements differ by more than rounding."""
+def off(got, want, rtol: float = RTOL, floor: float = 0.0):
+    """Which elements differ by more than rounding, and by more than ``floor``."""
     with np.errstate(all="ignore"):
-        return ~(np.abs(got - want) <= rtol * np.maximum(np.abs(want), FLOOR * np.max(np.abs(want), initial=1e-300)))
+        size = np.maximum(np.abs(want), FLOOR * np.max(np.abs(want), initial=1e-300))
+        return ~(np.abs(got - want) <= np.maximum(rtol * size, floor))
 
 
 def as_value(task: Task, name: str, value, want: np.ndarray) -> tuple[np.ndarray | None, list[Problem]]:
@@ -34,7 +53,11 @@ def as_value(task: Task, name: str, value, want: np.ndarray) -> tuple[np.ndarray
     shape, problems = task.shape(name, want.shape), []
     kept = next((text for cls, text in SUBCLASSES.items() if issubclass(type(value), cls)), "")
     if kept or not issubclass(type(value), (np.ndarray, np.generic, int, float)) or type(value) is bool:
-        return None, [Problem(f"{name} is {kept or kind(value)} and should be a NumPy array, {shape}", remedy(value), name=name)]
+        likely = f"no value was computed for {name}, or a helper has no return" if value is None else remedy(value)
+        return None, [Problem(f"{name} is {kept or kind(value)} and should be a NumPy array, {shape}", likely, name=name)]
+    if issubclass(type(value), (int, float)) and want.ndim:   # np.float64 is a float, too
+        return None, [Problem(f"{name} is a single number and should be a NumPy array, {shape}", "a sum or mean over all axes?",
+                              name=name)]
     array = np.asarray(value)   # the type is asked for, not isinstance, which believes a lying __class__
     if array.shape != want.shape:
         return None, [Problem(f"{name} has shape {array.shape} and should be {shape}", shape_guess(task, name, array, want),
@@ -58,19 +81,78 @@ def as_value(task: Task, name: str, value, want: np.ndarray) -> tuple[np.ndarray
     return array.astype(np.float64), problems
 
 
-def mismatch(task: Task, name: str, got: np.ndarray, want: np.ndarray, rtol: float = RTOL) -> Problem | None:
+def mismatch(task: Task, name: str, got: np.ndarray, want: np.ndarray, rtol: float = RTOL, floor: float = 0.0) -> Problem | None:
     """The worst element of a wrong value, of integers the first wrong one; None if it is right."""
-    wrong = off(got, want, rtol)
+    wrong = off(got, want, rtol, floor)
     if not wrong.any():
         return None
     whole = want.dtype.kind in "iu"
-    at = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong if whole else np.abs(got - want))), wrong.shape))
+    worst_first = wrong if whole else np.where(wrong, np.abs(got - want), -1.0)
+    at = tuple(int(i) for i in np.unravel_index(int(np.argmax(worst_first)), wrong.shape))
     worst = relative_error(float(got[at]), float(want[at]))
-    remarks = [] if whole else [f"relative error {worst:.2g}"]
-    remarks += [f"{int(wrong.sum())} of {wrong.size} elements are off"] if wrong.size > 1 else []
-    text = f"{name}{_at(at)} is {got[at]:.6g} and should be {want[at]:.6g}"
-    return Problem(f"{text} ({'; '.join(remarks)})" if remarks else text,
+    is_, should = distinct(float(got[at]), float(want[at]))
+    remark = f"{int(wrong.sum())} of {wrong.size} elements are off" if whole else extent(got, want, wrong)
+    text = f"{name}{_at(at)} is {is_} and should be {should}"
+    return Problem(f"{text} ({remark})" if wrong.size > 1 or not whole else text,
                    name=name, index=at, got=float(got[at]), expected=float(want[at]), error=worst)
+
+
+def extent(got: np.ndarray, want: np.ndarray, wrong: np.ndarray) -> str:
+    """How many elements are wrong, and by how much: "7 of 12 elements are wrong, by 3 to 40 %"; of one, "off by 3 %".
+
+    An element that should be 0 has no percentage; it is counted apart.
+    """
+    zero = wrong & (np.abs(want) <= 1e-12 * np.max(np.abs(want), initial=0.0))
+    share = np.abs(got - want)[wrong & ~zero] / np.abs(want)[wrong & ~zero]
+    low, high = (_percent(share.min()), _percent(share.max())) if share.size else ("", "")
+    by = f"{low} to {high} %" if low != high else f"{low} %" if low else ""
+    if wrong.size == 1:
+        return f"off by {by}" if by else f"off by {distinct(float(np.max(np.abs(got - want))), 0.0)[0]}"
+    several = int(wrong.sum()) > 1
+    text = f"{int(wrong.sum())} of {wrong.size} elements {'are' if several else 'is'} wrong" + (f", by {by}" if by else "")
+    return text + (f"; {int(zero.sum())} of them should be 0" if zero.any() and share.size else
+                   "; it should be 0" if zero.any() and not several else "; they should be 0" if zero.any() else "")
+
+
+def _percent(share: float) -> str:
+    """A share in percent: with two digits that count, whole numbers above 10."""
+    percent = 100 * share
+    return f"{percent:.0f}" if 10 <= percent < 1e5 else f"{percent:.2g}"
+
+
+def distinct(a: float, b: float) -> tuple[str, str]:
+    """Two numbers with six digits, or as many as tell them apart."""
+    for digits in range(6, 18):
+        texts = f"{a:.{digits}g}", f"{b:.{digits}g}"
+        if texts[0] != texts[1] or a == b:
+            break
+    return texts
+
+
+def numeric(value) -> bool:
+    """Whether it is an array of numbers (its type is asked for, not isinstance, which believes a lying __class__)."""
+    return issubclass(type(value), np.ndarray) and value.dtype.kind in "fiu"
+
+
+def exchanged(got: dict, want: dict, floor: float = 0.0) -> list[tuple[str, str]]:
+    """(name, name of what stands there) of values that were returned in each other's places.
+
+    Args:
+        got: name -> what was returned under it, of any shape.
+        want: name -> what it should be.
+    """
+    unfit = [name for name in got if not close(got[name], want[name], floor=floor)]
+    pairs = [(name, next((other for other in unfit if other != name and close(got[name], want[other], floor=floor)
+                          and np.any(want[other])), "")) for name in unfit]
+    return [] if sorted(other for _, other in pairs) != sorted(unfit) else pairs
+
+
+def order_problem(pairs: list[tuple[str, str]], names: list[str]) -> Problem:
+    """The Problem of values that were ``exchanged``; ``names`` are all of them in their order."""
+    order = f"the order is {', '.join(names)}"
+    if len(pairs) == 2:
+        return Problem(f"{pairs[0][0]} and {pairs[1][0]} are returned in each other's place: {order}", name=pairs[0][0])
+    return Problem(f"{', '.join(name for name, _ in pairs)} are right, but returned in another order: {order}", name=pairs[0][0])
 
 
 def pattern(task: Task, name: str, got: np.ndarray, want: np.ndarray) -> str:

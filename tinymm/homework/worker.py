@@ -231,7 +231,7 @@ def main(mark: bytes) -> None:
             notes = submission.notes + checker.replaced(guard)
             found = {name: submission.find(name) for name in asked["functions"]}
             send(token=token, problems=[dataclasses.asdict(p) for p in submission.problems], notes=notes,
-                 functions={name: {**vars(one), "uses": sorted(one.uses)} for name, one in found.items() if one is not None},
+                 functions={name: vars(one) for name, one in found.items() if one is not None},
                  alike={name: submission.similar(name) for name, one in found.items() if one is None})
             server = Server(submission, asked["caches"])
             while True:
