@@ -17,9 +17,12 @@ SCATTER = "np.add.at(dW_e, words, dX[1:]) "
 GRADIENT = "(np.exp(log_p) - one_hot) * (counts"
 WORDS = 'words = np.argsort(-log_p, axis=1, kind="stable")[:, :k]'
 TOTAL = "total = log_prob[:, None] + np.take_along_axis(log_p, words, axis=1)"
-SPLIT = "completed, others = table[ends][:, [0, 2]], table[~ends]"
-ORDER = "order = np.lexsort((others[:, 1], others[:, 0], -others[:, 2]))"
-LIVE = "live = others[order[:k]]"
+ENDS = "    ends = words == end\n"
+ENDED = "ended, ended_log_prob = parents[ends], total[ends]"
+PAIRS = "pairs, total = np.stack([parents, words], axis=1)[~ends], total[~ends]"
+ORDER = "order = np.lexsort((pairs[:, 1], pairs[:, 0], -total))"
+LIVE = "live, live_log_prob = pairs[order[:k]], total[order[:k]]"
+RETURN = "    return live, live_log_prob, ended, ended_log_prob"
 
 MUTANTS = [
     # the LSTM, forward
@@ -144,37 +147,38 @@ MUTANTS = [
     m("top_k_dropped", BEAM, "each hypothesis proposes all words but its k likeliest, as argsort(p)[:-k] gives them", (WORDS, "words = np.argsort(log_p, axis=1)[:, :-k][:, ::-1]")),
     m("parent_forgotten", BEAM, "the log-probability of the parent is missing", (TOTAL, TOTAL.replace("log_prob[:, None] + ", ""))),
     m("multiplied", BEAM, "log-probabilities are multiplied; they add up", (TOTAL, TOTAL.replace(" + ", " * "))),
-    m("probabilities", BEAM, "live holds probabilities", (LIVE, LIVE + "\n    live[:, 2] = np.exp(live[:, 2])")),
+    m("probabilities", BEAM, "live_log_prob holds probabilities", (LIVE, LIVE + "\n    live_log_prob = np.exp(live_log_prob)")),
     m("ends_take_places", BEAM, "completed sentences take places in the beam",
-      ("    ends = table", "    table = table[np.argsort(-table[:, 2], kind='stable')[:k]]\n    table = table[np.argsort(table[:, 0], kind='stable')]\n    ends = table")),
-    m("ended_ones_go_on", BEAM, "completed sentences go on as well", (SPLIT, SPLIT.replace("table[~ends]", "table"))),
-    m("all_complete", BEAM, "every hypothesis completes a sentence", (SPLIT, SPLIT + "\n    completed = np.stack([np.arange(len(log_p)), log_prob + log_p[:, end]], axis=1)")),
+      (ENDS, "    best = np.sort(np.argsort(-total, kind='stable')[:k])\n    parents, words, total = parents[best], words[best], total[best]\n" + ENDS)),
+    m("ended_ones_go_on", BEAM, "completed sentences go on as well", (PAIRS, PAIRS.replace("[~ends]", ""))),
+    m("all_complete", BEAM, "every hypothesis completes a sentence", (ENDED, "ended, ended_log_prob = np.arange(len(log_p)), log_prob + log_p[:, end]")),
     m("end_apart", BEAM, "`end` is kept apart from the other words",
       (WORDS, "without = log_p.copy()\n    without[:, end] = -np.inf\n    words = np.argsort(-without, axis=1, kind='stable')[:, :k]"),
-      (SPLIT, SPLIT + "\n    others = others[others[:, 1] != end]\n    completed = np.stack([np.arange(len(log_p)), log_prob + log_p[:, end]], axis=1)")),
+      (ENDED, "ended, ended_log_prob = np.arange(len(log_p)), log_prob + log_p[:, end]")),
     m("end_not_counted", BEAM, "`end` is not counted among the k likeliest words",
       (WORDS, "words = np.argsort(-log_p, axis=1, kind='stable')[:, :k]\n    ending = (words == end).any(axis=1)\n    without = log_p.copy()\n    without[:, end] = -np.inf\n"
        "    words = np.argsort(-without, axis=1, kind='stable')[:, :k]\n    words = np.concatenate([words, np.full((len(words), 1), end)], axis=1)"),
-      ("    ends = table", "    table = table[(table[:, 1] != end) | ending[table[:, 0].astype(int)]]\n    ends = table")),
-    m("none_completed", BEAM, "no sentence is completed", (SPLIT, SPLIT + "\n    completed = completed[:0]")),
-    m("not_cut_to_k", BEAM, "every hypothesis keeps all its proposals", (LIVE, "live = others[order]")),
+      (ENDS, "    counts = (words != end) | ending[parents]\n    parents, words, total = parents[counts], words[counts], total[counts]\n" + ENDS)),
+    m("none_completed", BEAM, "no sentence is completed", (ENDED, ENDED + "\n    ended, ended_log_prob = ended[:0], ended_log_prob[:0]")),
+    m("not_cut_to_k", BEAM, "every hypothesis keeps all its proposals", (LIVE, LIVE.replace("[:k]", ""))),
     m("one_word_a_hypothesis", BEAM, "each hypothesis goes on with its likeliest word", (WORDS, WORDS.replace(":k]", ":1]"))),
-    m("worst_first", BEAM, "live is sorted the wrong way", (LIVE, LIVE + "[::-1]")),
-    m("worst_go_on", BEAM, "the k worst proposals go on", (ORDER, ORDER.replace("-others", "others"))),
-    m("in_the_order_of_parents", BEAM, "live is in the order of the parents", (LIVE, "live = others[np.sort(order[:k])]"), (WORDS, WORDS.replace("words = ", "words = np.sort(").replace(":k]", ":k], axis=1)"))),
-    m("columns_swapped", BEAM, "the columns of live are swapped", (LIVE, LIVE + "[:, [1, 0, 2]]")),
-    m("columns_of_completed", BEAM, "the columns of completed are swapped", ("table[ends][:, [0, 2]]", "table[ends][:, [2, 0]]")),
+    m("worst_first", BEAM, "live is sorted the wrong way", (LIVE, LIVE + "\n    live, live_log_prob = live[::-1], live_log_prob[::-1]")),
+    m("worst_go_on", BEAM, "the k worst proposals go on", (ORDER, ORDER.replace("-total", "total"))),
+    m("in_the_order_of_parents", BEAM, "live is in the order of the parents", (LIVE, LIVE.replace("order[:k]", "np.sort(order[:k])")), (WORDS, WORDS.replace("words = ", "words = np.sort(").replace(":k]", ":k], axis=1)"))),
+    m("columns_swapped", BEAM, "the columns of live are swapped", (LIVE, LIVE + "\n    live = live[:, ::-1]")),
+    m("words_that_end", BEAM, "ended holds the words, which are all `end`", (ENDED, ENDED.replace("parents[ends]", "words[ends]"))),
     m("divided_by_k", BEAM, "the parent is wrong: in an array of all (n, K) continuations", (LIVE, LIVE + "\n    live[:, 0] = (live[:, 0] * log_p.shape[1] + live[:, 1]) // k")),
     m("ties_reversed", BEAM, "as argsort(x)[::-1] has it: the lower number comes first, both times",
-      (WORDS, "words = np.argsort(log_p, axis=1, kind='stable')[:, ::-1][:, :k]"), (ORDER, "order = np.lexsort((-others[:, 1], -others[:, 0], -others[:, 2]))")),
+      (WORDS, "words = np.argsort(log_p, axis=1, kind='stable')[:, ::-1][:, :k]"), (ORDER, "order = np.lexsort((-pairs[:, 1], -pairs[:, 0], -total))")),
     m("ties_reversed_among_the_proposals", BEAM, "of equally likely words a hypothesis proposes those of higher id",
       (WORDS, "words = np.argsort(log_p, axis=1, kind='stable')[:, ::-1][:, :k]")),
-    m("ties_reversed_among_the_continuations", BEAM, "of equally good continuations the later ones come first", (ORDER, "order = np.lexsort((-others[:, 1], -others[:, 0], -others[:, 2]))")),
-    m("ties_by_word", BEAM, "equally good continuations are in the order of their words", (ORDER, "order = np.lexsort((others[:, 0], others[:, 1], -others[:, 2]))")),
+    m("ties_reversed_among_the_continuations", BEAM, "of equally good continuations the later ones come first", (ORDER, "order = np.lexsort((-pairs[:, 1], -pairs[:, 0], -total))")),
+    m("ties_by_word", BEAM, "equally good continuations are in the order of their words", (ORDER, "order = np.lexsort((pairs[:, 0], pairs[:, 1], -total))")),
     m("impossible_words", BEAM, "(in the case: words of probability 0)\nlikely: a word whose log-probability is -inf is never proposed",
-      ("    table = table[table[:, 2] > -np.inf]\n", "")),
-    m("columns_lost", BEAM, "an empty result has no columns", ("    return live, completed", "    live, completed = np.array(live.tolist()), np.array(completed.tolist())\n    return live, completed")),
-    m("lists", BEAM, "live is of type list and should be a NumPy array, (M=3, columns=3)", ("    return live, completed", "    return live.tolist(), completed.tolist()")),
+      ("    likely = total > -np.inf\n", "    likely = total == total\n")),
+    m("columns_lost", BEAM, "an empty live has no columns", (RETURN, "    live = np.array(live.tolist(), dtype=int)\n" + RETURN)),
+    m("ids_as_floats", BEAM, "live is float64 and should hold integers", (RETURN, "    live = live.astype(float)\n" + RETURN)),
+    m("lists", BEAM, "live is of type list and should be a NumPy array, (M=3, columns=2)", (RETURN, RETURN.replace("return live,", "return live.tolist(),"))),
     m("in_place", BEAM, "it writes into its argument log_p, which the caller still needs\nmutant.py, line",
       ("    " + WORDS, "    log_p += log_prob[:, None]\n    " + WORDS), (TOTAL, "total = np.take_along_axis(log_p, words, axis=1)")),
 ]

@@ -37,7 +37,9 @@ def test_other_right_answers_pass(tmp_path):
          "            if row[word] > -np.inf:\n"
          "                (done if word == end else found).append([parent, word, log_prob[parent] + row[word]])\n"
          "    found.sort(key=lambda row: (-row[2], row[0], row[1]))\n"
-         "    return np.array(found[:k]).reshape(-1, 3), np.array([[row[0], row[2]] for row in done]).reshape(-1, 2)\n"
+         "    live = np.array([row[:2] for row in found[:k]], dtype=int).reshape(-1, 2)\n"
+         "    ended = np.array([row[0] for row in done], dtype=int)\n"
+         "    return live, np.array([row[2] for row in found[:k]]), ended, np.array([row[2] for row in done])\n"
          "    words = np.argsort(-log_p, axis=1, kind=\"stable\")"), source=SOLUTION)
     report = check("02", handed_in(tmp_path, source))
     assert report.ok, repr(report)
@@ -101,9 +103,9 @@ def sentences(beam_step, next_words, start, end, k, max_length):
         if not live:
             break
         log_p = next_words(np.array([words[-1] if words else start for words, _ in live]))
-        going, completed = beam_step(np.array([total for _, total in live]), log_p, end, k)
-        done += [(live[int(parent)][0], total) for parent, total in completed]
-        live = [(live[int(parent)][0] + (int(word),), total) for parent, word, total in going]
+        going, totals, ended, ended_totals = beam_step(np.array([total for _, total in live]), log_p, end, k)
+        done += [(live[parent][0], total) for parent, total in zip(ended, ended_totals)]
+        live = [(live[parent][0] + (int(word),), total) for (parent, word), total in zip(going, totals)]
     return sorted(done, key=lambda sentence: -sentence[1])[:k]
 
 

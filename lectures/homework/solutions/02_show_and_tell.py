@@ -266,23 +266,25 @@ def beam_step(log_prob, log_p, end, k):
         k: the beam size.
 
     Returns:
-        live: the M <= k continuations that go on, float64 (M, 3), in each row the parent (the number of the hypothesis
-            that goes on, from 0), the word, and the log-probability. The best comes first; of equally good ones that of the
-            lower parent, then that of the lower word.
-        completed: the E sentences that are completed, float64 (E, 2), in each row the parent and the log-probability, in
-            the order of the parents. Without any it has the shape (0, 2).
+        live: the M <= k continuations that go on, integers (M, 2), in each row the parent (the number of the hypothesis
+            that goes on, from 0) and the word. The best comes first; of equally good ones that of the lower parent, then
+            that of the lower word. Without any it has the shape (0, 2).
+        live_log_prob: their log-probabilities, (M,).
+        ended: the parents of the E sentences that are completed, ascending, integers (E,).
+        ended_log_prob: their log-probabilities, (E,).
     """
     ### BEGIN SOLUTION
     words = np.argsort(-log_p, axis=1, kind="stable")[:, :k]                     # (n, k), equal ones by id
     total = log_prob[:, None] + np.take_along_axis(log_p, words, axis=1)
     parents = np.broadcast_to(np.arange(len(words))[:, None], words.shape)
-    table = np.stack([parents, words, total], axis=2).reshape(-1, 3)             # (n k, 3), all proposals
-    table = table[table[:, 2] > -np.inf]
-    ends = table[:, 1] == end
-    completed, others = table[ends][:, [0, 2]], table[~ends]
-    order = np.lexsort((others[:, 1], others[:, 0], -others[:, 2]))              # by the last key first
-    live = others[order[:k]]
-    return live, completed
+    likely = total > -np.inf
+    parents, words, total = parents[likely], words[likely], total[likely]        # (P,) each: all proposals
+    ends = words == end
+    ended, ended_log_prob = parents[ends], total[ends]
+    pairs, total = np.stack([parents, words], axis=1)[~ends], total[~ends]       # (P', 2), (P',)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], -total))                       # by the last key first
+    live, live_log_prob = pairs[order[:k]], total[order[:k]]
+    return live, live_log_prob, ended, ended_log_prob
     ### END SOLUTION
 
 

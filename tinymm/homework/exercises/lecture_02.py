@@ -327,18 +327,32 @@ def beam_step(log_prob, log_p, end, k, propose=lambda row, k, end: likeliest(row
               rank=lambda total, parent, word, log_p: (-total, parent, word), kept=lambda k, n: k,
               leave=lambda proposals, end, k: ([p for p in proposals if p[2] != end], [p for p in proposals if p[2] == end]),
               live=lambda total, parent, word, log_p: (parent, word, total)):
-    """live (M, 3) and completed (E, 2) of one step, one proposal at a time.
+    """live (M, 2) and its log-probabilities (M,), ended (E,) and theirs (E,), of one step, one proposal at a time.
 
     The rest is for the variants: the words that a hypothesis proposes; the log-probability of a continuation; what the
-    continuations are ranked by, and how many are kept; which leave the beam; and the columns of live.
+    continuations are ranked by, and how many are kept; which leave the beam; and what is told of those that go on.
     """
     before, rows = np.array(log_prob._data).tolist(), np.array(log_p._data).tolist()
     proposals = [(reach(before[parent], row[word]), parent, word, row[word])
                  for parent, row in enumerate(rows) for word in propose(row, k, end)]
     going, ended = leave(sorted(proposals, key=lambda p: rank(*p)), end, k)
     going = [live(*p) for p in going[:kept(k, len(rows))]]
-    ended = [(parent, total) for total, parent, _, _ in sorted(ended, key=lambda p: p[1])]
-    return tuple(Tensor(np.array(table, dtype=np.float64).reshape(-1, columns)) for table, columns in ((going, 3), (ended, 2)))
+    ended = sorted(ended, key=lambda p: p[1])
+    return tuple(map(Tensor, (np.array([row[:2] for row in going], dtype=np.int64).reshape(-1, 2),
+                              np.array([row[2] for row in going], dtype=np.float64),
+                              np.array([parent for _, parent, _, _ in ended], dtype=np.int64),
+                              np.array([total for total, *_ in ended], dtype=np.float64))))
+
+
+def _told(change):
+    """The right step, of which ``change(live, live_log_prob, ended, ended_log_prob)`` tells something else."""
+    return lambda log_prob, log_p, end, k: tuple(map(Tensor, change(*(np.array(out._data) for out in
+                                                                        beam_step(log_prob, log_p, end, k)))))
+
+
+def _by_parents(live, live_log_prob, ended, ended_log_prob):
+    order = np.lexsort((live[:, 1], live[:, 0]))
+    return live[order], live_log_prob[order], ended, ended_log_prob
 
 
 def _places(proposals, end, k):
@@ -393,16 +407,17 @@ def beam_step_cases(draw: Draw) -> list[Case]:
 
 
 BEAM_STEP = Task(
-    "beam_step", "beam_step", None, ("live", "completed"), (),
-    {"log_prob": "n", "log_p": "n K", "live": "M columns", "completed": "E columns"}, beam_step, beam_step_cases, (
+    "beam_step", "beam_step", None, ("live", "live_log_prob", "ended", "ended_log_prob"), (),
+    {"log_prob": "n", "log_p": "n K", "live": "M columns", "live_log_prob": "M", "ended": "E", "ended_log_prob": "E"},
+    beam_step, beam_step_cases, (
         Mistake("each hypothesis proposes all words but its k likeliest, as argsort(p)[:-k] gives them; the k likeliest are "
                 "argsort(p)[-k:], or argsort(-p)[:k]", partial(beam_step, propose=_dropped)),
         Mistake("the log-probability of the parent is missing: a continuation has log_prob[parent] + log_p[parent, word]",
                 partial(beam_step, reach=lambda before, word: word)),
         Mistake("log-probabilities are multiplied; they add up", partial(beam_step, reach=lambda before, word: before * word)),
-        Mistake("live holds probabilities; its last column is log_prob[parent] + log_p[parent, word], a logarithm",
+        Mistake("live_log_prob holds probabilities; it is log_prob[parent] + log_p[parent, word], a logarithm",
                 partial(beam_step, live=lambda total, parent, word, _: (parent, word, float(np.exp(total))))),
-        Mistake("the last column of live is that of the word alone: log_prob[parent] is missing",
+        Mistake("live_log_prob is that of the word alone: log_prob[parent] is missing",
                 partial(beam_step, live=lambda total, parent, word, log_p: (parent, word, log_p))),
         Mistake("completed sentences take places in the beam: proposals of `end` leave it first, and then the k best others go on",
                 partial(beam_step, leave=_places)),
@@ -415,24 +430,24 @@ BEAM_STEP = Task(
         Mistake("`end` is kept apart from the other words: it counts among the k likeliest words of a hypothesis, and where it is "
                 "none of them no sentence is completed",
                 partial(beam_step, propose=lambda row, k, end: _others(row, k, end) + [end] * (row[end] > -np.inf))),
-        Mistake("no sentence is completed: proposals of `end` belong in completed",
+        Mistake("no sentence is completed: the parents of proposals of `end` belong in ended",
                 partial(beam_step, leave=lambda proposals, end, k: ([p for p in proposals if p[2] != end], []))),
         Mistake("every hypothesis keeps all its proposals: only the k best of all of them together go on",
                 partial(beam_step, kept=lambda k, n: n * k)),
         Mistake("each hypothesis goes on with its likeliest word: the k best are those of all proposals together, and a good "
                 "hypothesis may have several", partial(beam_step, propose=lambda row, k, end: likeliest(row, 1))),
         Mistake("live is sorted the wrong way: the best comes first",
-                lambda *args: (beam_step(*args)[0].flip(0), beam_step(*args)[1])),
+                _told(lambda live, total, ended, ended_total: (live[::-1].copy(), total[::-1].copy(), ended, ended_total))),
         Mistake("the k worst proposals go on: argsort ascends, so the best are the last",
                 partial(beam_step, rank=lambda total, parent, word, _: (total, parent, word))),
         Mistake("the continuations are ranked by the word's log-probability alone: log_prob[parent] adds to it",
                 partial(beam_step, rank=lambda total, parent, word, log_p: (-log_p, parent, word))),
-        Mistake("live is in the order of the parents; the best comes first", lambda *args: (
-            Tensor(np.array(sorted(beam_step(*args)[0]._data.tolist())).reshape(-1, 3)), beam_step(*args)[1])),
-        Mistake("the columns of live are swapped: parent, word, log-probability",
+        Mistake("live is in the order of the parents; the best comes first", _told(_by_parents)),
+        Mistake("the columns of live are swapped: parent, word",
                 partial(beam_step, live=lambda total, parent, word, _: (word, parent, total))),
-        Mistake("the columns of completed are swapped: parent, log-probability",
-                lambda *args: (beam_step(*args)[0], beam_step(*args)[1].flip(1))),
+        Mistake("ended holds the words, which are all `end`; it holds the parents, the numbers of the hypotheses that end",
+                lambda log_prob, log_p, end, k: _told(lambda live, total, ended, ended_total: (
+                    live, total, np.full_like(ended, end), ended_total))(log_prob, log_p, end, k)),
         Mistake("the parent is wrong: in an array of all (n, K) continuations, place j has parent j // K and word j % K, with the "
                 "number of words K and not k", _flat),
         Mistake("of equally likely words a hypothesis proposes those of higher id, and of equally good continuations the later "
@@ -444,8 +459,8 @@ BEAM_STEP = Task(
                 partial(beam_step, rank=lambda total, parent, word, _: (-total, -parent, -word))),
         Mistake("equally good continuations are in the order of their words: the lower parent comes first, and only then the "
                 "lower word", partial(beam_step, rank=lambda total, parent, word, _: (-total, word, parent))),
-        Mistake("an empty result has no columns: with nothing in it, live is (0, 3) and completed is (0, 2), for example by "
-                ".reshape(-1, 2)", lambda *args: tuple(Tensor(np.array(table._data.tolist())) for table in beam_step(*args))),
+        Mistake("an empty live has no columns: with nothing in it, it is (0, 2), for example by .reshape(-1, 2)",
+                _told(lambda live, *others: (live if len(live) else live[:, 0], *others))),
     ), points=(2,), extra=True)
 
 EXERCISE = Exercise(2, "Show and Tell", (LSTM_STEP, CAPTION_LOSS, IMAGE_THEN_WORDS, BEAM_STEP))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from collections.abc import Callable
 
+import numpy as np
+
 from ... import functional as F
 from ...autograd.registry import Draw
 from ..exercise import Case, Exercise, Mistake, Task, sloped, with_slope, words
@@ -42,7 +44,7 @@ def soft_attention_cases(draw: Draw) -> list[Case]:
     return [case("", 3, 5, 4, 2, 6, size=1.5, differences=True),
             case("one image", 1, 4, 3, 2, 5),
             case("one location", 3, 1, 2, 4, 3),
-            case("scores near 1000", 2, 4, 3, 2, 5, size=800.0, hint="exp overflows: subtract the largest score of each image "
+            case("scores near 1000", 2, 4, 3, 2, 5, size=1100.0, hint="exp overflows: subtract the largest score of each image "
                  "before it, which leaves the softmax as it is")]
 
 
@@ -181,17 +183,20 @@ def _spoilt(score=lambda e, log_alpha, s: log_alpha, entropy=lambda alpha, e: No
 
 
 def hard_attention_cases(draw: Draw) -> list[Case]:
-    def case(name, L, lengths, size=1.0, **options):
+    def case(name, L, lengths, size=1.0, top=None, **options):
         mask = words(*lengths)
-        return Case(name, {"e": draw.normal(*mask.shape, L, scale=size), "s": draw.integers(0, L, *mask.shape), "mask": mask,
+        e = draw.normal(*mask.shape, L, scale=size)
+        if top is not None:   # the largest score of each path's steps
+            e += np.reshape(top, (-1, 1, 1)) - e.max(axis=2, keepdims=True)
+        return Case(name, {"e": e, "s": draw.integers(0, L, *mask.shape), "mask": mask,
                            "log_p": draw.uniform(len(lengths), low=-9.0, high=-3.0), "b": -5.5, "lambda_r": 0.3,
                            "lambda_e": 0.2}, **options)
 
     return [case("", 5, (3, 1, 2, 3), differences=True),
             case("one location", 1, (2, 3)),
             case("one path", 4, (3,)),
-            case("scores near 1000", 4, (2, 2), size=600.0, hint="compute log alpha as e - max e - log sum exp(e - max e), not as "
-                 "the log of a softmax that may be 0; and alpha log alpha goes to 0 with alpha")]
+            case("scores near 1000", 4, (2, 2), size=600.0, top=(1000.0, -1000.0), hint="compute log alpha as "
+                 "e - max e - log sum exp(e - max e), not as the log of a softmax that may be 0; and alpha log alpha goes to 0 with alpha")]
 
 
 HARD_ATTENTION = Task(

@@ -222,11 +222,12 @@ def beam_step(log_prob, log_p, end, k):
         k: the beam size.
 
     Returns:
-        live: the M <= k continuations that go on, float64 (M, 3), in each row the parent (the number of the hypothesis
-            that goes on, from 0), the word, and the log-probability. The best comes first; of equally good ones that of the
-            lower parent, then that of the lower word.
-        completed: the E sentences that are completed, float64 (E, 2), in each row the parent and the log-probability, in
-            the order of the parents. Without any it has the shape (0, 2).
+        live: the M <= k continuations that go on, integers (M, 2), in each row the parent (the number of the hypothesis
+            that goes on, from 0) and the word. The best comes first; of equally good ones that of the lower parent, then
+            that of the lower word. Without any it has the shape (0, 2).
+        live_log_prob: their log-probabilities, (M,).
+        ended: the parents of the E sentences that are completed, ascending, integers (E,).
+        ended_log_prob: their log-probabilities, (E,).
     """
     # YOUR CODE HERE
     raise NotImplementedError("beam_step")
