@@ -445,7 +445,7 @@ def sum_over_the_wrong_axis(self, g):
     return g.copy(), g.sum(1)
 
 
-@mutant("AddRow", "b", "only one of several contributions arrived")
+@mutant("AddRow", "b", "only the contribution of index 0 of axis 0")
 def first_row_only(self, g):
     return g.copy(), g[0].copy()
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..function import Function
 from .compare import Comparer, Comparison, Plan, random_signs
 from .diagnose import Evidence, guess
+from .gather import gather, others
 from .numeric import central, study
 from .precision import float32_gradients, sensitivity, ulps_apart
 from .repeat import Difference, difference, elsewhere, questions, shrunk
@@ -224,23 +225,8 @@ class Check:
         subject, k = self.subject, result.cotangent
         numeric = result.found.reshape(leaf.base.shape)
         cotangent = self.cotangents[k]
-        others = {}
-        for j, other in enumerate(subject.leaves):
-            if j != i and other.base.shape == leaf.base.shape and 0 < other.base.size <= 256:
-                elements = [central(subject.line(other, n), cotangent[None], self.plan.eps)[0]
-                            for n in range(other.base.size)]
-                others[other.name] = (self.gradients[k][j], np.array(elements).reshape(other.base.shape))
-
-        def contributions(index):
-            plus, minus, width = subject.line(leaf, index).pair(self.plan.eps)
-            return cotangent * (plus - minus) / width
-
-        doubled = subject.backward(subject.call(), 2 * cotangent)[i] if gradient.any() and subject.connected else None
-        evidence = Evidence(
-            gradient, numeric, leaf.base, cotangent, self.y0, subject.shapes[0] if len(subject.shapes) == 1 else None,
-            others, [base for _, _, base in subject.fixed if base.dtype.kind in "iu"], contributions,
-            ignores_cotangent=doubled is not None and np.array_equal(doubled, gradient),
-            right_for_ones=self.right_for_ones(i, leaf))
+        evidence = gather(subject, leaf, gradient, numeric, cotangent, self.y0, self.plan.eps, self.gradients[k], result.detail,
+                          self.right_for_ones(i, leaf))
         text = guess(evidence)
         return "; ".join(part for part in (result.detail, text) if part)
 
@@ -259,8 +245,9 @@ class Check:
         numeric = np.array([central(self.subject.line(leaf, n), self.cotangents[:1], self.plan.eps)[0]
                             for n in range(min(leaf.base.size, 256))])
         if numeric.size == leaf.base.size:
+            found = others(self.subject, leaf, self.cotangents[0], self.plan.eps, None, gradients[0].shape)
             report.guess = guess(Evidence(gradients[0], numeric.reshape(leaf.base.shape), leaf.base, self.cotangents[0],
-                                          self.y0, None, {}, [], None))
+                                          self.y0, None, found, [], None))
         else:
             report.guess = f"the gradient has shape {gradients[0].shape}, the argument {leaf.base.shape}"
         report.verdict, report.index, report.curve = "wrong", None, []
