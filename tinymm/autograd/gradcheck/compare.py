@@ -11,9 +11,11 @@ import dataclasses
 
 import numpy as np
 
-from .numeric import Study, central, extrapolated, study
+from .numeric import Study, central, extrapolated, noise_level, study
 from .subject import Leaf, Subject
 
+COARSE = 1e-10      # relative rounding from here on is float32's, or worse: 2^-24 is 6e-8, of the largest of many outputs less
+PASSED = ("ok", "precision", "below precision")
 DIAGNOSED = 2048    # so many elements of a wrong gradient are computed, to see the pattern in the error
 
 
@@ -45,7 +47,7 @@ class Comparison:
     """The outcome for one argument.
 
     Attributes:
-        verdict: "ok", "wrong", "kink" or "below precision".
+        verdict: "ok", "wrong", "kink", "precision" or "below precision".
         index: flat index of the worst element; None if there are none, or if it is a direction.
         analytic, numeric, precision: there.
         study: the step-size curve there, if it was drawn.
@@ -80,6 +82,7 @@ class Comparer:
         self.subject, self.leaf, self.gradients = subject, leaf, gradients
         self.cotangents, self.y0, self.plan, self.rng = cotangents, y0, plan, rng
         self.found = np.full((len(cotangents), leaf.base.size), np.nan)
+        self.rough = 0.0   # the coarsest rounding met
 
     def agree(self, analytic, numeric) -> bool:
         plan = self.plan
@@ -98,13 +101,24 @@ class Comparer:
         return analytic, numeric
 
     def examine(self, line) -> Comparison:
-        """The final word on one line, from its whole step-size curve."""
+        """The final word on one line, from its whole step-size curve; for a tiny number in steps of its own size, too."""
+        result = self.judge(line)
+        if result.verdict != "ok" and 0 < line.small < 0.1:
+            unit, line.unit = line.unit, line.small
+            finer = self.judge(line)
+            if finer.verdict == "ok" or result.study.numeric is None and finer.study.numeric is not None:
+                return finer
+            line.unit = unit
+        return result
+
+    def judge(self, line) -> Comparison:
+        """``examine`` in the line's own steps."""
         analytic = line.slope(self.gradients)
         rough = central(line, self.cotangents, self.plan.eps)
         with np.errstate(invalid="ignore"):
             error = np.abs(analytic - rough)
         k = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
-        curve = study(line, self.cotangents[k], self.y0, self.subject.coarse)
+        curve, coarse = self.curve(line, self.cotangents[k])
         a, plan = float(analytic[k]), self.plan
         result = Comparison("wrong", "", line.index, a, curve.numeric if curve.numeric is not None else np.nan,
                             curve.precision, curve, k, detail=curve.kink or "")
@@ -119,8 +133,27 @@ class Comparer:
             return result
         size = max(abs(a), abs(curve.numeric))
         if np.isfinite(a) and abs(a - curve.numeric) <= plan.atol + plan.rtol * size + 10 * curve.precision:
-            result.verdict = "below precision" if size <= 10 * curve.precision + plan.atol and size > 0 else "ok"
+            lost = size <= 10 * curve.precision + plan.atol and size > 0
+            result.verdict = "precision" if coarse else "below precision" if lost else "ok"
         return result
+
+    def curve(self, line, cotangent) -> tuple[Study, bool]:
+        """The step-size curve of one line, and whether the function turns out to round as coarsely as float32."""
+        level = self.level(line, cotangent)
+        coarse = self.subject.coarse or level > 0
+        return study(line, cotangent, self.y0, coarse, level), coarse
+
+    def level(self, line, cotangent) -> float:
+        """The rounding error of <cotangent, outputs> where it is as coarse as float32's (here or on an earlier line), else 0."""
+        size, found = np.abs(cotangent * np.where(np.isfinite(self.y0), self.y0, 0.0)).max(initial=0.0), 0.0
+        for h in (1e-6, 1e-7) if line.index is None else (1e-5, 1e-6):   # where many elements move, kinks are near
+            wide, narrow = (noise_level(line, cotangent, self.y0, step) for step in (h, h / 2))
+            if min(wide, narrow) > COARSE * size and wide < 5 * narrow:   # 16 times would be a smooth function's
+                found = max(found, wide)
+        if line.unit < 1:   # in a tiny number's own steps
+            return found
+        self.rough = max(self.rough, found)
+        return self.rough
 
     # ------------------------------------------------------------------ the argument as a whole
 
@@ -138,7 +171,9 @@ class Comparer:
             if outcome.verdict != "wrong" and self.plan.singles:
                 few = np.unique(np.r_[movable[0], movable[-1], self.rng.choice(movable, self.plan.singles)])
                 alone = self.elements(few)
+                coarse = outcome.verdict == "precision" and alone.verdict in PASSED
                 outcome = alone if alone.verdict == "wrong" or outcome.index is None else outcome
+                outcome.verdict = "precision" if coarse else outcome.verdict
             outcome.checked = f"{len(lines)} directions in {len(movable)} elements"
         if outcome.verdict == "wrong":
             self.look_around(outcome, movable)
@@ -147,7 +182,7 @@ class Comparer:
 
     def elements(self, indices) -> Comparison:
         """Move each of some elements alone."""
-        suspects, zeros, small, worst = [], 0, 0, None
+        suspects, zeros, small, coarse, worst = [], 0, 0, 0, None
         for i in indices:
             line = self.subject.line(self.leaf, int(i))
             analytic, numeric = self.quick(line)
@@ -165,6 +200,8 @@ class Comparer:
                 worst = (relative, Comparison("ok", "", int(i), float(analytic[k]), float(numeric[k]), cotangent=k))
         kinks: list[Comparison] = []
         wrong: list[Comparison] = []
+        for _, i in sorted(suspects)[:8]:
+            self.level(self.subject.line(self.leaf, i), self.cotangents[0])
         for _, i in sorted(suspects):
             result = self.examine(self.subject.line(self.leaf, i))
             self.found[result.cotangent, i] = result.numeric
@@ -173,6 +210,7 @@ class Comparer:
                 (wrong if result.verdict == "wrong" else kinks).append(result)
             elif worst is None or worst[1].study is None:
                 worst = (np.inf, result)
+            coarse += result.verdict == "precision"
             if len(wrong) == 4:
                 break
         if wrong:
@@ -181,7 +219,7 @@ class Comparer:
             kinks[0].detail += f" (and at {len(kinks) - 1} more elements)" if len(kinks) > 1 else ""
             return kinks[0]
         result = worst[1]
-        result.verdict = "below precision" if small and small + zeros == len(indices) else "ok"
+        result.verdict = "precision" if coarse else "below precision" if small and small + zeros == len(indices) else "ok"
         return result
 
     def directions(self, movable):
@@ -202,7 +240,7 @@ class Comparer:
 
     def search(self, movable, lines) -> Comparison:
         """Move along each direction; where the slopes disagree, halve the direction until one element is left."""
-        kinks, excluded, best = [], np.zeros(self.leaf.base.shape, bool), None
+        kinks, excluded, best, coarse = [], np.zeros(self.leaf.base.shape, bool), None, False
         for direction in lines:
             for _ in range(8):
                 u = np.where(excluded, 0.0, direction)
@@ -210,8 +248,9 @@ class Comparer:
                 analytic, numeric = self.quick(line)
                 agreed = self.agree(analytic, numeric)
                 outcome = Comparison("ok", "", None, analytic[0], numeric[0]) if agreed else self.examine(line)
-                if outcome.verdict in ("ok", "below precision"):
+                if outcome.verdict in PASSED:
                     outcome.study = None
+                    coarse = coarse or outcome.verdict == "precision"
                     if best is None or abs(outcome.analytic - outcome.numeric) > abs(best.analytic - best.numeric):
                         best = outcome
                     break
@@ -229,7 +268,9 @@ class Comparer:
         if kinks:
             kinks[0].detail += f" (and at {len(kinks) - 1} more elements)" if len(kinks) > 1 else ""
             return kinks[0]
-        return best or Comparison("ok", "")
+        best = best or Comparison("ok", "")
+        best.verdict = "precision" if coarse else best.verdict
+        return best
 
     def halve(self, direction) -> int:
         """The element that is most to blame for a wrong slope along ``direction``."""

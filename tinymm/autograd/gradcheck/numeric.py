@@ -4,7 +4,8 @@ A central difference (f(x + h) - f(x - h)) / 2h errs in two ways: by truncation,
 which grows as 1/h. Plotted over h the error is a U. ``study`` walks the U from right to left, removes the h^2 term
 between neighbours (Richardson 1911, "The approximate arithmetical solution by finite differences"), and takes the
 bottom; the scatter there is the precision that the difference really has. At a kink the slopes from the left and
-from the right stay apart however small h is, which is how a kink is told from a mistake.
+from the right stay apart however small h is, which is how a kink is told from a mistake. What a function really
+rounds by (float32 inside, perhaps) is measured first, by ``noise_level``.
 """
 
 from __future__ import annotations
@@ -61,14 +62,28 @@ def extrapolated(line, cotangents, h: float = 1e-3):
     return narrow + (narrow - wide) / 3
 
 
-def study(line, cotangent, y0, coarse: bool = False) -> Study:
+def noise_level(line, cotangent, y0, h: float = 1e-6) -> float:
+    """Rounding error of <cotangent, outputs> along ``line``, from fourth differences of thirteen values (Moré and Wild
+    2011, "Estimating computational noise"): what is smooth has none of them, and a kink or a jump spoils four of nine."""
+    ahead, behind = [], []
+    with np.errstate(all="ignore"):
+        for k in range(1, 7):
+            plus, minus, _ = line.pair(k * h)
+            ahead.append(float(dot(cotangent, plus - y0)))
+            behind.append(float(dot(cotangent, minus - y0)))
+        fourth = np.diff([*behind[::-1], 0.0, *ahead], 4)
+    return float(np.median(np.abs(fourth)) / np.sqrt(70.0)) if np.isfinite(fourth).all() else 0.0
+
+
+def study(line, cotangent, y0, coarse: bool = False, level: float = 0.0) -> Study:
     """Differences over all step sizes, their best estimate with its precision, and the search for kinks.
 
     Args:
         line: the line through the point.
         cotangent: (M,).
         y0: the outputs at the point, (M,).
-        coarse: the outputs are float32.
+        coarse: the function computes in float32.
+        level: rounding error of <cotangent, outputs>, as far as it was measured.
     """
     steps = COARSE_STEPS if coarse else STEPS
     unit = 2.0**-23 if coarse else 2.0**-52
@@ -80,7 +95,7 @@ def study(line, cotangent, y0, coarse: bool = False) -> Study:
             slopes.append(float(dot(cotangent, (plus - minus) / width)))
             ahead.append(float(dot(cotangent, (plus - y0) / (width / 2))))
             behind.append(float(dot(cotangent, (y0 - minus) / (width / 2))))
-            noises.append(float(2 * unit * dot(np.abs(cotangent), moved) / width))
+            noises.append(float(2 * max(unit * dot(np.abs(cotangent), moved), level) / width))
             ends.append(((plus - y0) / (width / 2), (y0 - minus) / (width / 2)))
         slope, noise = np.array(slopes), np.array(noises)
         gap = np.abs(np.array(ahead) - np.array(behind))

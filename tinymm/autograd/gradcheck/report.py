@@ -12,6 +12,7 @@ VERDICTS = {
     "ok": "analytic and numeric gradient agree",
     "wrong": "they disagree by more than the numeric one can be off",
     "kink": "the function has no derivative here (the analytic value is a possible subgradient); move the input",
+    "precision": "right as far as one can see: the function computes in float32, or rounds as coarsely",
     "below precision": "too small to tell from rounding: nothing was verified, nothing is contradicted",
     "non-deterministic": "two evaluations of the same thing differ",
     "input mutated": "the function or its backward wrote into this input",

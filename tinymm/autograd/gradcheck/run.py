@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...backend.arrays import to_host
 from ..function import Function
 from .compare import Comparer, Comparison, Plan, random_signs
 from .diagnose import Evidence, guess
-from .gather import gather, others
-from .numeric import central, study
+from .numeric import central
 from .precision import float32_gradients, sensitivity, ulps_apart
 from .repeat import Difference, difference, elsewhere, questions, shrunk
 from .report import ArgumentReport, GradcheckReport, relative_error
@@ -39,6 +39,8 @@ class Check:
                 subject.notes.append(f"{int((~finite).sum())} of {finite.size} outputs are not finite and were left "
                                      "out")
             self.cotangents = random_signs(self.rng, 2, self.y0.size) * finite
+            if subject.coarse:   # what a float32 output can be handed
+                self.cotangents = self.cotangents.astype(np.float32).astype(np.float64)
             mutated = {name: "the forward" for name in subject.mutated()}
             reports, error = [], None
             try:
@@ -67,7 +69,7 @@ class Check:
         subject, (first, second) = self.subject, self.cotangents
         gradients = [subject.backward(outputs, first, retain=True)]
         for handed, part in zip(subject.handed if subject.connected else [], self._parts(first)):
-            if not np.array_equal(np.asarray(handed._data).reshape(-1), part):
+            if not np.array_equal(to_host(handed._data).reshape(-1), part.astype(handed.dtype)):
                 self.overwritten = "the backward writes into the gradient that it is given, which others may hold"
         if not np.array_equal(subject.flat(outputs), self.y0, equal_nan=True):
             self.overwritten = "the backward writes into the output of the forward, which others may hold"
@@ -135,7 +137,8 @@ class Check:
                 if g.shape != leaf.base.shape or not leaf.base.size:
                     continue
                 comparer = Comparer(subject, leaf, [g], cotangents[:1], y0, self.plan, self.rng)
-                u = np.where(np.isfinite(leaf.base), random_signs(self.rng, *leaf.base.shape), 0.0)
+                u = np.where(np.isfinite(leaf.base), random_signs(self.rng, *leaf.base.shape) *
+                             np.maximum(1.0, np.abs(leaf.base)), 0.0)
                 line = subject.line(leaf, direction=u)
                 if not comparer.agree(*comparer.quick(line)) and comparer.examine(line).verdict == "wrong":
                     worst = comparer.examine(subject.line(leaf, comparer.halve(u)))
@@ -172,17 +175,17 @@ class Check:
                     "used outside the engine?"
             if any(t.kind == "non-deterministic" for t in trouble):
                 report.verdict, report.guess = "non-deterministic", self._noise(trouble)
+        elif gradients[0].dtype != np.float64 and not missing and report.verdict != "precision" and not self.subject.coarse:
+            report.verdict = "wrong"
+            report.guess = f"the gradient is {gradients[0].dtype} for a float64 argument"
         elif trouble and not missing:
             self.overrule(report, leaf, trouble)
         if self.forward_differs and report.ok:
             report.verdict, report.guess = "non-deterministic", "two forward passes with the same inputs differ"
-        if report.ok and gradients[0].dtype != np.float64 and not missing and not self.subject.coarse:
-            report.verdict = "wrong"
-            report.guess = f"the gradient is {gradients[0].dtype} for a float64 argument"
         if self.curve and not report.curve and report.index is not None:
             at = int(np.ravel_multi_index(report.index, leaf.base.shape)) if leaf.base.ndim else 0
             line = self.subject.line(leaf, at)
-            found = study(line, self.cotangents[result.cotangent], self.y0, self.subject.coarse)
+            found, _ = comparer.curve(line, self.cotangents[result.cotangent])
             report.curve, report.precision = list(zip(found.steps, found.differences)), found.precision
         return report
 

@@ -43,13 +43,15 @@ class Line:
 
     def __init__(self, subject: Subject, leaf: Leaf, index: int | None = None, direction: Any = None):
         self.subject, self.leaf, self.index, self.direction = subject, leaf, index, direction
-        if index is not None:
-            self.unit = max(1.0, abs(float(leaf.base.flat[index])))   # steps are relative to large values
+        here = 0.0 if index is None else abs(float(leaf.base.flat[index]))
+        self.unit = max(1.0, here)   # steps are relative to large values
+        self.small = here or float(np.max(np.abs(leaf.base), initial=0.0, where=np.isfinite(leaf.base)))   # to tiny ones, too
 
     def pair(self, h: float):
         """Outputs at t = h and t = -h, and the distance between the two points."""
         if self.index is None:
-            return self.at(self.leaf.base + h * self.direction), self.at(self.leaf.base - h * self.direction), 2 * h
+            u = h * self.unit * self.direction
+            return self.at(self.leaf.base + u), self.at(self.leaf.base - u), 2 * h * self.unit
         plus, minus = self.leaf.base.copy(), self.leaf.base.copy()
         plus.flat[self.index] += h * self.unit
         minus.flat[self.index] -= h * self.unit
