@@ -24,10 +24,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..backend.arrays import Array, as_array, is_array, to_host, xp_of
+from .place import place_of
 from .state import enable_grad, state
 from .tensor import Tensor, Version, clock, wrap
 
 _PACKAGE = __name__.partition(".")[0] + "."
+HOW = "def forward(self, x) keeps what it needs as self.x = x, def backward(self, g) reads it; self.needs[i] tells what is wanted"
 FREED = ("freed",)   # what ``saved`` becomes when a backward pass is done with a node
 
 
@@ -65,6 +67,14 @@ class Function:
         if "name" not in cls.__dict__:
             cls.name = cls.__name__
         cls.foreign = not cls.__module__.startswith(_PACKAGE)
+        for method in ("forward", "backward"):
+            if isinstance(cls.__dict__.get(method), staticmethod):
+                raise TypeError(f"{cls.__name__}.{method} is a @staticmethod with a ctx; here it is a method: {HOW}")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("save_for_backward", "saved_tensors", "needs_input_grad", "mark_non_differentiable"):
+            raise AttributeError(f"{type(self).__name__} has no {name}: {HOW}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def forward(self, *args: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.forward is not written")
@@ -96,8 +106,8 @@ class Function:
         out = node.forward(*arrays, **options)
         many = isinstance(out, tuple)
         if cls.foreign:
-            out = tuple([_array_of_forward(cls.name, o, arrays) for o in out]) if many else \
-                _array_of_forward(cls.name, out, arrays)
+            out = tuple([_array_of_forward(node, o, arrays) for o in out]) if many else \
+                _array_of_forward(node, out, arrays)
         if state.detect_anomaly:
             check_finite(cls.name, "forward", *(out if many else (out,)))
         if not record:
@@ -150,13 +160,14 @@ class Function:
             grads = (grads,)
         if len(grads) != len(self.edges):
             raise RuntimeError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.edges)} arguments; "
-                               "return one for each, None for those without")
+                               "return one for each, None for those without" + place_of(type(self).backward))
         if self.foreign:
-            grads = [_array_of_backward(self.name, i, g, arg) for i, (g, arg) in enumerate(zip(grads, self.args))]
+            grads = [_array_of_backward(self, i, g, arg) for i, (g, arg) in enumerate(zip(grads, self.args))]
         for grad, arg in zip(grads, self.args):
             if grad is not None and isinstance(arg, Tensor) and grad.shape != arg.shape:
                 error: Any = RuntimeError(f"{self.name}.backward returned a gradient of shape {grad.shape} for an argument "
-                                     f"of shape {arg.shape}" + _broadcast_hint(grad.shape, arg.shape))
+                                     f"of shape {arg.shape}" + _broadcast_hint(grad.shape, arg.shape)
+                                     + place_of(type(self).backward))
                 error.argument, error.gradient = arg, grad   # gradcheck names the argument
                 raise error
         if not retain:
@@ -348,24 +359,26 @@ def check_finite(name: str, when: str, *arrays) -> None:
             raise FloatingPointError(f"{name}: the {when} pass produced {kind} (shape {array.shape})")
 
 
-def _array_of_forward(name: str, value: Any, arguments: list) -> Array:
+def _array_of_forward(node: Function, value: Any, arguments: list) -> Array:
     """What a foreign forward returned, as an array that no argument shares."""
     value = value._data if isinstance(value, Tensor) else value
     if not is_array(value) and not isinstance(value, (np.generic, int, float)):
-        raise TypeError(f"{name}.forward returned {type(value).__name__}; return an array, or a tuple of arrays")
+        missing = " (is there a `return`?)" if value is None else ""
+        raise TypeError(f"{node.name}.forward returned {type(value).__name__}; return an array, or a tuple of arrays{missing}"
+                        + place_of(type(node).forward))
     value = as_array(value)
     shares = any(is_array(a) and (value is a or getattr(value, "base", None) is a) for a in arguments)
     return value.copy() if shares else value
 
 
-def _array_of_backward(name: str, i: int, grad: Any, arg: Any) -> Array | None:
+def _array_of_backward(node: Function, i: int, grad: Any, arg: Any) -> Array | None:
     """What a foreign backward returned for one argument: None, or an array of floating-point numbers."""
     grad = grad._data if isinstance(grad, Tensor) else grad
     if grad is None or not isinstance(arg, Tensor):
         return None
     if not is_array(grad) and not isinstance(grad, np.generic):
-        raise TypeError(f"{name}.backward returned {type(grad).__name__} as gradient {i}; return an array of shape "
-                        f"{arg.shape}, or None")
+        raise TypeError(f"{node.name}.backward returned {type(grad).__name__} as gradient {i}; return an array of shape "
+                        f"{arg.shape}, or None" + place_of(type(node).backward))
     grad = as_array(grad)
     return grad if grad.dtype.kind == "f" or arg.dtype.kind != "f" else grad.astype(arg.dtype)
 

@@ -8,10 +8,12 @@ argument that is alone in wanting its gradient.
 from __future__ import annotations
 
 import dataclasses
+import random as python_random
 
 import numpy as np
 
 from .subject import Subject
+from .words import digits
 
 ALONE_AT_MOST = 8     # arguments asked for one at a time
 
@@ -56,6 +58,29 @@ def difference(kind: str, guess: str, first, again, tolerance: float) -> Differe
         return None
     at = int(np.argmax(apart))
     return Difference(kind, guess, at, float(a.flat[at]), float(b.flat[at]), b)
+
+
+def unsteady(subject: Subject, y0, bases, tolerance: float) -> str:
+    """How the forward contradicts itself: two calls with the same inputs, then one with a call elsewhere in between."""
+    drawn = np.random.get_state()[1:3], python_random.getstate()
+    for between in (False, True):
+        if between:
+            elsewhere(subject, bases)
+        y = subject.flat(subject.call(graph=False))
+        found = difference("", "", y0, y, tolerance)
+        if found is None:
+            continue
+        moved = drawn[1] != python_random.getstate() or any(not np.array_equal(a, b) for a, b in
+                                                            zip(drawn[0], np.random.get_state()[1:3]))
+        first, again = digits(found.first, found.again)
+        if y.shape != y0.shape:
+            return f"two forward passes with the same inputs differ: {y0.size} outputs, then {y.size}"
+        why = "it draws random numbers: from tinymm's streams they would be the same in every pass" if moved else \
+            "it keeps values of an earlier call" if between else \
+            "it draws random numbers (take them from tinymm's streams) or keeps state between calls"
+        return f"two forward passes with the same inputs differ: output {found.index} is {first}, then {again}; {why}; " \
+            "the backward was not judged"
+    return ""
 
 
 def shrunk(subject: Subject, rng) -> list[np.ndarray]:

@@ -6,11 +6,12 @@ import numpy as np
 
 from ...backend.arrays import to_host
 from ..function import Function
+from ..place import place_of, place_of_error
 from .compare import Comparer, Comparison, Plan, random_signs
 from .diagnose import Evidence, guess
 from .numeric import central
 from .precision import float32_gradients, sensitivity, ulps_apart
-from .repeat import Difference, difference, elsewhere, questions, shrunk
+from .repeat import Difference, difference, elsewhere, questions, shrunk, unsteady
 from .report import ArgumentReport, GradcheckReport, relative_error
 from .subject import Leaf, Subject
 
@@ -25,13 +26,13 @@ class Check:
         self.rng = np.random.Generator(np.random.Philox(key=seed))
         self.trouble: dict[int, list] = {}   # leaf number -> Differences
         self.overwritten = ""                # what the backward wrote into, besides its inputs
-        self.forward_differs = False
+        self.forward_differs = ""            # how two forward passes differ
         self.ones: list | None = None        # gradients under a cotangent of ones
 
     def run(self) -> GradcheckReport:
         with self.subject as subject, np.errstate(all="ignore"):   # infinities are for the report to name
             outputs = subject.first_call()
-            if not outputs:
+            if not outputs:   # of integers
                 raise ValueError(f"gradcheck: {name_of(subject.func)} returned no floating-point Tensor")
             self.y0 = subject.flat(outputs)
             finite = np.isfinite(self.y0)
@@ -43,6 +44,12 @@ class Check:
                 self.cotangents = self.cotangents.astype(np.float32).astype(np.float64)
             mutated = {name: "the forward" for name in subject.mutated()}
             reports, error = [], None
+            if self.again and not mutated:
+                self.forward_differs = unsteady(subject, self.y0, shrunk(subject, self.rng), self.nondet_tol)
+                if self.forward_differs:
+                    reports = [ArgumentReport(leaf.name, leaf.base.shape, "non-deterministic", guess=self.forward_differs)
+                               for leaf in subject.leaves]
+                    return GradcheckReport(name_of(subject.func), reports, list(dict.fromkeys(subject.notes)))
             try:
                 self.gradients = self.first_gradients(outputs)
             except Exception as e:   # a broken backward may raise anything, and the report says what
@@ -79,8 +86,8 @@ class Check:
                 self.note("non-deterministic", "right the first time only: a second backward through the same graph "
                           "gives another gradient", gradients[0], repeated)
             gradients.append(subject.backward(outputs, second, retain=True))
-        except Exception:   # a Function may drop what it kept in its first backward
-            subject.notes.append("the backward cannot run twice through one graph")
+        except Exception as error:   # a Function may drop what it kept in its first backward
+            subject.notes.append(f"the backward cannot run twice through one graph: {told(error)}")
             gradients.append(subject.backward(subject.call(), second))
         return gradients
 
@@ -97,14 +104,6 @@ class Check:
     def ask_again(self) -> None:
         """The same gradient in other circumstances, and the gradient at another point."""
         subject, cotangent = self.subject, self.cotangents[0]
-        y = subject.flat(subject.call())
-        scale = np.max(np.abs(self.y0[np.isfinite(self.y0)]), initial=0.0)
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(np.where(y == self.y0, 0.0, y - self.y0))
-        self.forward_differs = bool(np.nanmax(apart, initial=0.0) > self.nondet_tol * scale)
-        if self.forward_differs:
-            subject.notes.append("two forward passes with the same inputs differ: draw random numbers from tinymm's "
-                                 "streams, or fix them")
         bases = shrunk(subject, self.rng)
         try:
             finite = np.isfinite(self.y0).all()
@@ -115,7 +114,7 @@ class Check:
         except Exception as error:   # the first backward passed and a later one did not
             for i in range(len(subject.leaves)):
                 self.trouble.setdefault(i, []).append(
-                    _raised(f"the first backward passed, a later one raised {type(error).__name__}: {error}"))
+                    _raised(f"the first backward passed, a later one raised {told(error)}"))
 
     def second_point(self, bases) -> None:
         """One random direction for each leaf at another point: values kept from the first call would show there."""
@@ -171,8 +170,7 @@ class Check:
         elif result.verdict == "wrong":
             report.guess = self.guess(i, leaf, gradients[result.cotangent], result)
             if missing:
-                report.guess = "no gradient arrives (None), although the output depends on it: is it detached, or " \
-                    "used outside the engine?"
+                report.guess = self.without_gradient(leaf)
             if any(t.kind == "non-deterministic" for t in trouble):
                 report.verdict, report.guess = "non-deterministic", self._noise(trouble)
         elif gradients[0].dtype != np.float64 and not missing and report.verdict != "precision" and not self.subject.coarse:
@@ -180,14 +178,20 @@ class Check:
             report.guess = f"the gradient is {gradients[0].dtype} for a float64 argument"
         elif trouble and not missing:
             self.overrule(report, leaf, trouble)
-        if self.forward_differs and report.ok:
-            report.verdict, report.guess = "non-deterministic", "two forward passes with the same inputs differ"
         if self.curve and not report.curve and report.index is not None:
             at = int(np.ravel_multi_index(report.index, leaf.base.shape)) if leaf.base.ndim else 0
             line = self.subject.line(leaf, at)
             found, _ = comparer.curve(line, self.cotangents[result.cotangent])
             report.curve, report.precision = list(zip(found.steps, found.differences)), found.precision
         return report
+
+    def without_gradient(self, leaf: Leaf) -> str:
+        """What to say of a gradient that is None where the output moves with the argument."""
+        owner = getattr(self.subject.func, "__self__", None)
+        if isinstance(owner, type) and issubclass(owner, Function):
+            return f"{owner.name}.backward returned None for {leaf.name}, and the output depends on it: return its " \
+                f"gradient{place_of(owner.backward)}"
+        return "no gradient arrives (None), although the output depends on it: is it detached, or used outside the engine?"
 
     def fill(self, report: ArgumentReport, leaf: Leaf, result: Comparison) -> None:
         report.verdict, report.checked = result.verdict, result.checked
@@ -269,7 +273,7 @@ class Check:
             reports.append(report)
         if not any(r.verdict == "wrong" for r in reports):
             for r in reports:
-                r.verdict, r.guess = "error", f"the backward raised {type(error).__name__}: {error}"
+                r.verdict, r.guess = "error", f"the backward raised {told(error)}"
         return reports
 
     def mark_mutated(self, reports, name: str, culprit: str) -> None:
@@ -303,6 +307,12 @@ def name_of(func) -> str:
     if isinstance(owner, type) and issubclass(owner, Function):
         return owner.name
     return getattr(func, "__name__", None) or type(func).__name__
+
+
+def told(error: Exception) -> str:
+    """An exception with its text, and the line of the user's file."""
+    place = place_of_error(error)
+    return f"{type(error).__name__}: {error}" + (place if place not in str(error) else "")
 
 
 def _raised(text: str) -> Difference:

@@ -17,6 +17,7 @@ from ...backend import random
 from ...backend.arrays import Array, is_array, to_host, xp_of
 from ..engine import grad
 from ..function import Function
+from ..place import place_of, place_of_error
 from ..tensor import Tensor, get_default_dtype, set_default_dtype
 
 
@@ -165,7 +166,7 @@ class Subject:
     def call(self, graph: bool = True) -> list[Tensor]:
         """The floating-point outputs at the present values. ``graph`` tells that they will be differentiated."""
         self.rewind()
-        return outputs_of(self.func(*self.args))
+        return outputs_of(self.func(*self.args), self.func)
 
     def first_call(self) -> list[Tensor]:
         """``call``, noting whether random numbers are drawn and which outputs count."""
@@ -196,8 +197,8 @@ class Subject:
             outputs = self.call(graph=False)
             if [outputs[i].shape for i in self.live] == self.shapes:
                 return self.flat(outputs)
-        except (ValueError, ArithmeticError, IndexError):
-            pass   # outside the domain
+        except (ValueError, ArithmeticError, IndexError) as error:   # outside the domain
+            self.notes.append(f"near the point the function raised {type(error).__name__}: {error}{place_of_error(error)}")
         finally:
             leaf.put(leaf.base)
         return np.full(sum(int(np.prod(s)) for s in self.shapes), np.nan)
@@ -236,15 +237,37 @@ class Subject:
              if name not in self.writes and not same(tensor._data, base)]
 
 
-def outputs_of(result) -> list[Tensor]:
-    """The floating-point Tensors in a result, flattened."""
-    if isinstance(result, Tensor):
-        return [result] if result.dtype.kind == "f" else []
+def outputs_of(result, func=None) -> list[Tensor]:
+    """The floating-point Tensors in a result, flattened.
+
+    Raises:
+        TypeError: there is none, and what stands in its place (None, a Python float, an array) carries no gradient.
+    """
+    found = _outputs(result)
+    other = next((v for v in _leaves(result) if not isinstance(v, Tensor)), result)
+    if not found and not isinstance(other, Tensor):
+        words = {"NoneType": "None (is there a `return`?)", "float": "a Python float", "float64": "a NumPy number",
+                 "ndarray": "a NumPy array", "int": "a Python int"}
+        what = words.get(type(other).__name__, type(other).__name__)
+        inside = f"a {type(result).__name__} of " if isinstance(result, (list, tuple, dict)) and len(result) else ""
+        raise TypeError(f"gradcheck: {getattr(func, '__name__', 'the function')} returned {inside}{what}, which carries no "
+                        "gradient; return a Tensor (or a tuple, list or dictionary of them) computed by Tensor operations; "
+                        f"a computation in NumPy becomes a Function with forward and backward{place_of(func)}")
+    return found
+
+
+def _outputs(result) -> list[Tensor]:
+    return [t for t in _leaves(result) if isinstance(t, Tensor) and t.dtype.kind == "f"]
+
+
+def _leaves(result):
     if isinstance(result, dict):
         result = list(result.values())
     if isinstance(result, (tuple, list)):
-        return [t for part in result for t in outputs_of(part)]
-    return []
+        for part in result:
+            yield from _leaves(part)
+    else:
+        yield result
 
 
 def argument_names(func, count: int) -> list[str]:
