@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinymm import Function, Tensor, gradcheck
-from tinymm.autograd.gradcheck.words import digits
+from tinymm.autograd.gradcheck.report import told_apart
 
 X = np.linspace(-1.3, 1.7, 12).reshape(3, 4)
 
@@ -129,6 +129,7 @@ STREAM = np.random.default_rng(0)
 
 
 def test_digits_until_two_numbers_differ():
-    assert digits(0.4900371, 0.4900372) == ("0.4900371", "0.4900372")
-    assert digits(1.0, 2.0) == ("1", "2")
-    assert digits(1.0, np.nextafter(1.0, 2))[0] != digits(1.0, np.nextafter(1.0, 2))[1]
+    assert told_apart(0.4900371, 0.4900372, 6) == ("0.4900371", "0.4900372")
+    assert told_apart(1.0, 2.0) == ("1", "2")
+    first, second = told_apart(1.0, np.nextafter(1.0, 2))
+    assert first != second

@@ -12,8 +12,8 @@ import random as python_random
 
 import numpy as np
 
+from .report import told_apart
 from .subject import Subject
-from .words import digits
 
 ALONE_AT_MOST = 8     # arguments asked for one at a time
 
@@ -72,7 +72,7 @@ def unsteady(subject: Subject, y0, bases, tolerance: float) -> str:
             continue
         moved = drawn[1] != python_random.getstate() or any(not np.array_equal(a, b) for a, b in
                                                             zip(drawn[0], np.random.get_state()[1:3]))
-        first, again = digits(found.first, found.again)
+        first, again = told_apart(found.first, found.again, 6)
         if y.shape != y0.shape:
             return f"two forward passes with the same inputs differ: {y0.size} outputs, then {y.size}"
         why = "it draws random numbers: from tinymm's streams they would be the same in every pass" if moved else \

@@ -9,6 +9,8 @@ from ..function import Function
 from ..place import place_of, place_of_error
 from .compare import Comparer, Comparison, Plan, random_signs
 from .diagnose import Evidence, guess
+from .diagnose.words import extent
+from .gather import gather, others
 from .numeric import central
 from .precision import float32_gradients, sensitivity, ulps_apart
 from .repeat import Difference, difference, elsewhere, questions, shrunk, unsteady
@@ -168,11 +170,16 @@ class Check:
         if self.overwritten:
             report.verdict, report.guess = "input mutated", self.overwritten
         elif result.verdict == "wrong":
-            report.guess = self.guess(i, leaf, gradients[result.cotangent], result)
+            try:
+                report.guess = self.guess(i, leaf, gradients[result.cotangent], result)
+            except Exception as error:   # the cause asks the backward again, which may have had enough
+                report.guess = f"the first backward passed, a later one raised {told(error)}"
+            if " elements are " not in report.guess:
+                report.extent = extent(gradients[result.cotangent], result.found.reshape(leaf.base.shape))
             if missing:
                 report.guess = self.without_gradient(leaf)
             if any(t.kind == "non-deterministic" for t in trouble):
-                report.verdict, report.guess = "non-deterministic", self._noise(trouble)
+                report.verdict, report.guess, report.extent = "non-deterministic", self._noise(trouble), ""
         elif gradients[0].dtype != np.float64 and not missing and report.verdict != "precision" and not self.subject.coarse:
             report.verdict = "wrong"
             report.guess = f"the gradient is {gradients[0].dtype} for a float64 argument"
@@ -258,6 +265,7 @@ class Check:
         else:
             report.guess = f"the gradient has shape {gradients[0].shape}, the argument {leaf.base.shape}"
         report.verdict, report.index, report.curve = "wrong", None, []
+        report.analytic = report.numeric = np.nan   # no two elements that belong to each other
         return report
 
     # ------------------------------------------------------------------ other failures
