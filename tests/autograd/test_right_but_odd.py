@@ -191,3 +191,19 @@ def test_right_code_gets_the_honest_word(name):
         report = gradcheck(func, inputs, raise_exception=False, seed=seed)
         assert {a.verdict for a in report.arguments} <= words | {"ok"} and report.ok, report
         assert any(a.verdict in words for a in report.arguments), report
+
+
+@pytest.mark.parametrize("factor, caught", [(2.0, True), (1.01, True), (-1.0, True), (1.0, False)])
+def test_a_mistake_in_float32_is_still_a_mistake(factor, caught):
+    class Wrong(Tanh32):
+        def backward(self, g):
+            return factor * Tanh32.backward(self, g)
+
+    report = gradcheck(Wrong.apply, [X], raise_exception=False)
+    assert (report["x"].verdict == "wrong") is caught, report
+    assert not caught or any("computes in float32" in note for note in report.notes)
+
+
+def test_a_wrong_float32_output_is_wrong():
+    report = gradcheck(lambda x: x.float() * x.detach().float(), [X], raise_exception=False)
+    assert report["x"].verdict == "wrong" and "an output is float32" in repr(report)

@@ -295,6 +295,9 @@ class Comparer:
             near = [np.ravel_multi_index((*at[:d], i, *at[d + 1:]), shape) for d in range(len(shape))
                     for i in range(max(0, at[d] - 16), min(shape[d], at[d] + 17))]
             chosen = np.intersect1d(np.r_[near, self.rng.choice(movable, 256)], movable)
+        if self.rough or self.subject.coarse:   # small steps show the rounding only
+            for i in chosen:
+                self.found[:, i] = extrapolated(self.subject.line(self.leaf, int(i)), self.cotangents, 0.1)
         for i in chosen:
             if np.isnan(self.found[:, i]).any():
                 numeric = central(self.subject.line(self.leaf, int(i)), self.cotangents, self.plan.eps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from ...backend.arrays import to_host
@@ -174,8 +176,10 @@ class Check:
                 report.guess = self.guess(i, leaf, gradients[result.cotangent], result)
             except Exception as error:   # the cause asks the backward again, which may have had enough
                 report.guess = f"the first backward passed, a later one raised {told(error)}"
-            if " elements are " not in report.guess:
+            if not re.search(r" of \d+ elements ", report.guess):
                 report.extent = extent(gradients[result.cotangent], result.found.reshape(leaf.base.shape))
+            if comparer.rough and not self.subject.coarse:
+                self.subject.notes.append(f"the function computes in float32, or rounds as coarsely, as {leaf.name} is moved")
             if missing:
                 report.guess = self.without_gradient(leaf)
             if any(t.kind == "non-deterministic" for t in trouble):

@@ -130,8 +130,8 @@ class Subject:
         self._restore += [(t, t._data) for t, _ in self.buffers]
         if not self.leaves:
             self.__exit__()
-            raise ValueError("gradcheck: nothing to differentiate by; give a floating-point input, or parameters= for "
-                             "a model inside a closure")
+            raise ValueError("gradcheck: nothing to differentiate by; give a floating-point input (a Tensor or a NumPy "
+                             "array: Python numbers are passed through), or parameters= for a model inside a closure")
         self.cast("float64")
         return self
 
@@ -243,13 +243,14 @@ def outputs_of(result, func=None) -> list[Tensor]:
     Raises:
         TypeError: there is none, and what stands in its place (None, a Python float, an array) carries no gradient.
     """
-    found = _outputs(result)
-    other = next((v for v in _leaves(result) if not isinstance(v, Tensor)), result)
-    if not found and not isinstance(other, Tensor):
+    found, leaves = _outputs(result), list(_leaves(result))
+    other = next((v for v in leaves if not isinstance(v, Tensor)), None)
+    if not found and not (leaves and all(isinstance(v, Tensor) for v in leaves)):   # Tensors of integers: the caller's
         words = {"NoneType": "None (is there a `return`?)", "float": "a Python float", "float64": "a NumPy number",
                  "ndarray": "a NumPy array", "int": "a Python int"}
         what = words.get(type(other).__name__, type(other).__name__)
-        inside = f"a {type(result).__name__} of " if isinstance(result, (list, tuple, dict)) and len(result) else ""
+        inside = f"a {type(result).__name__} of " if isinstance(result, (list, tuple, dict)) else ""
+        what = what if leaves else "nothing"
         raise TypeError(f"gradcheck: {getattr(func, '__name__', 'the function')} returned {inside}{what}, which carries no "
                         "gradient; return a Tensor (or a tuple, list or dictionary of them) computed by Tensor operations; "
                         f"a computation in NumPy becomes a Function with forward and backward{place_of(func)}")
