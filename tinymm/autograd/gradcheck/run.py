@@ -54,6 +54,7 @@ class Check:
                     reports = [ArgumentReport(leaf.name, leaf.base.shape, "non-deterministic", guess=self.forward_differs)
                                for leaf in subject.leaves]
                     return GradcheckReport(name_of(subject.func), reports, list(dict.fromkeys(subject.notes)))
+                outputs = subject.call()   # of the arrays that the leaves hold now
             try:
                 self.gradients = self.first_gradients(outputs)
             except Exception as e:   # a broken backward may raise anything, and the report says what
@@ -200,8 +201,8 @@ class Check:
         """What to say of a gradient that is None where the output moves with the argument."""
         owner = getattr(self.subject.func, "__self__", None)
         if isinstance(owner, type) and issubclass(owner, Function):
-            return f"{owner.name}.backward returned None for {leaf.name}, and the output depends on it: return its " \
-                f"gradient{place_of(owner.backward)}"
+            return f"no gradient arrives: {owner.name}.backward returned None for {leaf.name}, and the output depends on " \
+                f"it: return its gradient{place_of(owner.backward)}"
         return "no gradient arrives (None), although the output depends on it: is it detached, or used outside the engine?"
 
     def fill(self, report: ArgumentReport, leaf: Leaf, result: Comparison) -> None:
