@@ -24,7 +24,6 @@ from .systems import Trained
 
 CHUNK = 256               # pictures at a time
 WAYS = ("text for a picture", "picture for a text")
-PROBE_ITERATIONS = 200    # of L-BFGS, for each C of the search
 
 
 def of_pictures(function, images: np.ndarray, device: str) -> np.ndarray:
@@ -108,13 +107,19 @@ def evaluate_photographs(trained: Trained, photographs: Photographs) -> Measured
                      "retrieval": retrieval(trained.model, photographs.parts["test"], photographs.ids)})
 
 
-def evaluate(trained: Trained, web: Web, probed: bool) -> Measured:
-    """All of it, for CLIP (in evaluation) on the web of pictures; ``probed``: linear probes are trained, too."""
+def evaluate(trained: Trained, web: Web, probe_iterations: int) -> Measured:
+    """All of it, for CLIP (in evaluation) on the web of pictures.
+
+    Args:
+        trained: the models.
+        web: what they are measured on.
+        probe_iterations: of L-BFGS, for each C of a linear probe's search; 0 for no probes.
+    """
     model, said = trained.model, attacked_answers(trained.model, web)
     metrics = {**training(trained, len(web.tokenizer)), "zero-shot": zero_shot_table(model, web),
                "attack": attack(web.attacked, said), "reading": reading(model, web)}
-    if probed:
-        metrics["linear probe"] = probes(model, web)
+    if probe_iterations:
+        metrics["linear probe"] = probes(model, web, probe_iterations)
     if trained.ngrams is not None and trained.ngram_trainer is not None:
         metrics["visual n-grams"] = ngrams(trained.ngrams, trained.ngram_trainer, web)
     return Measured(metrics, said)
@@ -131,13 +136,13 @@ def zero_shot_table(model: CLIP, web: Web) -> dict:
     return found
 
 
-def probes(model: CLIP, web: Web) -> dict:
+def probes(model: CLIP, web: Web, iterations: int) -> dict:
     """Logistic regression on I_f, with C by the validation part; and the C that was chosen."""
     found: dict[str, dict] = {"accuracy": {}, "C": {}}
     for name, parts in web.labelled.items():
         features = {part: (of_pictures(model.visual.features, data.images, model.logit_scale.device), data.labels)
                     for part, data in parts.items()}
-        probe, _ = sweep(features["train"], features["validation"], len(CLASSES[name]), PROBE_ITERATIONS)
+        probe, _ = sweep(features["train"], features["validation"], len(CLASSES[name]), iterations)
         found["accuracy"][name], found["C"][name] = probe.accuracy(*features["test"]), probe.C
     return found
 
