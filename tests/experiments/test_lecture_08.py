@@ -58,7 +58,7 @@ def test_the_report_and_the_pictures(finished):
     assert metrics["1 / temperature"]["first"] == pytest.approx(1 / 0.07, rel=1e-5)
     assert {p.name for p in finished.glob("*.png")} == set(report["pictures"]) == {
         "loss.png", "temperature.png", "zero_shot.png", "similarity.png", "classifier.png", "examples.png", "attack.png",
-        "attacked_pictures.png", "attack_bars.png", "table.png", "ways.png"}
+        "attacked_pictures.png", "attack_shares.png", "table.png", "ways.png"}
 
 
 def test_a_run_can_be_resumed_in_the_middle(tmp_path):

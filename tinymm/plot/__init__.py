@@ -10,10 +10,11 @@ from .captions import caption_grid
 from .charts import bars, heatmap
 from .curves import loss_curves, moving_average
 from .diagram import Diagram
+from .intervals import intervals
 from .levels import caption_columns, stacked_bars
 from .notebook import claims_table, picture, table
 from .style import COLORS, RIGHT, WRONG
 
 __all__ = ["attended_text", "attention_words", "attention_pair", "spread_attention", "caption_grid", "loss_curves",
-           "moving_average", "bars", "heatmap", "beam_tree", "caption_columns", "stacked_bars", "Diagram",
+           "moving_average", "bars", "intervals", "heatmap", "beam_tree", "caption_columns", "stacked_bars", "Diagram",
            "picture", "table", "claims_table", "COLORS", "RIGHT", "WRONG"]

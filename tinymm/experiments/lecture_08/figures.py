@@ -9,18 +9,18 @@ import numpy as np
 from ... import plot
 from ...autograd import Tensor, no_grad
 from ...data.worlds.sprites import COLOURS, SHAPES
-from ...data.worlds.web_pictures import ATTACKS, CLASSES, Attacked
+from ...data.worlds.web_pictures import ATTACKS, CLASSES, Attacked, is_novel
 from ...metrics import confusion
-from ...models.clip import CLIP, zero_shot, zero_shot_weights
+from ...models.clip import CLIP, zero_shot_weights
 from ...text.clip_tokenizer import CLIPTokenizer
-from .data import PROMPTS, SHAPE_PROMPT, Photographs, Web, captions_of, pictures
-from .evaluation import Measured
+from .data import SHAPE_PROMPT, Photographs, Web, captions_of, pictures
+from .evaluation import Measured, zero_shot_scores
 from .snapshots import Snapshots
 from .systems import Trained
 
 TABLE = {"sprites": "sprites", "digits": "digits", "actions": "actions", "seen pairs": "pairs seen",
          "unseen pairs": "pairs unseen", "unseen among themselves": "of the 6 unseen"}   # columns
-EXAMPLES = {"sprites": 4, "digits": 4, "actions": 4}      # pictures with what is said of them
+EXAMPLES = 4   # pictures of each dataset with what is said of them
 
 
 def loss(trainer):
@@ -62,21 +62,23 @@ def classifier(model: CLIP, tokenizer: CLIPTokenizer):
 
 
 def examples(model: CLIP, web: Web):
-    """Test pictures with the class that the classifier from text gives them, and its probability."""
+    """Test pictures with the class that the classifier from text gives them, and its probability: right and wrong ones.
+
+    Of each dataset the first two that are right and the first two that are wrong, as far as there are such.
+    """
     images, said, truth, right = [], [], [], []
-    for name, count in EXAMPLES.items():
+    for name in CLASSES:
         dataset = web.labelled[name]["test"]
-        rows = (7 * np.arange(count) + 3) % len(dataset)   # classes stand in turn: these are different ones
-        weights = zero_shot_weights(model, web.tokenizer, dataset.names, PROMPTS[name]["ensemble"])
-        logits = zero_shot(model, pictures(dataset.images[rows]).to(model.logit_scale.device), weights)
-        p = logits.softmax(1).cpu().numpy()
-        for i, row in enumerate(rows):
-            best = int(p[i].argmax())
+        p = Tensor(zero_shot_scores(model, web.tokenizer, name, dataset)).softmax(1).numpy()   # (N, C)
+        best = p.argmax(1)
+        hit = best == dataset.labels
+        missed = np.flatnonzero(~hit)[:EXAMPLES // 2]
+        for row in [*np.flatnonzero(hit)[:EXAMPLES - len(missed)], *missed]:
             images.append(dataset.images[row])
-            said.append(f"{dataset.names[best]} ({p[i, best]:.2f})")
+            said.append(f"{dataset.names[best[row]]} ({p[row, best[row]]:.2f})")
             truth.append(dataset.names[dataset.labels[row]])
-            right.append(best == dataset.labels[row])
-    return plot.caption_grid(images, said, truth, right, columns=6,
+            right.append(bool(hit[row]))
+    return plot.caption_grid(images, said, truth, right, columns=EXAMPLES,
                              title="Classes from names alone, with their probabilities; below, what it is")
 
 
@@ -90,39 +92,45 @@ def attack(data: Attacked, said: dict[str, np.ndarray]):
                         colorbar="share", title="A typographic attack: what is answered (columns) to what (rows)")
 
 
-def attacked_pictures(data: Attacked, said: dict[str, np.ndarray], count: int = 6):
-    """The same sprites without a label, with a blank one, with the right word and with a wrong one, and the answers."""
-    names = list(SHAPES)
-    images = [data.images[kind][i] for kind in ATTACKS for i in range(count)]
-    captions = [names[said[kind][i]] for kind in ATTACKS for i in range(count)]
-    return plot.caption_grid(images, captions, None, [said[kind][i] == data.shapes[i] for kind in ATTACKS for i in range(count)],
-                             columns=count, title="Which shape is it? " + ", ".join(ATTACKS))
+def attacked_pictures(data: Attacked, said: dict[str, np.ndarray], count: int = 3):
+    """The same sprites without a label, with a blank one, with the right word and with a wrong one, and the answers.
+
+    The first one that the wrong word does not mislead, then those that it does.
+    """
+    names, misled = list(SHAPES), said["wrong word"] == data.written
+    rows = [*np.flatnonzero(~misled)[:1], *np.flatnonzero(misled)[:count - 1]]
+    images = [data.images[kind][i] for i in rows for kind in ATTACKS]
+    captions = [f"{kind}: {names[said[kind][i]]}" for i in rows for kind in ATTACKS]
+    right = [bool(said[kind][i] == data.shapes[i]) for i in rows for kind in ATTACKS]
+    return plot.caption_grid(images, captions, None, right, columns=len(ATTACKS),
+                             title="Which shape is it? What is pasted, and the answer")
 
 
-def attack_bars(found: dict[str, dict]):
+def attack_shares(found: dict[str, dict], data: Attacked):
     """Accuracy under each attack, and how often the wrong word is the answer."""
-    values = {kind: entry["accuracy"] for kind, entry in found.items()}
-    values |= {f"{kind}: answered with the word": found[kind]["answered with the wrong word"]
-               for kind in ("blank label", "wrong word")}
-    colors = [plot.COLORS[0]] * len(found) + [plot.COLORS[1]] * 2
-    return plot.bars(values, ylabel="share of the pictures", line=(f"chance, 1 / {len(SHAPES)}", 1 / len(SHAPES)), colors=colors)
+    groups = {"right": {kind: entry["accuracy"] for kind, entry in found.items()},
+              "says the wrong word": {kind: found[kind]["answered with the wrong word"] for kind in ("blank label", "wrong word")}}
+    chance = dict.fromkeys(groups, 1 / len(SHAPES))
+    return plot.intervals(groups, dict.fromkeys(groups, len(data.shapes)), chance=chance, xlabel="share of the pictures")
 
 
-def table(metrics: dict):
+def table(metrics: dict, web: Web):
     """The slide's table in miniature: two systems, three datasets, and sprites once more by what was seen."""
     systems = {"Visual N-Grams": metrics.get("visual n-grams"), "CLIP": metrics["zero-shot"]["ensemble"]}
-    systems = {name: found for name, found in systems.items() if found is not None}
-    values = {f"{column}, {system}": found[key] for key, column in TABLE.items() for system, found in systems.items()}
-    return plot.bars(values, ylabel="zero-shot accuracy", colors=[plot.COLORS[i] for _ in TABLE for i in range(len(systems))],
-                     title=" and ".join(systems))
+    groups = {column: {name: found[key] for name, found in systems.items() if found is not None} for key, column in TABLE.items()}
+    sprites = web.labelled["sprites"]["test"]
+    unseen = int(np.isin(sprites.labels, np.flatnonzero(is_novel())).sum())
+    counts = {TABLE[name]: len(web.labelled[name]["test"]) for name in CLASSES}
+    counts |= dict(zip(list(TABLE.values())[len(CLASSES):], (len(sprites) - unseen, unseen, unseen)))
+    return plot.intervals(groups, counts, xlabel="zero-shot accuracy")
 
 
-def ways(metrics: dict):
+def ways(metrics: dict, web: Web):
     """Accuracy by the name alone, one prompt, an ensemble, and a linear probe."""
     kinds = {**metrics["zero-shot"], "linear probe": metrics.get("linear probe", {}).get("accuracy")}
-    kinds = {kind: found for kind, found in kinds.items() if found is not None}
-    values = {f"{name}, {kind}": found[name] for name in CLASSES for kind, found in kinds.items()}
-    return plot.bars(values, ylabel="accuracy", colors=[plot.COLORS[i] for _ in CLASSES for i in range(len(kinds))])
+    groups = {name: {kind: found[name] for kind, found in kinds.items() if found is not None} for name in CLASSES}
+    return plot.intervals(groups, {name: len(web.labelled[name]["test"]) for name in CLASSES},
+                          chance={name: 1 / len(CLASSES[name]) for name in CLASSES}, xlabel="accuracy")
 
 
 def found_texts(model: CLIP, photographs: Photographs, count: int = 12):
@@ -152,4 +160,5 @@ def all_figures(trained: Trained, measured: Measured, web: Web) -> dict:
         "similarity.png": similarity(trained.snapshots, web.shown[1]),
         "classifier.png": classifier(model, web.tokenizer), "examples.png": examples(model, web),
         "attack.png": attack(web.attacked, measured.said), "attacked_pictures.png": attacked_pictures(web.attacked, measured.said),
-        "attack_bars.png": attack_bars(metrics["attack"]), "table.png": table(metrics), "ways.png": ways(metrics)}
+        "attack_shares.png": attack_shares(metrics["attack"], web.attacked), "table.png": table(metrics, web),
+        "ways.png": ways(metrics, web)}
