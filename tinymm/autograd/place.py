@@ -39,5 +39,5 @@ def place_of_error(error: BaseException) -> str:
 
 
 def _words(filename: str, line: int, code: str) -> str:
-    name = "this cell" if "ipykernel" in filename or filename.startswith("<ipython") else os.path.basename(filename)
+    name = "its cell" if "ipykernel" in filename or filename.startswith("<ipython") else os.path.basename(filename)
     return f" (line {line} of {name}: {code.strip()})"

@@ -68,6 +68,11 @@ class Comparison:
     found: np.ndarray | None = None
     detail: str = ""
 
+    @property
+    def smooth(self) -> bool:
+        """Whether the step-size curve has a derivative at its bottom."""
+        return self.study is not None and self.study.numeric is not None
+
 
 class Comparer:
     """Compares one argument's gradients with numeric ones.
@@ -106,7 +111,7 @@ class Comparer:
         if result.verdict != "ok" and 0 < line.small < 0.1:
             unit, line.unit = line.unit, line.small
             finer = self.judge(line)
-            if finer.verdict == "ok" or result.study.numeric is None and finer.study.numeric is not None:
+            if finer.verdict == "ok" or not result.smooth and finer.smooth:
                 return finer
             line.unit = unit
         return result

@@ -178,7 +178,7 @@ class Check:
             except Exception as error:   # the cause asks the backward again, which may have had enough
                 report.guess = f"the first backward passed, a later one raised {told(error)}"
             if not re.search(r" of \d+ elements ", report.guess):
-                report.extent = extent(gradients[result.cotangent], result.found.reshape(leaf.base.shape))
+                report.extent = extent(gradients[result.cotangent], np.asarray(result.found).reshape(leaf.base.shape))
             if comparer.rough and not self.subject.coarse:
                 self.subject.notes.append(f"the function computes in float32, or rounds as coarsely, as {leaf.name} is moved")
             if missing:
