@@ -105,7 +105,7 @@ def test_a_running_notebook():
     assert re.search(r"Cell In\[\d+\], line \d+", pages[1]) and "astype(alpha)" in pages[1]
     data = json.loads(notebook.cells[-1].outputs[0].text.removeprefix("VERDICTS "))
     assert [r["verdict"] for r in data["results"]] == VERDICTS
-    assert [o["data"]["text/plain"] for o in notebook.cells[-2].outputs if "data" in o] == ["2"]   # points, for nbgrader
+    assert [o["data"]["text/plain"] for o in notebook.cells[-2].outputs if "data" in o] == ["6"]   # points, for nbgrader
 
 
 # ---------------------------------------------------------------------- pytest

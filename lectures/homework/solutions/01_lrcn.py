@@ -39,7 +39,7 @@ x, h, c = (rng.normal(size=(2, size)) for size in (4, 3, 3))                # B=
 W_x, W_h, b, cont = rng.normal(size=(12, 4)), rng.normal(size=(12, 3)), np.zeros(12), np.array([1.0, 0.0])
 
 # %% [markdown]
-# ## 1. A step of the LSTM with cont
+# ## 1. A step of the LSTM with cont (12 points)
 #
 # Clips and sentences of different lengths stand behind each other in the streams of a batch, and
 # $\mathrm{cont}_t \in \{0, 1\}$ is 0 where a stream begins a new one. There **both** ways from the past are cut,
@@ -124,7 +124,7 @@ def lstm_step_with_cont_backward(dh_next, dc_next, cache):
 check("01", only="lstm_step_with_cont")
 
 # %% [markdown]
-# ## 2. The windows of a clip
+# ## 2. The windows of a clip (8 points)
 #
 # LRCN reads $L = 16$ frames. A longer clip of $n$ frames is read in windows, and the authors' program has a rule of its own
 # for where they start: for **each** of $0, s, 2s, \dots$ below $n$ (the stride is $s = 8$) take the window that starts
@@ -171,7 +171,7 @@ def window_average(logits, frames, stride):
 check("01", only="window_average")
 
 # %% [markdown]
-# ## 3. Extra: the marginals of a star CRF
+# ## 3. Extra: the marginals of a star CRF (2 points)
 #
 # Before the sentence, a CRF says what is in the video: an activity in the centre, and an object, a tool, a place, each of
 # them coupled with the activity alone:
@@ -219,7 +219,7 @@ def star_crf_marginals(psi_0, psi, A):
 check("01", only="star_crf_marginals")
 
 # %% [markdown]
-# ## 4. Extra: ranks, R@K and Medr
+# ## 4. Extra: ranks, R@K and Medr (2 points)
 #
 # $N$ queries rank $N$ candidates by their scores, the highest first; candidate $n$ is what query $n$ looks for. The rank is
 # the place at which it is found, 1 at best; R@K is the share of queries that find it among the first $K$, and Medr the
@@ -271,7 +271,7 @@ check("01", only="rank_metrics")
 #
 # ## All together
 
-# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
 report = check("01")
 print(report)
-report.passed    # of 5
+min(report.earned, report.possible)    # of 20: extra points make up for lost ones

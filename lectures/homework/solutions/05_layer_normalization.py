@@ -39,7 +39,7 @@ x, h, c = (rng.normal(size=(2, size)) for size in (4, 3, 3))                # B=
 W_x, W_h, g, b = rng.normal(size=(12, 4)), rng.normal(size=(12, 3)), np.ones(12), np.zeros(12)
 
 # %% [markdown]
-# ## 1. Layer normalisation
+# ## 1. Layer normalisation (8 points)
 #
 # With the summed inputs $a \in \mathbb{R}^H$ of one training case to one layer,
 # $$\mu = \frac1H \sum_{i=1}^H a_i, \qquad \sigma = \sqrt{\frac1H \sum_{i=1}^H (a_i - \mu)^2 + \epsilon}, \qquad
@@ -107,7 +107,7 @@ def layer_norm_backward(dy, cache):
 check("05", only="layer_norm")
 
 # %% [markdown]
-# ## 2. A step of the layer-normalised LSTM
+# ## 2. A step of the layer-normalised LSTM (12 points)
 #
 # The paper's cell (its equations 20 to 22), with the gain and the bias of each LN written out and the three biases of the
 # gates as one:
@@ -213,7 +213,7 @@ def layer_norm_lstm_step_backward(dh_next, dc_next, cache):
 check("05", only="layer_norm_lstm_step")
 
 # %% [markdown]
-# ## 3. Extra: batch normalisation
+# ## 3. Extra: batch normalisation (2 points)
 #
 # The same formula along the other axis: $\mu_i$ and $\sigma_i$ of unit $i$ over the $B$ cases of the mini-batch. The slide's
 # expectation over $p(x)$ is not at hand; training takes that of the mini-batch, and keeps running averages for later:
@@ -258,7 +258,7 @@ def batch_norm(a, g, b, running_mean, running_var, momentum, eps, training):
 check("05", only="batch_norm")
 
 # %% [markdown]
-# ## 4. Extra: the order violation
+# ## 4. Extra: the order violation (2 points)
 #
 # In the image-sentence ranking a caption is more general than its image, and "more general" is an order of vectors without
 # negative coordinates: $s \preceq im$ where $s_d \le im_d$ for all $d$. How much a pair violates it is
@@ -313,9 +313,15 @@ def order_violation_backward(dE, cache):
 check("05", only="order_violation")
 
 # %% [markdown]
+# ## To think about
+#
+# 1. Multiply one row of $W$ by 10 where $a = W x$: what happens to the $n$ of layer normalisation, and what to that of batch
+#    normalisation? And if $W$ as a whole is multiplied?
+# 2. Why do two units ($H = 2$) say next to nothing after layer normalisation, and what is left of their gradient?
+#
 # ## All together
 
-# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
 report = check("05")
 print(report)
-report.passed    # of 7
+min(report.earned, report.possible)    # of 20: extra points make up for lost ones

@@ -13,12 +13,12 @@
 # %% [markdown]
 # # Exercise 8: CLIP
 #
-# Six short functions on which the lecture turns, in plain NumPy, those with weights forward and backward by hand:
+# Two functions on which the lecture turns, in plain NumPy, forward and backward by hand, and two extra ones:
 #
 # 1. **the loss**: the slide's pseudo-code, and its gradient, the temperature's included;
 # 2. **the attention pool**: how CLIP's ResNet makes one vector of a grid;
-# 3. **the zero-shot classifier**: text in the place of trained weights;
-# 4. **byte-pair merges**: how a word becomes the symbols that the text tower knows.
+# 3. (extra) **the zero-shot classifier**: text in the place of trained weights;
+# 4. (extra) **byte-pair merges**: how a word becomes the symbols that the text tower knows.
 #
 # A forward returns its results and a `cache`, which is whatever its backward needs; a backward takes the gradient of a
 # scalar with respect to each result, and returns its gradient with respect to each input, in the order given in its
@@ -40,7 +40,7 @@ I_f, T_f = rng.normal(size=(4, 5)), rng.normal(size=(4, 6))      # n=4, d_i=5, d
 W_i, W_t, t = rng.normal(size=(5, 3)), rng.normal(size=(6, 3)), np.log(1 / 0.07)
 
 # %% [markdown]
-# ## 1. The loss
+# ## 1. The loss (10 points)
 #
 # Of $n$ images and $n$ texts, image $j$ belongs to text $j$. The slide's pseudo-code:
 #
@@ -78,6 +78,13 @@ def clip_loss_forward(I_f, T_f, W_i, W_t, t):
     Returns:
         loss: a scalar.
         cache: what the backward needs.
+
+    In numbers, two pairs that fit with cosine 1 and else 0, e^t = log 3: each softmax gives the right one 3/4.
+
+        >>> one = np.eye(2)
+        >>> loss, _ = clip_loss_forward(one, 5 * one, one, one, np.log(np.log(3)))
+        >>> round(float(loss), 4)
+        0.2877
     """
     ### BEGIN SOLUTION
     z_i, z_t = I_f @ W_i, T_f @ W_t                                              # (n, d_e)
@@ -125,7 +132,7 @@ def clip_loss_backward(dloss, cache):
 check("08", only="clip_loss")
 
 # %% [markdown]
-# ## 2. The attention pool
+# ## 2. The attention pool (10 points)
 #
 # "ResNet" on the slide is not quite one: where a ResNet averages its last grid, CLIP's lets the average **ask**. The
 # $L$ locations $x_1, \dots, x_L$ and before them their mean $\bar x$ are $L + 1$ tokens, each with a learned position,
@@ -154,6 +161,13 @@ def attention_pool_forward(x, positions, W_q, W_k, W_v, heads):
     Returns:
         z: (B, D).
         cache: what the backward needs.
+
+    In numbers, with W_q = 0: all three tokens, the mean 2 and the locations 1 and 3, get the weight 1/3.
+
+        >>> one = np.ones((1, 1))
+        >>> z, _ = attention_pool_forward(np.array([[[1.0], [3.0]]]), np.zeros((3, 1)), 0 * one, one, 5 * one, 1)
+        >>> z.round(4).tolist()
+        [[10.0]]
     """
     ### BEGIN SOLUTION
     B, L, D = x.shape
@@ -205,7 +219,7 @@ def attention_pool_backward(dz, cache):
 check("08", only="attention_pool")
 
 # %% [markdown]
-# ## 3. The zero-shot classifier
+# ## 3. Extra: the zero-shot classifier (2 points)
 #
 # The slide's second panel, "create dataset classifier from label text": the text tower reads "a photo of a dog", and what
 # it says are the weights of a linear classifier without bias. Several prompts for each class do better than one ("a
@@ -227,6 +241,13 @@ def zero_shot(prompts, images):
         weights: (C, E), each row of length 1.
         logits: (N, C).
         label: for each image the class of the largest logit, integers (N,), from 0.
+
+    In numbers: the prompts (3, 0) and (0, 1) of class 0 count alike, so it has the weights (0.7071, 0.7071).
+
+        >>> weights, logits, label = zero_shot(np.array([[[3.0, 0.0], [0.0, 1.0]], [[0.0, -2.0], [0.0, -1.0]]]),
+        ...                                    np.array([[2.0, 0.0]]))
+        >>> weights.round(4).tolist(), logits.round(2).tolist(), label.tolist()
+        ([[0.7071, 0.7071], [0.0, -1.0]], [[70.71, 0.0]], [0])
     """
     ### BEGIN SOLUTION
     each = prompts / np.linalg.norm(prompts, axis=2, keepdims=True)              # (C, P, E)
@@ -243,12 +264,12 @@ def zero_shot(prompts, images):
 check("08", only="zero_shot")
 
 # %% [markdown]
-# ## 4. Byte-pair merges
+# ## 4. Extra: byte-pair merges (2 points)
 #
 # The text tower knows no words but 49,408 symbols, of which 48,894 were learned by joining, again and again, the two
 # neighbours that occurred together most often. The list of these merges in the order of learning is all that is needed to
-# cut a new word: it begins as single bytes (of which the last is marked as the end of the word), and **the merge that was learned first** is done first, wherever in the word
-# it stands, until none is possible.
+# cut a new word: it begins as single bytes (of which the last is marked as the end of the word), and **the merge that was
+# learned first** is done first, wherever in the word it stands, until none is possible.
 #
 # Symbols are numbers here. With the table
 #
@@ -274,6 +295,11 @@ def bpe_merge(symbols, merges):
 
     Returns:
         ids: what the word becomes, an array of integers (L',), L' <= L.
+
+    In numbers, the word and the table above:
+
+        >>> bpe_merge(np.array([0, 1, 2, 3, 8, 9]), np.array([[1, 2, 5], [2, 3, 6], [0, 5, 7]])).tolist()
+        [7, 3, 8, 9]
     """
     ### BEGIN SOLUTION
     word = symbols.tolist()
@@ -302,9 +328,15 @@ def bpe_merge(symbols, merges):
 check("08", only="bpe_merge")
 
 # %% [markdown]
+# ## To think about
+#
+# 1. What is the loss, and what is its gradient with respect to $t$, when all cosines are equal? And when every image is
+#    nearest to its own text: in which direction does $t$ go then, and what would stop it without the bound?
+# 2. Swap two locations of the grid, but not their positions: does $z$ change? And if the positions are all 0?
+#
 # ## All together
 
-# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
 report = check("08")
 print(report)
-report.passed    # of 6
+min(report.earned, report.possible)    # of 20: extra points make up for lost ones

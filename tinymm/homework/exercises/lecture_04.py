@@ -196,7 +196,8 @@ def hard_attention_cases(draw: Draw) -> list[Case]:
             case("one location", 1, (2, 3)),
             case("one path", 4, (3,)),
             case("scores near 1000", 4, (2, 2), size=600.0, top=(1000.0, -1000.0), hint="compute log alpha as "
-                 "e - max e - log sum exp(e - max e), not as the log of a softmax that may be 0; and alpha log alpha goes to 0 with alpha")]
+                 "e - max e - log sum exp(e - max e), not as the log of a softmax that may be 0; and alpha log alpha goes to 0 "
+                 "with alpha")]
 
 
 HARD_ATTENTION = Task(

@@ -13,12 +13,13 @@
 # %% [markdown]
 # # Exercise 2: Show and Tell
 #
-# Seven short functions of which the lecture's caption generator consists, in plain NumPy, forward and backward by hand:
+# Two functions on which the lecture's caption generator turns, in plain NumPy, forward and backward by hand, and two extra
+# ones:
 #
 # 1. **one step of the LSTM**: the cell of the slide, to the letter;
 # 2. **the loss of a caption**: which outputs count, and which do not;
-# 3. **first the image, then the words**: the inputs, and a gradient that adds up over repeated words;
-# 4. **one step of beam search**: which partial sentences go on, and which are done.
+# 3. (extra) **first the image, then the words**: the inputs, and a gradient that adds up over repeated words;
+# 4. (extra) **one step of beam search**: which partial sentences go on, and which are done.
 #
 # A forward returns its results and a `cache`, which is whatever its backward needs; a backward takes the gradient of a
 # scalar with respect to each result, and returns its gradient with respect to each input, in the order given in its
@@ -40,7 +41,7 @@ x, m, c = (rng.normal(size=(2, size)) for size in (4, 3, 3))          # B=2, D=4
 W_x, W_m = rng.normal(size=(12, 4)), rng.normal(size=(12, 3))
 
 # %% [markdown]
-# ## 1. One step of the LSTM
+# ## 1. One step of the LSTM (10 points)
 #
 # $$i_t = \sigma(W_{ix} x_t + W_{im} m_{t-1}), \quad f_t = \sigma(W_{fx} x_t + W_{fm} m_{t-1}), \quad
 # o_t = \sigma(W_{ox} x_t + W_{om} m_{t-1}),$$
@@ -70,6 +71,13 @@ def lstm_step_forward(x, m, c, W_x, W_m):
         m_next: m', (B, H).
         c_next: c', (B, H).
         cache: what the backward needs.
+
+    In numbers, with W_x = 0 and all of W_m 1: sigma(log 3) = 3/4 and tanh(log 3) = 4/5, so c' = 3/4 + 3/4 * 4/5.
+
+        >>> m_next, c_next, _ = lstm_step_forward(np.array([[5.0]]), np.log([[3.0]]), np.array([[1.0]]), np.zeros((4, 1)),
+        ...                                       np.ones((4, 1)))
+        >>> m_next.round(4).tolist(), c_next.round(4).tolist()
+        ([[1.0125]], [[1.35]])
     """
     # YOUR CODE HERE
     raise NotImplementedError("lstm_step_forward")
@@ -94,7 +102,7 @@ def lstm_step_backward(dm_next, dc_next, cache):
 check("02", only="lstm_step")
 
 # %% [markdown]
-# ## 2. The loss of a caption
+# ## 2. The loss of a caption (10 points)
 #
 # A caption is $S_0, S_1, \dots, S_N$, where $S_0$ is the start word and $S_N$ the stop word. On the slide the sum in
 # $\log p(S \mid I)$ begins at $t = 0$; but $S_0$ is always the start word, nothing has to be predicted, and the loss is
@@ -121,6 +129,12 @@ def caption_loss_forward(logits, S, lengths):
     Returns:
         loss: (B,), one for each caption: a sum over its words, and no average over the batch.
         cache: what the backward needs.
+
+    In numbers, with one word to predict: p_1 = (1/4, 3/4), and the loss is -log 3/4, whatever stands in logits[0].
+
+        >>> loss, _ = caption_loss_forward(np.array([[[7.0, -7.0]], [[0.0, np.log(3)]]]), np.array([[0], [1]]), np.array([1]))
+        >>> loss.round(4).tolist()
+        [0.2877]
     """
     # YOUR CODE HERE
     raise NotImplementedError("caption_loss_forward")
@@ -144,7 +158,7 @@ def caption_loss_backward(dloss, cache):
 check("02", only="caption_loss")
 
 # %% [markdown]
-# ## 3. First the image, then the words
+# ## 3. Extra: first the image, then the words (2 points)
 #
 # The image is shown once, in the place of a word before the first (the slide leaves it out):
 # $$x_{-1} = W_I\, f, \qquad x_t = W_e S_t, \quad t = 0, \dots, N-1,$$
@@ -168,6 +182,13 @@ def image_then_words_forward(image, W_I, W_e, S):
     Returns:
         X: (T+1, B, D).
         cache: what the backward needs.
+
+    In numbers, F = 1 and D = 2: the image, then the row S_0 = 1 of the table.
+
+        >>> X, _ = image_then_words_forward(np.array([[2.0]]), np.array([[1.0], [3.0]]), np.array([[0.0, 1.0], [5.0, 6.0]]),
+        ...                                 np.array([[1], [0]]))
+        >>> X.tolist()
+        [[[2.0, 6.0]], [[5.0, 6.0]]]
     """
     # YOUR CODE HERE
     raise NotImplementedError("image_then_words_forward")
@@ -191,7 +212,7 @@ def image_then_words_backward(dX, cache):
 check("02", only="image_then_words")
 
 # %% [markdown]
-# ## 4. One step of beam search
+# ## 4. Extra: one step of beam search (2 points)
 #
 # "Iteratively consider the set of the $k$ best sentences up to time $t$ as candidates to generate sentences of size
 # $t + 1$, and keep only the resulting best $k$ of them." That leaves open what becomes of a sentence that ends. The rule
@@ -228,6 +249,12 @@ def beam_step(log_prob, log_p, end, k):
         live_log_prob: their log-probabilities, (M,).
         ended: the parents of the E sentences that are completed, ascending, integers (E,).
         ended_log_prob: their log-probabilities, (E,).
+
+    In numbers, one hypothesis and k = 2: the words 0 and 1 are proposed, and 0 is the end, so one goes on and one is done.
+
+        >>> live, live_log_prob, ended, ended_log_prob = beam_step(np.array([-1.0]), np.log([[0.5, 0.3, 0.2]]), 0, 2)
+        >>> live.tolist(), live_log_prob.round(4).tolist(), ended.tolist(), ended_log_prob.round(4).tolist()
+        ([[0, 1]], [-2.204], [0], [-1.6931])
     """
     # YOUR CODE HERE
     raise NotImplementedError("beam_step")
@@ -237,9 +264,16 @@ def beam_step(log_prob, log_p, end, k):
 check("02", only="beam_step")
 
 # %% [markdown]
+# ## To think about
+#
+# 1. How large can |m'| and |c'| become in ten steps of the slide's cell, and how large with a tanh on the output? Which of
+#    the two does a linear layer behind it, that makes logits, have to fear?
+# 2. The loss is a sum over the words of a caption. Which captions does training with the mean over the words weigh more
+#    than training with the sum, and what does beam search prefer that compares sums of log-probabilities?
+#
 # ## All together
 
-# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
 report = check("02")
 print(report)
-report.passed    # of 7
+min(report.earned, report.possible)    # of 20: extra points make up for lost ones

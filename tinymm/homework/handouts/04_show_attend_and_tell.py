@@ -13,12 +13,13 @@
 # %% [markdown]
 # # Exercise 4: Show, Attend and Tell
 #
-# Seven short functions on which the lecture turns, in plain NumPy, forward and backward by hand:
+# Two functions on which the lecture turns (1 and 3), in plain NumPy, forward and backward by hand, and behind each an extra
+# one:
 #
 # 1. **soft attention**: the expected context vector, and its gradient through the softmax;
-# 2. **the doubly stochastic penalty**: look everywhere once, and do not count the padding;
+# 2. (extra) **the doubly stochastic penalty**: look everywhere once, and do not count the padding;
 # 3. **hard attention**: the estimate of a gradient that no chain rule gives, as the gradient of a surrogate;
-# 4. **the moving-average baseline**: what makes that estimate usable.
+# 4. (extra) **the moving-average baseline**: what makes that estimate usable.
 #
 # A forward returns its results and a `cache`, which is whatever its backward needs; a backward takes the gradient of a
 # scalar with respect to each result, and returns its gradient with respect to each input, in the order given in its
@@ -38,7 +39,7 @@ rng = np.random.default_rng(0)                                   # numbers to tr
 a, h = rng.normal(size=(2, 5, 3)), rng.normal(size=(2, 4))       # B=2, L=5, D=3, H=4
 
 # %% [markdown]
-# ## 1. Soft attention
+# ## 1. Soft attention (10 points)
 #
 # The encoder gives $L$ annotation vectors $a_i \in \mathbb{R}^D$, one for each location of the image; the decoder is in
 # the state $h_{t-1}$. The scores and the weights are
@@ -66,6 +67,13 @@ def soft_attention_forward(a, h, W_a, W_h, u):
         z: (B, D).
         alpha: (B, L).
         cache: what the backward needs.
+
+    In numbers, two locations 0 and 1, with u such that e = (0, log 3): alpha = (1/4, 3/4), and z is its mean of 0 and 1.
+
+        >>> z, alpha, _ = soft_attention_forward(np.array([[[0.0], [1.0]]]), np.array([[5.0]]), np.array([[1.0]]),
+        ...                                      np.array([[0.0]]), np.array([np.log(3) / np.tanh(1)]))
+        >>> z.round(4).tolist(), alpha.round(4).tolist()
+        ([[0.75]], [[0.25, 0.75]])
     """
     # YOUR CODE HERE
     raise NotImplementedError("soft_attention_forward")
@@ -90,7 +98,7 @@ def soft_attention_backward(dz, dalpha, cache):
 check("04", only="soft_attention")
 
 # %% [markdown]
-# ## 2. The doubly stochastic penalty
+# ## 2. Extra: the doubly stochastic penalty (2 points)
 #
 # The weights of one step sum to 1 over the locations. The penalty asks that those of one location sum to about $\tau$
 # over the steps, so that the whole image is looked at:
@@ -114,6 +122,13 @@ def doubly_stochastic_forward(alpha, mask, tau, lam):
     Returns:
         penalty: (B,), one for each image, not averaged over the batch.
         cache: what the backward needs.
+
+    In numbers, two words and a padded step: the sums over t are 1.5 and 0.5, so 2 * ((-0.5)^2 + 0.5^2).
+
+        >>> penalty, _ = doubly_stochastic_forward(np.array([[[1.0, 0.0], [0.5, 0.5], [9.0, 9.0]]]),
+        ...                                        np.array([[True, True, False]]), 1.0, 2.0)
+        >>> penalty.tolist()
+        [1.0]
     """
     # YOUR CODE HERE
     raise NotImplementedError("doubly_stochastic_forward")
@@ -137,7 +152,7 @@ def doubly_stochastic_backward(dpenalty, cache):
 check("04", only="doubly_stochastic")
 
 # %% [markdown]
-# ## 3. Hard attention
+# ## 3. Hard attention (10 points)
 #
 # At each step one location is drawn, $s_t \sim \mathrm{Multinoulli}(\alpha_t)$, and only its vector is seen. The
 # quantity to **maximise** is $L_s = \sum_s p(s \mid a) \log p(y \mid s, a)$. No gradient flows through a draw; from $N$
@@ -173,6 +188,13 @@ def hard_attention_forward(e, s, mask, log_p, b, lambda_r, lambda_e):
     Returns:
         J: a scalar.
         cache: what the backward needs.
+
+    In numbers, one path of one step with alpha = (1/4, 3/4), of which the second is drawn: R = -2 + 3, J = -2 + log 3/4.
+
+        >>> J, _ = hard_attention_forward(np.array([[[0.0, np.log(3)]]]), np.array([[1]]), np.array([[True]]),
+        ...                               np.array([-2.0]), -3.0, 1.0, 0.0)
+        >>> round(float(J), 4)
+        -2.2877
     """
     # YOUR CODE HERE
     raise NotImplementedError("hard_attention_forward")
@@ -197,7 +219,7 @@ def hard_attention_backward(dJ, cache):
 check("04", only="hard_attention")
 
 # %% [markdown]
-# ## 4. The moving-average baseline
+# ## 4. Extra: the moving-average baseline (2 points)
 #
 # After the $k$-th mini-batch, $b_k = 0.9\, b_{k-1} + 0.1 \log p(y \mid \tilde s_k, a)$, with the mean of $\log p$ over
 # the mini-batch. The rewards of mini-batch $k$ are centred by the baseline **before** it has seen them: a baseline that
@@ -216,6 +238,12 @@ def moving_average_baseline(log_p, b_0):
     Returns:
         advantage: (M, N).
         b: b_1, ..., b_M, (M,).
+
+    In numbers: b_1 = 0.9 * (-1) + 0.1 * (-5), and the second mini-batch is centred by it.
+
+        >>> advantage, b = moving_average_baseline(np.array([[-4.0, -6.0], [-3.0, -3.0]]), -1.0)
+        >>> advantage.round(4).tolist(), b.round(4).tolist()
+        ([[-3.0, -5.0], [-1.6, -1.6]], [-1.4, -1.56])
     """
     # YOUR CODE HERE
     raise NotImplementedError("moving_average_baseline")
@@ -225,9 +253,16 @@ def moving_average_baseline(log_p, b_0):
 check("04", only="baseline")
 
 # %% [markdown]
+# ## To think about
+#
+# 1. Add the same number to all scores of an image: what changes in alpha and in z? What is therefore the sum of the
+#    gradient of the scores over the locations, and how does it help the softmax to stay finite?
+# 2. With one location ($L = 1$) nothing is left to learn about where to look. What do parts 1 and 3 give as the gradient of
+#    the scores then, and what of $J$ still depends on them?
+#
 # ## All together
 
-# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "all-together", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
 report = check("04")
 print(report)
-report.passed    # of 7
+min(report.earned, report.possible)    # of 20: extra points make up for lost ones

@@ -1,0 +1,22 @@
+"""The worked examples in the docstrings of the exercises, computed by the solutions."""
+
+import doctest
+
+import pytest
+
+from tests.homework.sources import EXERCISES, namespace
+
+WRITTEN = {"02": 4, "04": 4, "08": 4}   # number -> functions with an example, a forward and its backward together
+
+
+@pytest.mark.parametrize("number, functions", WRITTEN.items())
+def test_the_numbers_are_what_the_solution_gives(number, functions):
+    names, parser = namespace(EXERCISES[number].solution), doctest.DocTestParser()
+    names["__name__"] = "solution"
+    found = [parser.get_doctest(names[name].__doc__, names, name, None, None) for name in EXERCISES[number].functions]
+    found = [test for test in found if test.examples]
+    assert len(found) == functions
+    for test in found:
+        said: list[str] = []
+        doctest.DocTestRunner().run(test, out=said.append)
+        assert not said, "".join(said)
