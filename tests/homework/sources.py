@@ -33,6 +33,7 @@ class Source:
 
 
 EXERCISES = {source.number: source for source in (
+    Source("00_autograd", ("softmax_forward", "softmax_backward", "explain_bug")),
     Source("01_lrcn", ("lstm_step_with_cont_forward", "lstm_step_with_cont_backward", "window_average", "star_crf_marginals",
                        "rank_metrics")),
     Source("02_show_and_tell", ("lstm_step_forward", "lstm_step_backward", "caption_loss_forward", "caption_loss_backward",
