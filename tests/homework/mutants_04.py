@@ -93,6 +93,9 @@ MUTANTS = [
     m("not_broadcast_over_the_steps", DPENALTY, "dalpha has shape (3, 5) and should be (B=3, T=4, L=5)\nlikely: axis 1 (T) is missing",
       ("return dalpha", "return dcoverage")),
     # hard attention
+    m("scores_overflow", HARD, "compute log alpha as e - max e - log sum exp(e - max e)", ("shifted = e - e.max(axis=2, keepdims=True)", "shifted = e")),
+    m("log_of_a_softmax", HARD, "not as the log of a softmax that may be 0",
+      ("log_alpha = shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True))", "log_alpha = np.log(np.exp(shifted) / np.exp(shifted).sum(axis=2, keepdims=True))")),
     m("loss_instead_of_objective", HARD, "the sign is turned around", ("    cache = alpha, log_alpha", "    J = -J\n    cache = alpha, log_alpha"),
       ("    N, T, L = alpha.shape\n", "    N, T, L = alpha.shape\n    dJ = -dJ\n")),
     m("sum_over_paths", HARD, "summed over the paths", ("* mask).sum(axis=1)).mean()", "* mask).sum(axis=1)).sum()"),

@@ -15,7 +15,7 @@ def solution():
 
 
 def test_the_report_in_the_text_is_the_one_of_the_cell(solution):
-    for argument in solution["report"].arguments:
+    for argument in solution["found"].arguments:
         row, = re.findall(rf"^# {argument.name} +\(.*$", EXERCISES["00"].solution, re.M)
         assert argument.verdict in row and str([*argument.index]) in row
         analytic, numeric = map(float, re.findall(r"-?\d+\.\d{5,}", row))

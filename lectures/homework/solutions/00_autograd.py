@@ -107,8 +107,8 @@ class RMSNorm(tinymm.Function):
 
 
 numbers = np.random.default_rng(0)
-report = tinymm.gradcheck(RMSNorm, [tinymm.tensor(numbers.normal(size=shape)) for shape in ((2, 3), (3,))], raise_exception=False)
-report
+found = tinymm.gradcheck(RMSNorm, [tinymm.tensor(numbers.normal(size=shape)) for shape in ((2, 3), (3,))], raise_exception=False)
+found
 
 # %% [markdown]
 # The report says, among other things:
