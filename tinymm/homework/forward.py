@@ -109,7 +109,7 @@ def overflown(problem: Problem) -> bool:
 @np.errstate(all="ignore")   # a variant overflows where its mistake does; the student's output is not the place to say so
 def explain(task: Task, this: Run) -> None:
     """Find the mistake behind wrong values: one of the usual ones, values exchanged, or a pattern in the numbers."""
-    valued = [p for p in this.problems if not np.isnan(p.error) or "has shape" in p.text]
+    valued = [p for p in this.problems if not np.isnan(p.error) or "has shape" in p.text or "is a single number" in p.text]
     if not valued:
         return
     best: tuple[int, str, list[str]] = (0, "", [])
