@@ -45,7 +45,7 @@ class Scale:
 
 SCALES = {"lecture": Scale(windows=20_000, window_rounds=2, train=8000, validation=200, test=500, epochs=4, photo_epochs=40,
                            samples=64),
-          "smoke": Scale(windows=1500, window_rounds=2, train=250, validation=20, test=40, epochs=1, photo_epochs=2, samples=8)}
+          "smoke": Scale(windows=500, window_rounds=2, train=150, validation=20, test=40, epochs=1, photo_epochs=2, samples=8)}
 
 
 class ShowAttendAndTell(CaptioningExperiment[Trained, Measured, Material]):

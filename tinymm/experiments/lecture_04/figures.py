@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ... import plot
-from ...data.worlds.digit_scenes import Scene
+from ...data.worlds.digit_scenes import Digit, Scene
 from ..captioning.lecture import Material
 from .evaluation import Look, Measured, is_true, mentions
 from .systems import Trained
 
 SHOWN = 3   # scenes whose attention is drawn word by word
+REACH = 6   # half boxes that `landing` shows around a digit
 
 
 def boxes_of(look: Look, scene: Scene | None) -> list | None:
@@ -36,19 +39,46 @@ def learning(history: Mapping[str, Sequence[float]], words: int):
                             chance={f"ln {words}: knowing nothing": np.log(words)}, ylabel="nats a word")
 
 
-def by_place(metrics: dict):
-    """Pointing accuracy by the mention's place in the sentence."""
-    given, written = (metrics["attention"][name]["by place"] for name in ("given captions", "generated captions"))
-    values = {f"{name}, {kind}": value for name, pair in zip(("1st", "2nd", "3rd"), zip(given, written))
-              for kind, value in zip(("given", "generated"), (np.nan if v is None else v for v in pair))}   # None in a report
-    return plot.bars(values, ylabel="attention on the named digit", line=("chance", metrics["attention"]["chance"]),
-                     colors=list(plot.COLORS[:2]) * 3, title="Mentions by their place in the sentence")
+def landing(looks: Mapping[str, Sequence[Look]], scenes: Sequence[Scene], grid: tuple[int, int]):
+    """Where the largest weight lies at each mention of a digit, seen from that digit, a panel for each system.
+
+    The square is the digit's box, whatever its size: a dot at (1, 0) is in the middle of the box's right side. Places beyond
+    six half boxes are drawn at the margin. Mentions of more digits than there are have no box, and are left out.
+    """
+    figure = Figure(figsize=(3.2 * len(looks), 3.5), layout="constrained")
+    for axes, (name, of_system) in zip(figure.subplots(1, len(looks), squeeze=False)[0], looks.items()):
+        away = np.array([_seen_from(k.alpha[t], digit, scenes[k.picture], grid) for k in of_system
+                         for t, digit in zip(mentions(k.words), scenes[k.picture].digits)]).reshape(-1, 2)   # (mentions, 2)
+        on = ((away >= -1) & (away < 1)).all(1)
+        for chosen, color in ((on, plot.RIGHT), (~on, plot.WRONG)):
+            axes.plot(*away[chosen].clip(-REACH, REACH).T, ".", markersize=3, color=color, alpha=0.35)
+        axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linewidth=1.5))
+        axes.set(xlim=(-REACH - 0.3, REACH + 0.3), ylim=(REACH + 0.3, -REACH - 0.3), aspect="equal", xticks=[], yticks=[])
+        share = f"{100 * on.mean():.1f} % of {len(on)} on the digit" if len(on) else "no mentions"
+        axes.set_title(f"{name}\n{share}", fontsize=10)
+    return figure
 
 
-def gates(metrics: dict):
-    """The mean gate of each word, of the 30 with the highest where there are more."""
-    shown = dict(list(metrics["beta"]["by word"].items())[:30])
-    return plot.bars(shown, ylabel="mean β", title="How much of the picture each word takes in")
+def _seen_from(alpha: np.ndarray, digit: Digit, scene: Scene, grid: tuple[int, int]) -> tuple[float, float]:
+    """The centre of the cell of the largest weight from the middle of a digit's box, in half boxes: (right, down)."""
+    row, column = divmod(int(alpha.argmax()), grid[1])
+    top, left, bottom, right = digit.box
+    down, across = (row + 0.5) * scene.image.shape[0] / grid[0], (column + 0.5) * scene.image.shape[1] / grid[1]
+    return (2 * across - left - right) / (right - left), (2 * down - top - bottom) / (bottom - top)
+
+
+def gates(metrics: Mapping[str, dict]):
+    """The mean gate of each word, of the 30 with the highest in the first system where there are more, for each system."""
+    words = list(next(iter(metrics.values()))["beta"]["by word"])[:30]
+    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for i, (name, found) in enumerate(metrics.items()):
+        axes.plot([found["beta"]["by word"].get(word, np.nan) for word in words], "os^D"[i % 4], color=plot.COLORS[i], label=name)
+    axes.set_xticks(range(len(words)), words, rotation=60, ha="right", rotation_mode="anchor", fontsize=9, parse_math=False)
+    axes.set(ylabel="mean \u03b2", ylim=(0, 1))
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=9)
+    return figure
 
 
 def all_figures(trained: Trained, measured: Measured, material: Material) -> dict:
@@ -67,13 +97,14 @@ def all_figures(trained: Trained, measured: Measured, material: Material) -> dic
                                           "and one that a person could have said"),
         "coverage.png": plot.heatmap(measured.coverage.reshape(grid), title="Mean attention of a whole sentence",
                                      colorbar="sum of α over the words"),
-        "gates.png": gates(metrics)}
+        "gates.png": gates({"\u03b2": metrics})}
     for i in range(min(SHOWN, len(part))):
         scene = part.scenes[i] if part.scenes else None
         if measured.written[i].words:   # an early model may say nothing at all
             figures[f"attention_{i + 1}.png"] = attention(pictures[i], measured.written[i], grid, scene)
     if part.scenes:
-        figures["pointing.png"] = by_place(metrics)
+        figures["pointing.png"] = landing({"given captions": measured.given, "generated captions": measured.written},
+                                          part.scenes, grid)
     if "gradient variance" in metrics:
         figures["variance.png"] = plot.bars(metrics["gradient variance"], ylabel="total variance of the gradient",
                                             fmt="{:.3g}", title="REINFORCE with and without the baseline")
