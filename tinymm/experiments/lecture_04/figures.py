@@ -49,7 +49,7 @@ def landing(looks: Mapping[str, Sequence[Look]], scenes: Sequence[Scene], grid: 
     for axes, (name, of_system) in zip(figure.subplots(1, len(looks), squeeze=False)[0], looks.items()):
         away = np.array([_seen_from(k.alpha[t], digit, scenes[k.picture], grid) for k in of_system
                          for t, digit in zip(mentions(k.words), scenes[k.picture].digits)]).reshape(-1, 2)   # (mentions, 2)
-        on = ((away >= -1) & (away < 1)).all(1)
+        on = np.asarray(((away >= -1) & (away < 1)).all(1))   # (mentions,)
         for chosen, color in ((on, plot.RIGHT), (~on, plot.WRONG)):
             axes.plot(*away[chosen].clip(-REACH, REACH).T, ".", markersize=3, color=color, alpha=0.35)
         axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linewidth=1.5))

@@ -66,5 +66,5 @@ def build(channels: int, vocabulary: int, hard: bool) -> AttendCaptioner:
 def encoder_stage(encoder: ConvEncoder, windows: int, rounds: int, seed: int, device: str, **trainer) -> Trainer:
     """Classify windows with single digits."""
     train, held = ((images, classes[:, None]) for images, classes in
-                   (digit_windows("train", windows, seed), digit_windows("validation", 1000, seed)))
+                   (digit_windows("train", windows, seed), digit_windows("validation", min(1000, windows), seed)))
     return window_stage(encoder, (CLASSES,), train, held, rounds, device=device, **trainer)
