@@ -13,7 +13,7 @@ from tinymm.data.worlds.digit_scenes import DigitScenes
 from tinymm.data.worlds.digit_windows import WINDOW, digit_windows
 from tinymm.experiments.captioning.pairs import CaptionPairs
 from tinymm.experiments.captioning.trained import load_captioner
-from tinymm.experiments.lecture_04 import evaluation
+from tinymm.experiments.lecture_04 import evaluation, figures
 from tinymm.experiments.lecture_04.claims import claims_of, comparisons
 from tinymm.experiments.lecture_04.evaluation import Look
 from tinymm.experiments.lecture_04.experiment import ShowAttendAndTell
@@ -114,6 +114,16 @@ def test_pointing_counts_hits_of_the_named_digit():
     assert evaluation.pointing([look_at(second[0], words)], [scene], GRID).by_place[:2] == (0.0, 1.0)
     more = ["one"] * (len(scene.digits) + 1)   # it names one digit too many: a miss
     assert evaluation.pointing([look_at(first[0], more)], [scene], GRID).accuracy <= 1 / len(more)
+
+
+def test_the_picture_of_where_it_looks_counts_as_pointing_does():
+    scene = DigitScenes("train", 1)[0]
+    first, second = (np.flatnonzero(evaluation.cells_of(d.box, GRID, PICTURE)) for d in scene.digits[:2])
+    looks = {"all": [look_at(first[0], ["zero"])], "half": [look_at(second[0], ["zero", "and", "nine"])], "silent": []}
+    titles = [axes.get_title() for axes in figures.landing(looks, [scene], GRID).axes]
+    assert titles == ["all\n100.0 % of 1 on the digit", "half\n50.0 % of 2 on the digit", "silent\nno mentions"]
+    dots = figures.landing(looks, [scene], GRID).axes[1].lines
+    assert [len(line.get_xdata()) for line in dots] == [1, 1]   # on the digit, and beside it
 
 
 def test_boxes_follow_the_digit_words():
