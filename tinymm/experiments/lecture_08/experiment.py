@@ -59,7 +59,7 @@ class Scale:
 SCALES = {"lecture": Scale(train=16_000, validation=360, test=720, probe=1440, signs=1000, epochs=6, vit_epochs=12,
                            photo_epochs=40, probe_iterations=200),
           "smoke": Scale(train=512, validation=72, test=72, probe=144, signs=60, epochs=1, vit_epochs=1, photo_epochs=2,
-                        probe_iterations=8)}
+                        probe_iterations=2)}
 
 
 def unrelated(logits: np.ndarray) -> float:
