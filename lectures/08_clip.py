@@ -748,10 +748,10 @@ plot.picture(figures.table(metrics, material),
 
 # %% [markdown]
 # **What carries over**: CLIP is far ahead on sprites and digits (of actions see above), and most of all on pairs of
-# colour and shape that *neither* has seen together. "blue heart" is not in the dictionary. Smoothing gives it the product of its words, but
-# discounted, so that "red heart" or "blue star", which are there, win. The last group shows that the knowledge is
-# not what is missing: among the six unseen pairs only, which are discounted alike, the phrases do well. It is the
-# score that does not compose; CLIP's text tower does.
+# colour and shape that *neither* has seen together. "blue heart" is not in the dictionary. Smoothing gives it the
+# product of its words, but discounted, so that "red heart" or "blue star", which are there, win. The last group shows
+# that the knowledge is not what is missing: among the six unseen pairs only, which are discounted alike, the phrases
+# do well. It is the score that does not compose; CLIP's text tower does.
 #
 # **What does not carry over** is the size of the gap. The paper's two systems differ in data (400 million pairs
 # against 30 million), networks and years, as its authors say; ours differ only in what the texts are used for.
