@@ -39,13 +39,10 @@
 
 # %%
 # %matplotlib inline
-import html
-import io
 import itertools
 import os
 
 import numpy as np
-from IPython.display import HTML, Image
 from matplotlib.figure import Figure
 
 import tinymm
@@ -64,29 +61,10 @@ from tinymm.models.frame_encoder import FrameEncoder
 from tinymm.models.lrcn import (ActivityLRCN, CaptionLRCN, Recurrent, VideoLRCN,
                                 normalised_scores)
 from tinymm.models.star_crf import StarCRF
+from tinymm.plot import claims_table, picture, table
 
 SCALE = os.environ.get("TINYMM_SCALE", "lecture")   # "smoke" when the tests execute this
 rng = np.random.default_rng(0)
-
-
-def shown(figure, alt):
-    """A figure as a picture with a text for those who cannot see it."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=76)
-    return Image(stream.getvalue(), alt=alt)
-
-
-def table(head, rows, caption=""):
-    """A table, rendered; numbers to the right."""
-    def line(tag, texts):
-        sides = ["left", *["right"] * (len(texts) - 1)]
-        cells = (f'<{tag} style="text-align:{side}">{html.escape(str(text))}</{tag}>'
-                 for side, text in zip(sides, texts))
-        return f"<tr>{''.join(cells)}</tr>"
-
-    body = "".join(line("td", row) for row in rows)
-    return HTML(f"<table><caption>{html.escape(caption)}</caption><thead>{line('th', head)}"
-                f"</thead><tbody>{body}</tbody></table>")
 
 
 def same(ours, theirs, within=1e-10):
@@ -119,10 +97,10 @@ def weights(*shape):
 # step to step, a softmax says what it thinks at a step.
 
 # %%
-shown(foldings(), "Three drawings of one network. Activity: frames through phi_V into f_W at "
-      "each step, the softmaxes are averaged. Captions: one picture goes into f_W at every "
-      "step, each word into the next one. Video: labels into an encoder, whose last state "
-      "starts a decoder that writes words.")
+picture(foldings(), "Three drawings of one network. Activity: frames through phi_V into f_W at "
+        "each step, the softmaxes are averaged. Captions: one picture goes into f_W at every "
+        "step, each word into the next one. Video: labels into an encoder, whose last state "
+        "starts a decoder that writes words.")
 
 # %% [markdown]
 # ## The visual input
@@ -409,8 +387,8 @@ for t, axes in enumerate(figure.subplots(1, len(strip))):
     axes.imshow(strip[t], cmap="gray")
     axes.set_title(str(t + 1), fontsize=8)
     axes.axis("off")
-shown(figure, "The sixteen frames of a clip of the class left, left: a digit goes round "
-      "a circle.")
+picture(figure, "The sixteen frames of a clip of the class left, left: a digit goes round "
+        "a circle.")
 
 # %% [markdown]
 # **The training loop.** To train in seconds, $\phi_V$ is replaced by what a perfect one would say: where the
@@ -455,9 +433,9 @@ table(["frames", "accuracy", *(f"p(true), t = {t}" for t in (1, 8, 9, 12, 16))],
       "An LSTM on the places, 400 test clips")
 
 # %%
-shown(plot.loss_curves(curves, smooth=15, chance={"ln 4: nothing known": np.log(4)},
-                       title="The same LSTM, the same frames"),
-      "Training loss on clips in order and on shuffled clips, with the loss of guessing.")
+picture(plot.loss_curves(curves, smooth=15, chance={"ln 4: nothing known": np.log(4)},
+                         title="The same LSTM, the same frames"),
+        "Training loss on clips in order and on shuffled clips, with the loss of guessing.")
 
 # %% [markdown]
 # *p(true)* is the probability that a step gives the right class, the mean over the clips; "accuracy" is that of the label
@@ -505,11 +483,11 @@ def flow_picture(u, v):
 
 
 u, v = np.full((2, 4), 3.0), np.zeros((2, 4))                  # three pixels to the right
-picture = flow_picture(u, v)
-assert (picture == flow_pictures(u, v)).all()
-print("x channel of a motion to the right:      ", picture[0, 0])
-print("mirrored as a photograph (still right):  ", picture[0, 0, ::-1])
-print("mirrored as a motion (now to the left):  ", mirrored_flow(picture)[0, 0])
+coded = flow_picture(u, v)
+assert (coded == flow_pictures(u, v)).all()
+print("x channel of a motion to the right:      ", coded[0, 0])
+print("mirrored as a photograph (still right):  ", coded[0, 0, ::-1])
+print("mirrored as a motion (now to the left):  ", mirrored_flow(coded)[0, 0])
 
 # %% [markdown]
 # ### The UCF-101 table in miniature
@@ -531,23 +509,8 @@ def study(variant):
     return report["metrics"], report["claims"], figures
 
 
-def number(value, digits=3):
-    return "-" if value is None or value != value else f"{value:.{digits}g}"
-
-
-def judged(claims):
-    """All claims, and in words those that failed."""
-    rows = [[c["statement"], c["threshold"], number(c["measured"]), c["verdict"]]
-            for c in claims]
-    for statement, threshold, measured, verdict in rows:
-        if verdict != "holds":
-            print(f"{verdict}: {statement}: {measured}, not {threshold}")
-    return table(["claim", "threshold", "measured", "verdict"], rows,
-                 "What the slides say, as claims; thresholds were fixed before")
-
-
 activity, claims, figures = study("activity")
-judged(claims)
+claims_table(claims)
 
 # %% [markdown]
 # How to read a failure: the quick look (`smoke`) trains on a few dozen clips, so that all claims that something is
@@ -564,12 +527,12 @@ table(["", "in order", "shuffled"],
        for row, of in order.items()], "Order-only clips, four classes: accuracy (chance 0.25)")
 
 # %%
-shown(figures["clip.png"], "A clip of 16 frames with the probabilities of the four classes "
-      "over its steps, and below the same frames shuffled.")
+picture(figures["clip.png"], "A clip of 16 frames with the probabilities of the four classes "
+        "over its steps, and below the same frames shuffled.")
 
 # %%
-shown(figures["order.png"], "Mean probability of the true class over the steps, for each "
-      "network, on clips in order and shuffled.")
+picture(figures["order.png"], "Mean probability of the true class over the steps, for each "
+        "network, on clips in order and shuffled.")
 
 # %%
 ours = activity["table"]
@@ -599,12 +562,14 @@ print(f"LRCN-fc6 over a single frame: RGB {100 * (lrcn['RGB'] - single['RGB']):+
 # > conference; the journal has others (68.20, 77.28, 80.90, 82.34 for fc$_6$): do not mix them.
 
 # %%
-shown(figures["confusion.png"], "Confusion matrices of LRCN-fc6 on RGB, on flow and fused; the "
-      "classes are sorted by colour, then by order.")
+picture(figures["confusion.png"],
+        "Confusion matrices of LRCN-fc6 on RGB, on flow and fused; the "
+        "classes are sorted by colour, then by order.")
 
 # %%
-shown(figures["streams.png"], "Three clips: RGB frames from a shaky window, and below them the "
-      "flow pictures.")
+picture(figures["streams.png"],
+        "Three clips: RGB frames from a shaky window, and below them the "
+        "flow pictures.")
 
 # %% [markdown]
 # ## Second folding: a static input, and a sentence
@@ -649,7 +614,7 @@ def beside(x, phi):
 
 
 V, features = 11, 8
-S, picture = Tensor(rng.integers(1, V, (T, B))), Tensor(rng.standard_normal((B, features)))
+S, seen = Tensor(rng.integers(1, V, (T, B))), Tensor(rng.standard_normal((B, features)))
 captioners = {}
 for factoring in ("1u", "2u", "2f"):
     ours = captioners[factoring] = Caption(features, V, factoring)
@@ -659,14 +624,14 @@ for factoring in ("1u", "2u", "2f"):
     if ours.two is not None:
         state |= below("lstm2", stacked(ours.two))
     package.load_state_dict(state)
-    same(ours(picture, S), package(picture, S))
+    same(ours(seen, S), package(seen, S))
 
 # %% [markdown]
 # That $\phi$ *is* one more matrix: the columns of $W_{xi}$ in 1u that meet $\phi$, apart from those that meet the word.
 
 # %%
 W, w_t = captioners["1u"].one.W_xi, normal(B, 6)                  # (H, E + features), (B, E)
-same(F.cat([w_t, picture], -1) @ W.T, w_t @ W[:, :6].T + picture @ W[:, 6:].T)
+same(F.cat([w_t, seen], -1) @ W.T, w_t @ W[:, :6].T + seen @ W[:, 6:].T)
 
 # %% [markdown]
 # **How a sentence is made**: the likeliest word is said, and goes in at the next step, until the end is said. (Here the
@@ -684,9 +649,9 @@ def greedy(model, phi, start=1, end=2, longest=8):
 with no_grad():                                          # large word vectors: words matter more
     for W in (ours.W_e, ours.W_zc, package.W_e.weight, package.W_zc.weight):
         W.mul_(10)
-found = greedy_search(package.step, package.start(picture), B, start=1, end=2, max_length=8)
+found = greedy_search(package.step, package.start(seen), B, start=1, end=2, max_length=8)
 for k, hypothesis in enumerate(found):
-    words = greedy(ours, picture[k:k + 1])
+    words = greedy(ours, seen[k:k + 1])
     print(f"picture {k}: {words}")
     assert [w for w in words if w != 2] == [w for w in hypothesis.tokens if w != 2]
 
@@ -696,7 +661,7 @@ for k, hypothesis in enumerate(found):
 
 # %%
 for factoring, ours in captioners.items():
-    phi_ = Tensor(picture.numpy(), requires_grad=True)
+    phi_ = Tensor(seen.numpy(), requires_grad=True)
     h1 = ours.first(phi_, S)
     slope = tinymm.grad(h1.sum() + 0 * phi_.sum(), phi_)[0].abs().numpy()
     print(f"{factoring}: the gradient of h1 with respect to phi is up to {slope.max():.3f}")
@@ -758,7 +723,7 @@ assert (np.argsort(log_p, axis=0) == np.argsort(score, axis=0))[:, 1:].all()
 
 # %%
 retrieval, claims, figures = study("retrieval")
-judged(claims)
+claims_table(claims)
 
 # %% [markdown]
 # If this fails: the normaliser takes away what a caption is likely by itself, so it can only gain where the captions
@@ -812,8 +777,8 @@ for way, ours in retrieval["retrieval"].items():
 # reported and not claimed: they are as small as the data, and none of them was tuned as its authors would.
 
 # %%
-shown(figures["captions_for_pictures.png"], "Pictures with their best captions by the raw "
-      "scores and by the normalised one; right ones have a tick.")
+picture(figures["captions_for_pictures.png"], "Pictures with their best captions by the raw "
+        "scores and by the normalised one; right ones have a tick.")
 
 # %% [markdown]
 # ### Sentences: BLEU
@@ -836,7 +801,7 @@ print(f"BLEU-4 of the corpus {100 * result.corpus[3]:.1f}, "
 
 # %%
 caption, claims, figures = study("caption")
-judged(claims)
+claims_table(claims)
 
 # %% [markdown]
 # The claim compares with the best neighbour of all, whichever its layer and wording. If it fails at the lecture's scale,
@@ -866,8 +831,8 @@ print(f"they differ by {apart:.1f}: reported, nothing is claimed")
 # (m-RNN's numbers in the paper fall off unlike all others, from 54.79 to 23.92: perhaps by another script.)
 
 # %%
-shown(figures["captions.png"], "Scenes, with what LRCN-2f says of them and the closest "
-      "reference.")
+picture(figures["captions.png"], "Scenes, with what LRCN-2f says of them and the closest "
+        "reference.")
 
 # %% [markdown]
 # ## Third folding: sequence to sequence
@@ -969,7 +934,7 @@ table(["", *(f"k = {k}" for k in range(4))],
 
 # %%
 video, claims, figures = study("video")
-judged(claims)
+claims_table(claims)
 
 # %% [markdown]
 # Two ways to fail: the gap is below its threshold, as the CRF is too rarely wrong, or in doubt where it is wrong anyway;
@@ -992,12 +957,13 @@ print("paper, from the lowest to the highest:", sorted(PAPER_TACOS, key=PAPER_TA
 # the marginals are worth 2.0 to it.)
 
 # %%
-shown(figures["video_marginals.png"], "Clips with the star CRF's marginals of activity, "
-      "object, tool and place, and the sentence of each system; wrong labels are red.")
+picture(figures["video_marginals.png"], "Clips with the star CRF's marginals of activity, "
+        "object, tool and place, and the sentence of each system; wrong labels are red.")
 
 # %%
-shown(figures["video_potentials.png"], "Couplings of the world, of the star CRF and of the CRF "
-      "with all couplings: the star lacks those of object with tool and place.")
+picture(figures["video_potentials.png"],
+        "Couplings of the world, of the star CRF and of the CRF "
+        "with all couplings: the star lacks those of object with tool and place.")
 
 # %% [markdown]
 # ## Summary
