@@ -35,6 +35,8 @@ def module(name: str):
 
 def lay_out(source: pathlib.Path) -> None:
     """Copy the pages to ``source`` as Sphinx shall read them, and write those of the reference."""
+    from tinymm.homework.handout import as_notebook, handouts
+
     pages = sorted({path for pattern in PAGES for path in ROOT.glob(pattern)})
     for path in pages:
         target = source / path.relative_to(ROOT)
@@ -44,6 +46,9 @@ def lay_out(source: pathlib.Path) -> None:
         else:
             content = notebook(json.loads(path.read_text(encoding="utf-8")), path, pages, source)
             target.write_text(json.dumps(content), encoding="utf-8")
+    (source / "exercises").mkdir()
+    for number, path in handouts().items():
+        (source / "exercises" / f"{number:02d}.ipynb").write_text(as_notebook(path.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copy(SITE / "index.md", source / "index.md")
     module("reference").write(source / "reference")
 

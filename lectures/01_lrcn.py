@@ -990,4 +990,4 @@ picture(figures["video_potentials.png"],
 #    clips each: what happens to p(true) at the beginning of the second?
 # 2. `python -m tinymm lecture 1 --variant activity_splits`, and `--seed 1` of any variant: which of the gaps above are larger
 #    than what the seed does?
-# 3. The exercise: `lectures/homework/01_lrcn.py`, checked by `python -m tinymm check 01 FILE`.
+# 3. The exercise: `python -m tinymm exercise 01` writes its file, `python -m tinymm check 01 FILE` checks it.

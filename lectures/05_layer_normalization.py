@@ -718,4 +718,4 @@ table(["", "measure", "plain, paper", "LN, paper", "variant here"],
 #
 # 1. Carry $\mathrm{LN}(c)$ in `layer_norm_lstm_step` above, and run it for 200 steps. What becomes of $c$?
 # 2. `python -m tinymm lecture 5 --variant letters --seed 1`: at which step is the window on the right letter?
-# 3. The exercise: `lectures/homework/05_layer_normalization.py`, checked by `python -m tinymm check 05 FILE`.
+# 3. The exercise: `python -m tinymm exercise 05` writes its file, `python -m tinymm check 05 FILE` checks it.
