@@ -86,6 +86,7 @@ class Submission:
         self.namespace, self.label, self.alone = namespace, label, alone
         self.problems: list[Problem] = []
         self.notes: list[str] = []
+        self.seen: dict[str, tuple[object, Found]] = {}   # asked for at each of some thousand calls
 
     # ------------------------------------------------------------------ functions
 
@@ -94,9 +95,13 @@ class Submission:
         if name not in self.namespace:
             return None
         function = self.namespace[name]
+        if name in self.seen and self.seen[name][0] is function:
+            return self.seen[name][1]
         scope = getattr(function, "__globals__", None) if inspect.isfunction(function) else None
         module = "" if scope is None or scope is self.namespace else str(function.__module__)
-        return Found(callable(function), kind(function), self.defined(function), module, uses(function, self.namespace, self.place))
+        found = Found(callable(function), kind(function), self.defined(function), module, uses(function, self.namespace, self.place))
+        self.seen[name] = function, found
+        return found
 
     def invoke(self, name: str, arguments: list, quiet: bool = False, freeze: bool = False):
         """What the function returns.

@@ -152,9 +152,11 @@ class Comparer:
         """The rounding error of <cotangent, outputs> where it is as coarse as float32's (here or on an earlier line), else 0."""
         size, found = np.abs(cotangent * np.where(np.isfinite(self.y0), self.y0, 0.0)).max(initial=0.0), 0.0
         for h in (1e-6, 1e-7) if line.index is None else (1e-5, 1e-6):   # where many elements move, kinks are near
-            wide, narrow = (noise_level(line, cotangent, self.y0, step) for step in (h, h / 2))
-            if min(wide, narrow) > COARSE * size and wide < 5 * narrow:   # 16 times would be a smooth function's
-                found = max(found, wide)
+            wide = noise_level(line, cotangent, self.y0, h)
+            if wide > COARSE * size:
+                narrow = noise_level(line, cotangent, self.y0, h / 2)
+                if narrow > COARSE * size and wide < 5 * narrow:   # 16 times would be a smooth function's
+                    found = max(found, wide)
         if line.unit < 1:   # in a tiny number's own steps
             return found
         self.rough = max(self.rough, found)
