@@ -355,37 +355,38 @@ print("t^4 at 1.5, differentiated one to four times:", found)
 #
 # What is missing can be composed of Tensor operations, or written as a `Function`: `forward` on NumPy arrays, and
 # `backward`, which gets $\bar u$ and returns one gradient for each argument. Like our `Node`, the object *is* the
-# node, so what backward needs is kept on `self`. The softmax over the last axis:
+# node, so what backward needs is kept on `self`. Numbers to shares of their sum, over the last axis:
 #
-# $$u_i = \frac{e^{a_i}}{\sum_j e^{a_j}}, \qquad
-# \frac{\partial u_j}{\partial a_i} = u_j\,(\mathbb{1}[i = j] - u_i), \qquad
-# \bar a_i = \sum_j \bar u_j \frac{\partial u_j}{\partial a_i} = u_i \Big(\bar u_i - \sum_j \bar u_j u_j\Big).$$
+# $$u_i = \frac{a_i}{A}, \quad A = \sum_j a_j, \qquad
+# \frac{\partial u_j}{\partial a_i} = \frac{\mathbb{1}[i = j] - u_j}{A}, \qquad
+# \bar a_i = \sum_j \bar u_j \frac{\partial u_j}{\partial a_i}
+# = \frac{1}{A} \Big(\bar u_i - \sum_j \bar u_j u_j\Big).$$
 
 # %%
-class Softmax(tinymm.Function):
+class Shares(tinymm.Function):
     def forward(self, a):
-        e = np.exp(a - a.max(-1, keepdims=True))                  # no overflow
-        self.u = e / e.sum(-1, keepdims=True)
+        self.A = a.sum(-1, keepdims=True)                         # (..., 1)
+        self.u = a / self.A
         return self.u
 
     def backward(self, g):
-        return self.u * (g - (g * self.u).sum(-1, keepdims=True))
+        return (g - (g * self.u).sum(-1, keepdims=True)) / self.A
 
 
-points = Tensor(rng.standard_normal((2, 4)))
-gradcheck(Softmax.apply, [points])
+points = Tensor(rng.uniform(0.5, 2, (2, 4)))
+gradcheck(Shares.apply, [points])
 
 # %% [markdown]
 # ## A check that can fail
 #
 # Now a bug: a plain mean where the average weighted by $u$ belongs. Many a course checks gradients by
-# differentiating `f(x).sum()`. But the outputs of a softmax sum to 1 whatever $a$ is; the true gradient
+# differentiating `f(x).sum()`. But shares sum to 1 whatever $a$ is; the true gradient
 # of that sum is zero, and the wrong backward gives zero, too:
 
 # %%
-class Planted(Softmax):
+class Planted(Shares):
     def backward(self, g):
-        return self.u * (g - g.mean(-1, keepdims=True))
+        return (g - g.mean(-1, keepdims=True)) / self.A
 
 
 says = evaluation.blind_check(Planted.apply, points.numpy())

@@ -706,7 +706,7 @@ plot.table(["new sentences", "the best", "the 15 best"],
 #
 # ## The slide's cell, and the picture at every word
 #
-# Three systems, one loop (the one above), one seed, one order of captions. The slide's cell to the letter has
+# Four systems, one loop (the one above), one seed, one order of captions. The slide's cell to the letter has
 # no tanh, no biases, no $W_d$, and $|V|$ units. *Every word*: the picture is added to each word's input, too,
 # which the paper found to be worse.
 
