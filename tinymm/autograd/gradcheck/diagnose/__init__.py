@@ -12,20 +12,19 @@ import numpy as np
 
 from . import factors, jacobian, normal, notes, paths, places, regions, scale, shapes, terms
 from .evidence import Evidence
-from .shapes import exchanged
 from .words import extent
 
-__all__ = ["Evidence", "exchanged", "extent", "guess"]
+__all__ = ["Evidence", "extent", "guess"]
 
 HYPOTHESES = (
     scale.zero, scale.unscaled, scale.factor, normal.bypass, scale.nonlinear,               # the gradient as a whole
-    shapes.other_argument, paths.detached,
-    places.axes, places.blocks, places.shifted, places.reordered,                           # the right values, elsewhere
+    shapes.other_argument, paths.detached, jacobian.another_value, jacobian.transposed,
+    places.axes, places.blocks, places.shifted, places.reordered, places.spread,            # the right values, elsewhere
     jacobian.diagonal, terms.lost_outputs, terms.lost_repeats, factors.factor_by_axis,      # a part of it, or of the sum
     regions.not_zero, regions.patterned, regions.pointed, terms.lost_cases, terms.lost_accumulation,
-    factors.missing_factor, paths.one_path, jacobian.another_value, jacobian.transposed,    # another formula
-    jacobian.unflipped, jacobian.score_transposed, normal.missing_term, terms.one_step,
-    places.displaced, scale.digits, terms.weighted_cases, jacobian.leak, regions.slices)
+    factors.missing_factor, paths.one_path, jacobian.matrix_untransposed, jacobian.unflipped,   # others
+    jacobian.score_transposed, normal.missing_term, terms.one_step, places.displaced, scale.digits, terms.weighted_cases,
+    jacobian.leak, regions.slices)
 
 
 def guess(e: Evidence) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 from .evidence import SHARE
 from .words import axes_text
 
+OTHERS = 8    # arguments in whose place something else is tried
+
 
 def transposed(e) -> str:
     """J g in place of J^T g."""
@@ -79,13 +81,26 @@ def another_value(e) -> str:
     if min(gap) <= 0:
         return ""
     limit = [min(SHARE * g, 1e-5 * float(np.abs(e.numeric * u).sum())) for g, u in zip(gap, directions)]
-    for name, value in e.values.items():
+    for name, value in list(e.values.items())[:OTHERS]:
         if not 2 <= value.size <= 4096:
             continue
         for text, instead in _alternatives(name, value):
             if not np.array_equal(instead, value) and all(
                     abs(e.along(name, instead, u) - w) <= m for u, w, m in zip(directions, want, limit)):
                 return text
+    return ""
+
+
+def matrix_untransposed(e) -> str:
+    """A square matrix W where W^T should be, as a factor of the gradient: with dx = D W^T it is D W, whatever D is."""
+    for name, w in e.values.items():
+        if not e.known.all() or w.ndim != 2 or w.shape[0] != w.shape[1] or len(w) < 2 or np.linalg.cond(w) > 1e4:
+            continue
+        for right, instead in ((w.T, w), (w, w.T)):
+            after, before = np.linalg.solve(right, instead), np.linalg.solve(right.T, instead.T).T
+            if e.value.ndim and e.value.shape[-1] == len(w) and e.explains(e.numeric @ after) or \
+                    e.value.ndim > 1 and e.value.shape[-2] == len(w) and e.explains(before @ e.numeric):
+                return f"{name} stands transposed in this gradient: it would be right with its axes exchanged there"
     return ""
 
 

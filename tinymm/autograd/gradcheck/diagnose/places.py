@@ -106,6 +106,21 @@ def _shift_text(over, steps) -> str:
         f"{word[abs(s)]} along axis {d} (too {'far' if s > 0 else 'early'})" for d, s in zip(over, steps))
 
 
+def spread(e) -> str:
+    """The same for every element along an axis, though they should differ: weights of a sum left out."""
+    if not e.known.all():
+        return ""
+    for d, n in enumerate(e.numeric.shape):
+        total = e.numeric.sum(d, keepdims=True) if n > 1 else None
+        if total is None or np.ptp(e.numeric, axis=d).max() <= 10 * e.slack:
+            continue
+        for amount, k in (("an equal share", 1 / n), ("the whole", 1.0)):
+            if e.explains(np.broadcast_to(k * total, e.numeric.shape)):
+                return f"every element along axis {d} gets {amount} of what they should get together: the weights are missing " \
+                    "by which it is shared out (one for the largest of a max, a softmax's for a logsumexp)"
+    return ""
+
+
 def displaced(e) -> str:
     """The right values, each in some other place."""
     wrong = e.wrong

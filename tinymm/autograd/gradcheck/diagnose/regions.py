@@ -27,7 +27,7 @@ def not_zero(e) -> str:
 
 
 def pointed(e) -> str:
-    """Wrong just where an integer argument points: at the targets of a loss, the rows of a table."""
+    """Wrong at one element of every row: where an integer argument points, the target of a loss."""
     for a in e.integers:
         if not a.size or a.min() < 0 or a.shape != e.value.shape[:-1] or a.max() >= e.value.shape[-1]:
             continue
@@ -35,6 +35,9 @@ def pointed(e) -> str:
         np.put_along_axis(at, a[..., None], True, -1)
         if np.array_equal(at & e.known, e.wrong):
             return "wrong just where the integer argument points, at the target: what is added or subtracted there is missing"
+    if e.value.ndim == 2 and min(e.value.shape) > 2 and e.known.all() and (e.wrong.sum(1) == 1).all():
+        return "one element of every row is wrong, and no other: the target's? What is added or subtracted there (a one-hot " \
+            "vector) is missing"
     return ""
 
 

@@ -41,20 +41,6 @@ def same(a, b) -> bool:
         return bool(np.abs(a - b).max() <= TOLERANCE * np.abs(b).max())
 
 
-def exchanged(got: dict, want: dict) -> list[tuple[str, str]]:
-    """Pairs of results that were returned in each other's place.
-
-    Args:
-        got: name -> what was returned under it, of any shape.
-        want: name -> what should have been.
-
-    Returns:
-        (a, b) for every pair of names for which ``got[a]`` is ``want[b]`` and the reverse, and neither is right.
-    """
-    return [(a, b) for a, b in itertools.combinations(got, 2)
-            if same(got[a], want[b]) and same(got[b], want[a]) and not same(got[a], want[a])]
-
-
 def other_argument(e) -> str:
     """The gradient of another argument of the same shape."""
     for name, (analytic, numeric) in e.others.items():

@@ -25,7 +25,7 @@ def extent(analytic, numeric) -> str:
     a, n = analytic[known], numeric[known]
     with np.errstate(all="ignore"):
         floor = 1e-3 * np.abs(n).max()
-        wrong = ~(np.abs(a - n) <= 1e-6 * np.maximum(np.maximum(np.abs(a), np.abs(n)), floor))
+        wrong = ~(np.abs(a - n) <= 1e-6 * np.maximum(np.maximum(np.abs(a), np.abs(n)), floor)) | ~np.isfinite(a)
         if not wrong.any():
             return ""
         zero, infinite = wrong & (np.abs(n) <= 1e-9 * np.abs(n).max()), wrong & ~np.isfinite(a)
