@@ -21,14 +21,14 @@ def kind(name, forward, backward, shapes, **words):
 
 
 def function_of(forward, backward):
-    """A Function of ``forward(*arrays)`` and ``backward(g, *arrays)``."""
+    """A Function of ``forward(*arrays)`` and ``backward(*g, *arrays)``."""
     class Mine(Function):
         def forward(self, *arrays):
             self.arrays = arrays
             return forward(*arrays)
 
-        def backward(self, g):
-            return backward(g, *self.arrays)
+        def backward(self, *g):
+            return backward(*g, *self.arrays)
 
     return Mine.apply
 
@@ -83,7 +83,7 @@ kind("kernel not flipped", lambda x, k: np.convolve(x, k, "valid"),
      lambda g, x, k: (np.convolve(g, k, "full"), np.convolve(x, g[::-1], "valid")), [(8,), (3,)], x="not flipped|reversed", k="reversed")
 
 # the right values in other places
-kind("rows rolled the wrong way", lambda x: np.roll(x, 2, 0), lambda g, x: np.roll(g, 2, 0), [(7, 2)], x="another order|other places")
+kind("rows rolled the wrong way", lambda x: np.roll(x, 2, 0), lambda g, x: np.roll(g, 2, 0), [(7, 2)], x="a permutation not inverted")
 kind("maximum put first in its window", lambda x: x.reshape(3, 2, 2).max(-1),
      lambda g, x: put((3, 2, 2), (..., 0), g).reshape(3, 4), [(3, 4)], x="the right values in other places")
 kind("gates exchanged", lambda z: np.concatenate([sigmoid(z[:, :3]), np.tanh(z[:, 3:])], 1),
