@@ -116,6 +116,7 @@ sibling("the last case of a loop", lambda x, w: np.tanh(x @ w),
 sibling("a position's last sequence", lambda e, p: e * p, lambda g, e, p: (g * p, (g * e)[-1]), [(4, 3, 2), (3, 2)], p="only the contribution of index 3")
 sibling("a case counted twice", lambda x, b: x * b, lambda g, x, b: (g * b, (g * x).sum(0) + g[1] * x[1]), [(4, 3), (3,)],
         b="index 1 of axis 0 of the output counts twice")
+sibling("rows of a table, = for +=", lambda t: 3 * t[[1, 1, 0]], lambda g, t: put(t.shape, [1, 1, 0], 3 * g), [(3, 2)], t=r"`=` in place of `\+=`")
 sibling("one of two uses of a matrix", lambda x: x @ x.T, lambda g, x: g @ x, [(3, 4)], x="")   # caught; no cause is named
 
 
@@ -187,6 +188,7 @@ sibling("the norm of nothing", lambda x: np.sqrt((x * x).sum(1)), lambda g, x: g
 # Tensors: a path cut off
 of_tensors("a gate detached", lambda x: x * tm.sigmoid(2 * x).detach() + x, (3, 4), r"detach\(\) in line \d+ of test_siblings.py")
 of_tensors("keys detached", lambda x: tm.softmax((x @ Tensor(W)) @ x.detach().transpose(0, 1), -1) @ x, (3, 4), r"detach\(\) in line")
+of_tensors("one factor of two detached", lambda x: (x * tm.relu(x).detach()).sum(1), (3, 4), r"detach\(\) in line")
 
 
 def without_gradient(x):

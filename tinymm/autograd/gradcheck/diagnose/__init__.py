@@ -17,8 +17,8 @@ from .words import extent
 __all__ = ["Evidence", "extent", "guess"]
 
 HYPOTHESES = (
-    scale.zero, scale.unscaled, scale.factor, normal.bypass, scale.nonlinear,               # the gradient as a whole
-    shapes.other_argument, paths.detached, jacobian.another_value, jacobian.transposed,
+    scale.zero, scale.unscaled, paths.detached, scale.factor, normal.bypass,                # the gradient as a whole
+    scale.nonlinear, shapes.other_argument, jacobian.another_value, jacobian.transposed,
     places.axes, places.blocks, places.shifted, places.reordered, places.spread,            # the right values, elsewhere
     jacobian.diagonal, terms.lost_outputs, terms.lost_repeats, factors.factor_by_axis,      # a part of it, or of the sum
     regions.not_zero, regions.patterned, regions.pointed, terms.lost_cases, terms.lost_accumulation,

@@ -14,7 +14,8 @@ def shape(e) -> str:
     """A gradient of another shape than its argument."""
     got, want = e.analytic.shape, e.numeric.shape
     head = f"the gradient has shape {got}, the argument {want}"
-    extra, axes = len(got) - len(want), ()
+    extra = len(got) - len(want)
+    axes: tuple[int, ...] = ()
     if extra >= 0:
         axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(want) if n == 1 and got[i + extra] != 1)
         summed = e.analytic.sum(axis=axes, keepdims=True)

@@ -40,7 +40,8 @@ def lost_cases(e) -> str:
                 loop = ": `=` in place of `+=` in a loop over it" if j in (0, n - 1) else ""
                 return f"only the contribution {which}{last} arrived{loop}"
             if n > 2 and e.seen(total - parts[:, j], looked):
-                return f"the contribution {which} is missing"
+                return f"the contribution {which} is missing" + \
+                    (": `=` in place of `+=` where several meet?" if lost_accumulation(e) else "")
             if e.seen(total + parts[:, j], looked):
                 return f"the contribution {which} counts twice"
     return ""
