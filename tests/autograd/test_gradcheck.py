@@ -128,7 +128,7 @@ def test_detached_branch():
     assert report["x"].ok and report["w"].verdict == "wrong" and "no gradient arrives" in report["w"].guess
     assert not gradcheck(lambda x: x.detach() * 2, [X], raise_exception=False)
     report = gradcheck(lambda x: x * x.detach(), [X], raise_exception=False)
-    assert report["x"].guess.startswith("a constant factor: 1/2")
+    assert "detach() in line" in report["x"].guess and "test_gradcheck.py cuts it off" in report["x"].guess
 
 
 def test_constant_and_unused_arguments_are_right():
