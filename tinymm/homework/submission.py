@@ -99,7 +99,8 @@ class Submission:
             return self.seen[name][1]
         scope = getattr(function, "__globals__", None) if inspect.isfunction(function) else None
         module = "" if scope is None or scope is self.namespace else str(function.__module__)
-        found = Found(callable(function), kind(function), self.defined(function), module, uses(function, self.namespace, self.place))
+        reached = uses(function, self.namespace, self.place)
+        found = Found(callable(function), kind(function), self.defined(function), module, reached)
         self.seen[name] = function, found
         return found
 

@@ -146,7 +146,8 @@ class Comparer:
         """The step-size curve of one line, and whether the function turns out to round as coarsely as float32."""
         level = self.level(line, cotangent)
         coarse = self.subject.coarse or level > 0
-        return study(line, cotangent, self.y0, coarse, level), coarse
+        unit = self.subject.unit if self.subject.coarse else 2.0**-23 if coarse else 2.0**-52
+        return study(line, cotangent, self.y0, coarse, level, unit), coarse
 
     def level(self, line, cotangent) -> float:
         """The rounding error of <cotangent, outputs> where it is as coarse as float32's (here or on an earlier line), else 0."""

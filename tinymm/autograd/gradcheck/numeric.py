@@ -75,18 +75,18 @@ def noise_level(line, cotangent, y0, h: float = 1e-6) -> float:
     return float(np.median(np.abs(fourth)) / np.sqrt(70.0)) if np.isfinite(fourth).all() else 0.0
 
 
-def study(line, cotangent, y0, coarse: bool = False, level: float = 0.0) -> Study:
+def study(line, cotangent, y0, coarse: bool = False, level: float = 0.0, unit: float = 2.0**-52) -> Study:
     """Differences over all step sizes, their best estimate with its precision, and the search for kinks.
 
     Args:
         line: the line through the point.
         cotangent: (M,).
         y0: the outputs at the point, (M,).
-        coarse: the function computes in float32.
+        coarse: the function computes in float32, or rounds as coarsely.
         level: rounding error of <cotangent, outputs>, as far as it was measured.
+        unit: of the rounding: 2^-52 in float64.
     """
     steps = COARSE_STEPS if coarse else STEPS
-    unit = 2.0**-23 if coarse else 2.0**-52
     slopes, ahead, behind, noises, ends = [], [], [], [], []
     with np.errstate(all="ignore"):
         for h in steps:

@@ -179,9 +179,11 @@ class Subject:
             if i not in self.live:
                 self.notes.append(f"output {i} does not require grad and was left out")
         self.connected = bool(outputs) and outputs[self.live[0]].requires_grad
-        self.coarse = any(outputs[i].dtype.itemsize < 8 for i in self.live)
+        coarsest = max((outputs[i].dtype for i in self.live), key=lambda dtype: np.finfo(dtype).eps, default=np.dtype("float64"))
+        self.unit = float(np.finfo(coarsest).eps)   # the rounding of the outputs
+        self.coarse = coarsest.itemsize < 8
         if self.coarse:
-            self.notes.append("an output is float32 although every input is float64: the check is as coarse as that")
+            self.notes.append(f"an output is {coarsest} although every input is float64: the check is as coarse as that")
         self.shapes = [outputs[i].shape for i in self.live]
         return outputs
 
