@@ -91,8 +91,8 @@ BASE = {   # a call that is right, quick, and is made wrong in one argument at a
     "lecture": ["lecture", "0", "--scale", "smoke", "--out", "new"], "claims": ["claims", "0", "--scale", "smoke"],
     "caption": ["caption", "p.png", "--model", "run"],
     "zero-shot": ["zero-shot", "p.png", "--labels", "a", "b", "--model", "clip"],
-    "exercise": ["exercise", "04"],
-    "check": ["check", "04", "p.png"], "gradcheck": ["gradcheck", "--op", "abs"], "bench": ["bench", "chain", "--alone"],
+    "exercise": ["exercise", "04"], "check": ["check", "04", "p.png"], "grade": ["grade", "04", "class"],
+    "gradcheck": ["gradcheck", "--op", "abs"], "bench": ["bench", "chain", "--alone"],
     "doctor": ["doctor"], "warmup": ["warmup"]}
 NUMBERS = ["x", "", "1.5", "1e3"]
 FILES = ["", "-", "empty", "nowhere/x.png", "p.png/x.png", "/dev/null", "pipe.png", "x" * 300 + ".png", "zero\0.png"]
