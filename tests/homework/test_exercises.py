@@ -13,6 +13,8 @@ from tinymm.homework.values import close
 
 MUTANTS = {"00": mutants_00.MUTANTS, "01": mutants_01.MUTANTS, "02": mutants_02.MUTANTS, "04": mutants_04.MUTANTS,
            "05": mutants_05.MUTANTS, "08": mutants_08.MUTANTS}
+PLANTED = [pytest.param(number, mutant, id=f"{number}-{mutant.name}") for number, mutants in MUTANTS.items() for mutant in mutants]
+DECIDED: dict[tuple[str, str], set[str]] = {}   # (exercise, mutant) -> the cases in which it was found
 every_exercise = pytest.mark.parametrize("source", EXERCISES.values(), ids=lambda source: source.number)
 
 
@@ -34,17 +36,29 @@ def test_the_untouched_student_file_is_all_to_do(source):
     assert not report and [r.verdict for r in report.results] == ["to do"] * len(source.functions) and not report.problems
 
 
-@pytest.mark.parametrize("number, mutant", [pytest.param(number, mutant, id=f"{number}-{mutant.name}")
-                                            for number, mutants in MUTANTS.items() for mutant in mutants])
+@pytest.mark.parametrize("number, mutant", PLANTED)
 def test_a_mistake_is_found_and_named(number, mutant, tmp_path):
     task = next(task for task in find(number).tasks if set(mutant.broken) <= set(task.functions))
     source = changed(*mutant.changes, source=EXERCISES[number].solution)
     report = check(number, handed_in(tmp_path, source), only=task.name)
+    problems = "\n".join(problem.text for result in report.results for problem in result.problems)
+    DECIDED[number, mutant.name] = {case.name for case in task.cases_drawn() if f"(in the case: {case.name})" in problems}
     assert {r.function for r in report.results if not r.ok} == set(mutant.broken), repr(report)
     for function, says in mutant.broken.items():
         assert says in "\n".join(report[function].details()), report[function]
         assert report[function].verdict == mutant.verdict or mutant.verdict is None, report[function]
         assert report[function].where.startswith("mutant.py, line "), report[function]
+
+
+@every_exercise
+def test_a_case_that_shall_catch_a_mistake_catches_one(source):
+    """Each case with a hint is the first in which some planted mistake shows: without it, that one would pass."""
+    mutants = [(source.number, mutant.name) for mutant in MUTANTS[source.number]]
+    if not set(mutants) <= set(DECIDED):
+        pytest.skip("not all planted mistakes of this exercise have just been judged")
+    decided = set().union(*(DECIDED[mutant] for mutant in mutants))
+    idle = [f"{task.name}: {case.name}" for task in find(source.number).tasks for case in task.cases_drawn() if case.hint]
+    assert not [case for case in idle if case.split(": ", 1)[1] not in decided]
 
 
 def answers(task, variant) -> list[list]:
