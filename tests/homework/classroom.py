@@ -1,7 +1,6 @@
 """Thirty made-up students of exercise 4: right, half right, odd and hostile ones."""
 
 from __future__ import annotations
-# ruff: noqa: E501 - a table, a student an entry
 
 import json
 import os
@@ -51,9 +50,8 @@ HOSTILE: dict[str, tuple[str, str | bytes, int]] = {
     "loops in C": ("loops in C.py", body("return sum(range(10 ** 12))"), 6),
     "prints": ("prints.py", body("for _ in range(10 ** 6):\n    print('y' * 100)\nreturn 1.0"), 6),
     "allocates": ("allocates.py", body("return np.ones(2 ** 28)"), 6),                  # 2 GiB
-    "removes": ("removes/mine.py", SOLUTION + "\nimport os, shutil\nos.remove(__file__)\nshutil.rmtree(os.getcwd(), True)\n",0),   # nothing can be judged without its folder
-    "overwrites": ("overwrites.py", SOLUTION + "\nfor name in ('anna.py', '../anna.py', 'zoe.py', '../class/zoe.py'):\n"
-                   "    open(name, 'w').write('')\n", 7),
+    "removes": ("removes/mine.py", SOLUTION + "\nimport os, shutil\nos.remove(__file__)\nshutil.rmtree(os.getcwd(), True)\n", 7),
+    "overwrites": ("overwrites.py", SOLUTION + "\nopen({other!r}, 'w').write('')\n", 7),
     "asks": ("asks.py", body("return input('points? ')"), 6),
     "markup": ("<b>&\"'.py", body("raise ValueError('<script>alert(1)</script>')"), 6),
     "empty": ("empty.py", "", 0),
@@ -62,7 +60,8 @@ HOSTILE: dict[str, tuple[str, str | bytes, int]] = {
     "nothing": ("nothing/notes.txt", "I was ill.", 0),
     "twice": ("twice/first.py", STUDENT.replace("def ", "def old_"), 7),
     "zoe": ("zoe.py", SOLUTION, 7),
-    "forks": ("forks.py", body("import os, time\nfor _ in range(20):\n    if os.fork() == 0:\n        time.sleep(600)\nreturn 1.0"), 6),
+    "forks": ("forks.py",
+              body("import os, time\nfor _ in range(20):\n    if os.fork() == 0:\n        time.sleep(600)\nreturn 1.0"), 6),
 }
 
 
@@ -74,6 +73,8 @@ def make(folder: pathlib.Path, names=None) -> dict[str, int]:
             continue
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
+        if key == "overwrites":
+            source = str(source).replace("{other!r}", repr(str(folder / "zoe.py")))
         target.write_bytes(source if isinstance(source, bytes) else source.encode())
         student = target.relative_to(folder).parts[0]
         expected[student if "/" in path else os.path.splitext(student)[0]] = right

@@ -7,6 +7,7 @@ pass. Functions and classes of the modules below are compared by identity; what 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import operator
 import os
 import sys
@@ -58,7 +59,8 @@ class Guard:
             now[:] = before + [entry for entry in now if entry not in before]   # what was added stays: a student's own folder
         sys.setrecursionlimit(self.recursion)
         if _folder() != self.folder and self.folder:
-            os.chdir(self.folder)
+            with contextlib.suppress(OSError):   # it has been removed
+                os.chdir(self.folder)
         return replaced
 
 

@@ -163,6 +163,13 @@ class Process:
                     and not self._receive(0.0):   # its pipe may be held open by what it has started
                 raise Ended
 
+    def seconds(self) -> float:
+        """Processor time that it has used; what a clock says where the system does not tell."""
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            if sys.platform == "linux":
+                return time.clock_gettime((~self.process.pid << 3) | 2)   # as clock_getcpuclockid(3) makes it
+        return time.monotonic()
+
     def hurry(self) -> None:
         """Tell it that the time of a call is over."""
         if hasattr(signal, "SIGUSR2") and self.process.poll() is None:

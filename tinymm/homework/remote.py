@@ -32,6 +32,7 @@ from .wire import Broken, Handle, Reader, Writer
 
 START = 120.0            # seconds for the process to start, on a machine that is busy
 CUT_OFF = 74             # exit code of a process that has lost its pipe
+PATIENCE = 3             # times its limit that a call may last if it uses less of a processor
 RESTARTS = 5             # after so many ends while the file is executed it is given up
 TEXT = 4_000             # characters of a text from the process that are kept
 MEMORY = 4 * 2 ** 30     # bytes that a submission may add to the process, where the system keeps count (Linux)
@@ -216,6 +217,11 @@ class RemoteSubmission(Submission):
 
     def _start(self) -> None:
         """Start a process and have the file executed; a death there is noted."""
+        if self.folder is not None:   # an earlier process may have removed it
+            with contextlib.suppress(OSError):
+                os.makedirs(self.folder, exist_ok=True)
+            if not os.path.isdir(self.folder):
+                raise Stop("error", Problem("it removes the folder in which it runs"))
         process = self.process = Process(self.limit > 0, self.folder)
         self.printed = 0
         at: dict = {}
@@ -254,17 +260,18 @@ class RemoteSubmission(Submission):
     def _ask(self, process: Process, head: dict, body: bytes, seconds: float) -> tuple[dict, bytes]:
         """The answer to one request; Stop if there is none."""
         start = time.monotonic()
-        hurry = start + min(seconds, self.left) if self.limit else float("inf")
-        at = {"where": ""}
+        used, at = process.seconds(), {"where": ""}
         try:
-            return self._round(process, head, body, hurry + grace(self.limit), at, hurry)
+            return self._round(process, head, body, start + PATIENCE * min(seconds, self.left) + grace(self.limit), at,
+                               (used, min(seconds, self.left))) if self.limit else \
+                self._round(process, head, body, float("inf"), at)
         except _Fault as fault:
             raise self._lost(process, at, fault) from None
         except BaseException:
             self.stop()
             raise
         finally:
-            self.spent += time.monotonic() - start
+            self.spent += min(time.monotonic() - start, max(0.0, process.seconds() - used))
 
     @contextlib.contextmanager
     def _unbroken(self, process: Process, at: dict | None = None) -> Iterator[None]:
@@ -285,28 +292,33 @@ class RemoteSubmission(Submission):
         return Stop(verdict, problem)
 
     def _round(self, process: Process, head: dict, body: bytes, deadline: float, at: dict,
-               hurry: float = float("inf")) -> tuple[dict, bytes]:
+               allowed: tuple[float, float] | None = None) -> tuple[dict, bytes]:
         """Send a request and wait for its answer; what comes before that is shown, or tells how far the file is.
 
         Args:
             deadline: when it is too late.
             at: the statement that the file is at, filled in here.
-            hurry: when the process is told to come back.
+            allowed: the processor time that the process had used, and what it may use more; then it is told to come back, and
+                has ``grace`` seconds for that. A busy machine takes nobody's points.
 
         Raises:
             _Fault: there is none.
         """
         token, last, begun, hurried = secrets.token_hex(8), {}, time.monotonic(), False
+        look = begun + allowed[1] if allowed is not None else float("inf")   # when to look at what it has used
         try:
             process.send({**head, "token": token}, body, deadline)
             while True:
                 try:
-                    message, data = process.next(min(hurry, deadline))
+                    message, data = process.next(min(look, deadline))
                 except Late:
-                    if hurry >= deadline:
+                    if allowed is None or hurried:
                         raise
-                    hurry, hurried = float("inf"), True
-                    process.hurry()
+                    left = allowed[1] - max(0.0, process.seconds() - allowed[0])
+                    look = time.monotonic() + max(left, 0.01)
+                    if left <= 0 or look > deadline - grace(self.limit):
+                        look, hurried, deadline = float("inf"), True, time.monotonic() + grace(self.limit)
+                        process.hurry()
                     continue
                 if message.get("token") == token:
                     late = hurried and "value" in message   # it caught what should have stopped it

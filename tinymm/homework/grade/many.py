@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from .collect import Handed
 from .one import Graded, Terms, grade_one, nothing
 
+LOST = "the process that judges it was ended, twice: by the submission, or because the system had no memory left"
 UNGRADED = "it could not be graded"
 
 
@@ -34,7 +35,7 @@ def grade_all(handed: list[Handed], terms: Terms, jobs: int) -> Iterator[Graded]
             del left[result.student]
             yield result
     for one in left.values():
-        lost = Graded(one.student, one.digest, nothing(terms.number, one, UNGRADED), "its judge was lost, twice")
+        lost = Graded(one.student, one.digest, nothing(terms.number, one, UNGRADED), LOST)
         yield next(filter(None, _round([one], terms, 1)), lost)
 
 

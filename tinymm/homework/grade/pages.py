@@ -58,7 +58,7 @@ def feedback(one: Graded) -> str:
     parts = [f"<h1>{escape(one.student)}</h1>", f"<p>{escape(report.headline)}</p>",
              f'<p class="soft">{escape(report.graded)}</p>']
     if one.failed:
-        parts.append(f'<p class="wrong">This could not be graded, and is not your fault: {escape(one.failed)}</p>')
+        parts.append(f'<p class="wrong">This could not be graded: {escape(one.failed)}</p>')
     if report.problems:
         parts.append(f"<section><h2>The file</h2>{''.join(map(told, report.problems))}</section>")
     parts += [section(result) for result in report.results]
