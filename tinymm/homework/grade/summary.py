@@ -8,6 +8,7 @@ import re
 import statistics
 from typing import Any
 
+from ..report import columns, wrap
 from .one import Graded
 
 TOLD = 10       # mistakes that are told of in the terminal
@@ -63,7 +64,8 @@ class Summary:
             text.append(f"  {name:<{width}}  {counts['ok']:>3} of {len(self.points)}" + (f"  ({others})" if others else ""))
         if self.mistakes:
             text.append("mistakes, the most frequent first:")
-        text += [f"  {len(mistake.students):>3} x {mistake.function}: {mistake.text}" for mistake in self.mistakes[:TOLD]]
+        text += [f"  {row}" for mistake in self.mistakes[:TOLD]
+                 for row in wrap(f"{len(mistake.students):>3} x {mistake.function}: {mistake.text}", columns() - 2)]
         return text + ([f"  and {len(self.mistakes) - TOLD} more"] if len(self.mistakes) > TOLD else [])
 
     def as_dict(self) -> dict[str, Any]:
