@@ -33,7 +33,7 @@ pre { margin: .4rem 0; white-space: pre-wrap; } ul { margin: .4rem 0; padding-le
 .ok { color: var(--right); } .wrong { color: var(--wrong); } .open { color: var(--open); } .verdict { font-weight: 600; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
-td.number, th.number { text-align: right; } a { color: inherit; }
+td.number, th.number { text-align: right; } th, .number { white-space: nowrap; } .name { min-width: 6.5rem; } a { color: inherit; }
 @media (max-width: 30rem) { body { padding: .6rem; } .late { display: none; } }
 """
 escape = html.escape
@@ -69,7 +69,7 @@ def feedback(one: Graded) -> str:
 
 def section(result: FunctionResult) -> str:
     """What is to be said of a function."""
-    where = f' <span class="soft">{escape(result.where)}</span>' if result.where and not result.ok else ""
+    where = f" ({escape(result.where)})" if result.where and not result.ok else ""
     marks = f'<p class="soft">{escape(result.marks())}</p>' if result.marks() else ""
     notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in result.notes)
     return (f'<section><h2><code>{escape(result.function)}</code> <span class="verdict {colour(result.verdict)}">'
@@ -88,8 +88,8 @@ def told(problem: Problem) -> str:
 def index(graded: list[Graded], files: dict[str, str], found: Summary, title: str) -> str:
     """The page of the teacher."""
     rows = "".join(
-        f'<tr><td><a href="{escape(files[one.student])}">{escape(one.student)}</a></td>'
-        f'<td class="number">{one.report.earned} of {one.report.possible}</td>'
+        f'<tr><td class="name"><a href="{escape(files[one.student])}">{escape(one.student)}</a></td>'
+        f'<td class="number">{one.report.earned} / {one.report.possible}</td>'
         f'<td>{" ".join(verdict(result) for result in one.report.results)}'
         f'{"".join(f"<p>{escape(problem.text.splitlines()[0])}</p>" for problem in one.report.problems[:1] if problem.text)}</td>'
         f'<td class="number late">{one.report.seconds:.1f}</td></tr>' for one in graded)
