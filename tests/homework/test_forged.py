@@ -71,7 +71,7 @@ def test_an_answer_that_says_too_much_is_refused(tmp_path):
 def test_the_references_are_not_had_by_their_names(tmp_path):
     body = f"def {NAME}(*a):\n    from tinymm.homework.exercises import lecture_04\n    return lecture_04"
     result = judged(tmp_path, f"{SOLUTION}\n{body}\n")[NAME]
-    assert result.verdict == "error" and "the references of the exercises are not for a submission" in result.problems[0].text
+    assert result.verdict == "error" and "the references of the exercises are not for a submission" in "\n".join(result.details())
     assert judged(tmp_path, f"{SOLUTION}\nfrom tinymm.homework import check\nassert check('04').postponed\n").ok
 
 
