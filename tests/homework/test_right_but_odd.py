@@ -13,7 +13,8 @@ ODD = {   # name -> (exercise, task, what is replaced)
              "    de = np.einsum('bij,bj->bi', J, g)")]),
     "the same for each head, by loops": ("08", "attention_pool", [
         (DE_HEADS, "    de = np.empty_like(g)\n    for b in range(B):\n        for m in range(heads):\n"
-                   "            a = alpha[b, m, 0]\n            de[b, m, 0] = (np.diag(a) - np.outer(a, a)) @ g[b, m, 0] / np.sqrt(d)\n")]),
+                   "            a = alpha[b, m, 0]\n"
+                   "            de[b, m, 0] = (np.diag(a) - np.outer(a, a)) @ g[b, m, 0] / np.sqrt(d)\n")]),
     "scores less a sum of two logarithms": ("04", "soft_attention", [
         ("    alpha = np.exp(e - e.max(axis=1, keepdims=True))\n"
          "    alpha = alpha / alpha.sum(axis=1, keepdims=True)\n",

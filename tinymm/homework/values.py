@@ -17,6 +17,7 @@ RTOL = 1e-8          # in float64 the student's way and the reference's differ b
 RTOL_FLOAT32 = 1e-4
 ROUNDINGS = 256      # so many roundings of the largest number may add up in one element
 SUBCLASSES = {np.matrix: "an np.matrix, for which * means another thing,", np.ma.MaskedArray: "a masked array"}
+EXPONENT = 1e4       # a larger number stands in no exponent: exp would be infinite, and softmax a maximum
 FLOOR = 1e-3         # errors are relative to the element, or to this much of the largest one where that is more
 
 
@@ -25,8 +26,8 @@ def floor_of(case: Case, cotangents: Sequence[np.ndarray] = ()) -> float:
 
     A value is a sum of products of the case's numbers, and a sum that cancels keeps the rounding of its terms: alpha - alpha^2 is
     2e-16 off where alpha is 1, also if the rest is 1e-139. So the floor is the unit roundoff times the largest product that the
-    numbers of the case can make, each argument and the incoming gradient once, the largest one twice: it may stand in an
-    exponent, whose rounding is a relative error of what follows (exp(e - log sum exp(e)) with e near 1000).
+    numbers of the case can make, each argument and the incoming gradient once. The largest one may stand in an exponent,
+    whose rounding is a relative error of what follows (exp(e - log sum exp(e)) with e near 1000).
 
     Args:
         cotangents: the incoming gradients, for the floor of gradients.
@@ -34,7 +35,9 @@ def floor_of(case: Case, cotangents: Sequence[np.ndarray] = ()) -> float:
     numbers = [value for value in case.arguments.values() if np.asarray(value).dtype.kind == "f"]
     sizes = [np.max(np.abs(value), initial=1.0, where=np.isfinite(value)) for value in numbers]
     incoming = max((float(np.max(np.abs(c), initial=0.0)) for c in cotangents), default=1.0)
-    return ROUNDINGS * np.finfo(np.float64).eps / 2 * incoming * float(np.prod(sizes) * max(sizes, default=1.0))
+    largest = max(sizes, default=1.0)
+    exponent = largest if largest < EXPONENT else 1.0
+    return ROUNDINGS * np.finfo(np.float64).eps / 2 * incoming * float(np.prod(sizes)) * exponent
 
 
 def close(got, want, rtol: float = RTOL, floor: float = 0.0) -> bool:
