@@ -131,7 +131,7 @@ def timed(submission: Submission, name: str, judgement, limit: float, allows: Co
         result.problems.append(Problem(f"it replaces {', '.join(names[:5])}, which all others use, too"))
         result.verdict = "wrong" if result.verdict == "ok" else result.verdict
     helped = found is not None and next((package for package in found.uses if package in ENGINES and package not in allows), "")
-    if helped and result.verdict != "to do":
+    if found is not None and helped and result.verdict != "to do":
         result.problems.insert(0, Problem(f"it is solved with {helped}, where plain NumPy is asked for: it does not count",
                                           "", *found.uses[helped]))
         result.verdict = "wrong" if result.verdict == "ok" else result.verdict

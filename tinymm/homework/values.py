@@ -126,6 +126,7 @@ def _percent(share: float) -> str:
 
 def distinct(a: float, b: float) -> tuple[str, str]:
     """Two numbers with six digits, or as many as tell them apart."""
+    texts = "", ""
     for digits in range(6, 18):
         texts = f"{a:.{digits}g}", f"{b:.{digits}g}"
         if texts[0] != texts[1] or a == b:

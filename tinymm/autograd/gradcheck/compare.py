@@ -226,6 +226,7 @@ class Comparer:
         if kinks:
             kinks[0].detail += f" (and at {len(kinks) - 1} more elements)" if len(kinks) > 1 else ""
             return kinks[0]
+        assert worst is not None, "no element was moved"
         result = worst[1]
         result.verdict = "precision" if coarse else "below precision" if small and small + zeros == len(indices) else "ok"
         return result
@@ -298,7 +299,7 @@ class Comparer:
     def look_around(self, outcome: Comparison, movable) -> None:
         """Compute more of a wrong argument's numeric gradient, and name its worst element."""
         chosen = movable
-        if len(movable) > DIAGNOSED:
+        if len(movable) > DIAGNOSED and outcome.index is not None:
             shape, at = self.leaf.base.shape, np.unravel_index(outcome.index, self.leaf.base.shape)
             near = [np.ravel_multi_index((*at[:d], i, *at[d + 1:]), shape) for d in range(len(shape))
                     for i in range(max(0, at[d] - 16), min(shape[d], at[d] + 17))]

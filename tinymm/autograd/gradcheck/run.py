@@ -242,6 +242,7 @@ class Check:
     def guess(self, i: int, leaf: Leaf, gradient, result: Comparison) -> str:
         """What the mistake may be, from the pattern of the error."""
         subject, k = self.subject, result.cotangent
+        assert result.found is not None, "nothing was compared"
         numeric = result.found.reshape(leaf.base.shape)
         cotangent = self.cotangents[k]
         evidence = gather(subject, leaf, gradient, numeric, cotangent, self.y0, self.plan.eps, self.gradients[k], result.detail,

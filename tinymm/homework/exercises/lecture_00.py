@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..exercise import Case, Exercise, Mistake, Task, sloped
 _softmax = partial(F.softmax, dim=1)
 
 
-def softmax(x, weigh=_softmax):
+def softmax(x, weigh: Callable = _softmax):
     """y (B, K) of x (B, K); ``weigh`` is for the variants."""
     return weigh(x)
 

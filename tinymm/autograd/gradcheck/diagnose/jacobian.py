@@ -53,9 +53,9 @@ def unflipped(e) -> str:
 
 def leak(e) -> str:
     """Elements get something from incoming gradients of outputs that do not depend on them."""
-    jacobian = e.jacobian if e.answer is not None and e.output_shape is not None else None
-    if jacobian is None:
+    if e.answer is None or e.output_shape is None or e.jacobian is None:
         return ""
+    jacobian = e.jacobian
     cotangent = e.cotangent.reshape(e.output_shape)
     for d, n in enumerate(e.output_shape):
         alone = np.zeros_like(cotangent)

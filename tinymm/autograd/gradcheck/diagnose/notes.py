@@ -17,9 +17,9 @@ def right_sometimes(e) -> str:
 
 def _constant_along(e) -> str:
     """"constant along axis 1 of the output" if that is all it takes."""
-    jacobian = e.jacobian if e.answer is not None and e.output_shape is not None else None
-    if jacobian is None or not e.analytic.any():
+    if e.answer is None or e.output_shape is None or e.jacobian is None or not e.analytic.any():
         return ""
+    jacobian = e.jacobian
     c = e.cotangent.reshape(e.output_shape)
     for d, n in enumerate(e.output_shape):
         if n < 2 or c.size == n:
