@@ -26,5 +26,6 @@ MUTANTS = [
     m("over_the_cases", BUG, "each case has its own r", (DX, DX.replace("axis=1", "axis=0"))),
     m("centred", BUG, "as if x were centred", (DX, DX.replace("n * (dn * n).mean", "dn.mean"))),
     m("not_divided", BUG, "the division by r is missing", (DX, DX.replace(" / r", ""))),
+    m("axes_of_length_1_dropped", BUG, "y = g x / |x| does not move here: dx is 0", (DX, DX.replace("(dn * n)", "np.atleast_2d((dn * n).squeeze())"))),
     m("another_line", BUG, "line 3 is right: gradcheck finds dg right", ("return 5, dx", "return 3, dx")),
 ]

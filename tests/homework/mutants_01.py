@@ -79,6 +79,10 @@ MUTANTS = [
     m("vote", WINDOW, "the label is what most windows vote for", ("label = p.argmax()", "label = np.bincount((e / e.sum(axis=2, keepdims=True)).mean(axis=1).argmax(axis=1)).argmax()")),
     m("vote_of_mean_logits", WINDOW, "each by its mean logits", ("label = p.argmax()", "label = np.bincount(read.mean(axis=1).argmax(axis=1)).argmax()")),
     m("window_overflows", WINDOW, "exp overflows", ("e = np.exp(read - read.max(axis=2, keepdims=True))", "e = np.exp(read)")),
+    m("one_window_too_many", WINDOW, "here the starts are 0, 8, 8", (STARTS, "starts = np.minimum(np.arange(frames // stride + 1) * stride, frames - L)\n")),
+    m("a_short_clip_read_once", WINDOW, "here the starts are 0, 0: 8 is below 16, too",
+      (STARTS, "starts = np.minimum(np.arange(0, frames, stride), frames - L) if frames > L else np.zeros(1, dtype=int)\n")),
+    m("label_of_the_mean_logits", WINDOW, "probabilities are averaged, not logits", ("label = p.argmax()", "label = read.mean(axis=(0, 1)).argmax()")),
     m("starts_of_floats", WINDOW, "should hold integers", ("return starts, p, label", "return starts * 1.0, p, label")),
     # the star
     m("no_couplings", STAR, "the couplings are not used", ("branches = psi[:, None, :] + A ", "branches = psi[:, None, :] + 0 * A ")),
@@ -101,6 +105,7 @@ MUTANTS = [
     m("stable_sort", RANK, "in the order of the candidates, as a stable sort leaves them",
       (RANKS, "ranks = 1.0 + np.array([np.flatnonzero(np.argsort(-row, kind='stable') == n)[0] for n, row in enumerate(scores)])"), (RECALL, "recall = (ranks <= K).mean()")),
     m("right_one_not_counted", RANK, "the right candidate is not counted among the tied ones", (RANKS, "ranks = above + at / 2")),
+    m("scores_brought_to_0_and_1", RANK, "(in the case: a constant model)", (RIGHT, "scores = (scores - scores.min()) / (scores.max() - scores.min()); " + RIGHT)),
     m("recall_of_expected_ranks", RANK, "R@K counts the expected ranks up to K", (RECALL, "recall = (ranks <= K).mean()")),
     m("ranks_from_zero", RANK, "ranks start at 0", (RANKS, "ranks = above + (at - 1) / 2")),
     m("before_place_K", RANK, "the right one must come before place K", (RECALL, "recall = np.clip((K - 1 - above) / at, 0, 1).mean()")),

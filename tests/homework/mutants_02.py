@@ -145,6 +145,8 @@ MUTANTS = [
     m("dW_I_transposed", DINPUTS, "dW_I has shape (4, 5) and should be (D=5, F=4)\nlikely: transposed", ("dW_I = dX[0].T @ image", "dW_I = image.T @ dX[0]")),
     # beam search
     m("top_k_dropped", BEAM, "each hypothesis proposes all words but its k likeliest, as argsort(p)[:-k] gives them", (WORDS, "words = np.argsort(log_p, axis=1)[:, :-k][:, ::-1]")),
+    m("k_words_of_fewer", BEAM, "with fewer than k words a hypothesis proposes all",
+      (WORDS, 'words = np.stack([np.argsort(-log_p, axis=1, kind="stable")[:, j] for j in range(k)], axis=1)')),
     m("parent_forgotten", BEAM, "the log-probability of the parent is missing", (TOTAL, TOTAL.replace("log_prob[:, None] + ", ""))),
     m("multiplied", BEAM, "log-probabilities are multiplied; they add up", (TOTAL, TOTAL.replace(" + ", " * "))),
     m("probabilities", BEAM, "live_log_prob holds probabilities", (LIVE, LIVE + "\n    live_log_prob = np.exp(live_log_prob)")),

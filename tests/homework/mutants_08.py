@@ -58,6 +58,7 @@ MUTANTS = [
     m("log_of_a_softmax", LOSS, "not as the log of a softmax that may be 0",
       ("log_p.append(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))", "log_p.append(np.log(np.exp(shifted) / np.exp(shifted).sum(axis=axis, keepdims=True)))")),
     m("clips_t_in_place", LOSS, "it writes into its argument t, which the caller still needs\nmutant.py, line", ("    scale = np.exp(t)", "    t += 1e-9\n    scale = np.exp(t)")),
+    m("axes_of_length_1_dropped", LOSS, "one pair has nothing to be told apart from", ("-np.diag(lp).mean()", "-np.diag(lp.squeeze()).mean()")),
     # the loss, backward
     m("columns_forgotten", DLOSS, "the gradient of the cross-entropy along axis 0 is missing", (DLOGITS, "dlogits = dloss / (2 * n) * (p_1 - np.eye(n))")),
     m("rows_forgotten", DLOSS, "the gradient of the cross-entropy along axis 1 is missing", (DLOGITS, "dlogits = dloss / (2 * n) * (p_0 - np.eye(n))")),

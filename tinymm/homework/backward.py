@@ -17,7 +17,7 @@ from ..autograd.gradcheck.report import ArgumentReport, GradcheckReport
 from ..autograd.gradcheck.subject import Subject
 from . import reference
 from .call import Stop, arrays, call, changed, copies, unpack, where_written
-from .exercise import Case, Task
+from .exercise import Case, Mistake, Task
 from .forward import Run, in_case, run
 from .report import Problem
 from .submission import Submission
@@ -33,7 +33,8 @@ def judge(task: Task, submission: Submission, first: Run, forward_ok: bool) -> t
     """
     notes: list[str] = []
     ordinary, *others = task.cases_drawn()
-    skipped = []
+    skipped: list[str] = []
+    passed: list[Case] = []
     for case in (ordinary, *others):
         try:
             this = first if case is ordinary else run(task, submission, case, quiet=True)
@@ -47,7 +48,7 @@ def judge(task: Task, submission: Submission, first: Run, forward_ok: bool) -> t
             skipped.append(case.name)
             continue
         try:
-            problems = in_case(case, problems_of(task, submission, case, right, notes))
+            problems = in_case(case, problems_of(task, submission, case, right, notes, passed))
         except Stop as stop:
             if stop.problem is not None:
                 in_case(case, [stop.problem])
@@ -56,13 +57,15 @@ def judge(task: Task, submission: Submission, first: Run, forward_ok: bool) -> t
             return problems, notes
         if not right:   # what is right for a wrong forward in one case need not be tried in others
             return [], notes
+        passed.append(case)
     if skipped:
         notes.append(f"not judged where {task.forward} is not right yet: {'; '.join(skipped)}")
     return [], notes
 
 
-def problems_of(task: Task, submission: Submission, case: Case, forward_ok: bool, notes: list[str]) -> list[Problem]:
-    """The problems in one case."""
+def problems_of(task: Task, submission: Submission, case: Case, forward_ok: bool, notes: list[str],
+                passed: list[Case]) -> list[Problem]:
+    """The problems in one case; ``passed`` are those in which there are none."""
     this = run(task, submission, case, quiet=True)
     cotangents = reference.cotangents(this.right)
     right = reference.gradients(task.reference, task, case, cotangents)
@@ -72,7 +75,7 @@ def problems_of(task: Task, submission: Submission, case: Case, forward_ok: bool
     floor = floor_of(case, cotangents)
     report = differences(task, submission, case) if case.differences else None
     problems = compare(task, submission, case, report, found, right, forward_ok, notes, floor)
-    explain(task, case, cotangents, found, right, problems, floor)
+    explain(task, case, cotangents, found, right, problems, floor, passed)
     return problems
 
 
@@ -245,8 +248,12 @@ def misbehaviour(task: Task, submission: Submission, case: Case, arguments: list
 
 @np.errstate(all="ignore")   # a variant overflows where its mistake does; the student's output is not the place to say so
 def explain(task: Task, case: Case, cotangents: list, found: list, right: list, problems: list[Problem],
-            floor: float) -> None:
-    """Find the usual mistake behind wrong gradients: the first that explains most of them, and spoils none that is right."""
+            floor: float, passed: list[Case]) -> None:
+    """Find the usual mistake behind wrong gradients: the first that explains most of them, and spoils none that is right.
+
+    Args:
+        passed: cases in which the gradients are right, so that a mistake which would show there is not the one.
+    """
     wrong = [p for p in problems if not np.isnan(p.error)]
     names = [f"d{name}" for name in task.gradients]
     differs = lambda a, b: not close(a, b, floor=floor)
@@ -258,7 +265,7 @@ def explain(task: Task, case: Case, cotangents: list, found: list, right: list, 
         hit = [name for name, got, bad, good in zip(names, found, spoilt, right)
                if any(p.name == name for p in wrong) and differs(bad, good) and not differs(got, bad)]
         score = len(hit), sum(not differs(got, bad) for got, bad in zip(found, spoilt))
-        if hit and score > best[0]:
+        if hit and score > best[0] and not any(shows(task, mistake, earlier) for earlier in passed):
             best = score, mistake.text, hit
     pairs = exchanged(dict(zip(names, found)), dict(zip(names, right)), floor) if wrong and not best[2] else []
     if pairs:
@@ -266,3 +273,11 @@ def explain(task: Task, case: Case, cotangents: list, found: list, right: list, 
     for problem in wrong:
         if problem.name in best[2]:
             problem.likely = best[1]
+
+
+def shows(task: Task, mistake: Mistake, case: Case) -> bool:
+    """Whether a mistake gives other gradients than the right ones in a case."""
+    cotangents = reference.cotangents(reference.values(task.reference, case))
+    spoilt, right = (reference.gradients(function, task, case, cotangents) for function in (mistake.variant, task.reference))
+    floor = floor_of(case, cotangents)
+    return not spoilt or not all(close(bad, good, floor=floor) for bad, good in zip(spoilt, right))

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import reference
 from .call import Stop, call, changed, copies, unpack, where_written
-from .exercise import Case, Task
+from .exercise import Case, Mistake, Task
 from .report import Problem
 from .submission import Submission
 from .values import RTOL, RTOL_FLOAT32, as_value, close, exchanged, floor_of, mismatch, numeric, order_problem, pattern
@@ -80,13 +80,14 @@ def judge(task: Task, submission: Submission) -> tuple[list[Problem], Run]:
     if not first.steady:   # asked first: what differs from itself cannot be compared with anything
         return [Problem("a second call with the same arguments gives another result", "it draws random numbers, or keeps "
                         "values between calls, or reads memory that was never written (np.empty)")], first
-    for case in (ordinary, *others):
+    cases = [ordinary, *others]
+    for number, case in enumerate(cases):
         try:
             this = first if case is ordinary else run(task, submission, case, quiet=True)
         except Stop as stop:
             return in_case(case, [stop.problem or Problem("it is not written")]), first
         if this.problems:
-            explain(task, this)
+            explain(task, this, cases[:number])
             return in_case(case, this.problems), first
     return [], first
 
@@ -107,8 +108,12 @@ def overflown(problem: Problem) -> bool:
 
 
 @np.errstate(all="ignore")   # a variant overflows where its mistake does; the student's output is not the place to say so
-def explain(task: Task, this: Run) -> None:
-    """Find the mistake behind wrong values: one of the usual ones, values exchanged, or a pattern in the numbers."""
+def explain(task: Task, this: Run, passed: list[Case]) -> None:
+    """Find the mistake behind wrong values: one of the usual ones, values exchanged, or a pattern in the numbers.
+
+    Args:
+        passed: cases in which the values are right, so that a mistake which would show there is not the one.
+    """
     valued = [p for p in this.problems if not np.isnan(p.error) or "has shape" in p.text or "is a single number" in p.text]
     if not valued:
         return
@@ -117,7 +122,7 @@ def explain(task: Task, this: Run) -> None:
         spoilt = reference.values(mistake.variant, this.case)
         hit = [name for name, value, bad, good in zip(task.outputs, this.returned, spoilt, this.right)
                if any(p.name == name for p in valued) and not close(bad, good) and close(np.asarray(value), bad)]
-        if len(hit) > best[0]:
+        if len(hit) > best[0] and not any(shows(task, mistake, case) for case in passed):
             best = len(hit), mistake.text, hit
     got = {name: np.asarray(value) for name, value in zip(task.outputs, this.returned) if numeric(value)}
     pairs = exchanged(got, dict(zip(task.outputs, this.right))) if not best[2] else []
@@ -130,6 +135,11 @@ def explain(task: Task, this: Run) -> None:
             problem.likely = best[1]
         elif not np.isnan(problem.error) and not this.case.hint:   # a case with a hint is the only one that goes wrong
             problem.likely = pattern(task, problem.name, this.outputs[number], this.right[number])
+
+
+def shows(task: Task, mistake: Mistake, case: Case) -> bool:
+    """Whether a mistake gives other values than the right ones in a case."""
+    return not all(map(close, reference.values(mistake.variant, case), reference.values(task.reference, case)))
 
 
 def written(submission: Submission, function: str, name: str, arguments: list) -> Problem:

@@ -115,9 +115,9 @@ def layer_norm_cases(draw: Draw) -> list[Case]:
 
     return [case("", 3, 5, differences=True),
             case("one training case", 1, 4, offset=2.0),
-            case("one unit", 3, 1),
             case("a constant input", 2, 4, offset=1.5, spread=0.0, hint="sigma^2 = 0 here, so y = b; eps inside the root, "
                  "sqrt(0 + eps), keeps the gradient finite"),
+            case("one unit", 3, 1),
             case("a mean of 100,000", 1, 5, offset=1e5, hint="mean(a^2) - mu^2 loses the digits that count: subtract mu first, "
                  "then square")]
 
