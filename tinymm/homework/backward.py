@@ -15,6 +15,7 @@ from ..autograd.gradcheck.run import Check
 from ..autograd.gradcheck.compare import Plan
 from ..autograd.gradcheck.report import ArgumentReport, GradcheckReport
 from ..autograd.gradcheck.subject import Subject
+from ..autograd.registry import Draw
 from . import reference
 from .call import Stop, arrays, call, changed, copies, unpack, where_written
 from .exercise import Case, Mistake, Task
@@ -22,6 +23,9 @@ from .forward import Run, in_case, run
 from .report import Problem
 from .submission import Submission
 from .values import as_value, close, distinct, exchanged, extent, floor_of, mismatch, name_axes, numeric, off, order_problem
+
+LOOKED_INTO = 3   # so many gradients whose mistake is not known are looked into by differences
+STEP = 1e-5       # of a difference in one direction
 
 
 def judge(task: Task, submission: Submission, first: Run, forward_ok: bool) -> tuple[list[Problem], list[str]]:
@@ -73,10 +77,22 @@ def problems_of(task: Task, submission: Submission, case: Case, forward_ok: bool
     if problems:
         return problems
     floor = floor_of(case, cotangents)
-    report = differences(task, submission, case) if case.differences else None
-    problems = compare(task, submission, case, report, found, right, forward_ok, notes, floor)
-    explain(task, case, cotangents, found, right, problems, floor, passed)
-    return problems
+    if not forward_ok:
+        return behind_a_wrong_forward(task, submission, case, cotangents, found, right, notes, floor)
+    names = [f"d{name}" for name in task.gradients]
+    wrong = [name for name, got, want in zip(names, found, right) if not close(got, want, floor=floor)]
+    causes = usual(task, case, cotangents, found, right, wrong, floor, passed)
+    pairs = exchanged(dict(zip(names, found)), dict(zip(names, right)), floor) if wrong and not causes else []
+    if pairs:
+        return [order_problem(pairs, names)]
+    for name in set(wrong) - set(causes):
+        other = next((other for other, want in zip(names, right) if close(found[names.index(name)], want, floor=floor)), "")
+        causes.update({name: f"this is {other}"} if other else {})
+    # what is wrong and known needs no differences: each is tens of calls, and hundreds for a gradient that is wrong
+    unknown = [name[1:] for name in wrong if name not in causes and name[1:] not in task.stopped]
+    moving = unknown[:LOOKED_INTO] if wrong else [name for name in task.gradients if name not in task.stopped]
+    report = differences(task, submission, case, moving) if case.differences and moving else None
+    return compare(task, submission, case, report, found, right, floor, causes)
 
 
 def probe(task: Task, submission: Submission, first: Run | None) -> Stop:
@@ -144,9 +160,8 @@ def line_that_writes(task: Task, submission: Submission, case: Case) -> tuple[st
     return where_written(submission, name_of(task), [*reference.cotangents(this.right), this.cache])
 
 
-def differences(task: Task, submission: Submission, case: Case) -> GradcheckReport:
-    """Gradcheck of the student's pair of functions in one case."""
-    moving = [name for name in task.gradients if name not in task.stopped]
+def differences(task: Task, submission: Submission, case: Case, moving: list[str]) -> GradcheckReport:
+    """Gradcheck of the student's pair of functions in one case, with respect to the arguments in ``moving``."""
     later: list[Stop] = []   # what calls raised that only the checker makes, in the student's words
 
     class Pair(Function):
@@ -182,30 +197,70 @@ def differences(task: Task, submission: Submission, case: Case) -> GradcheckRepo
     return report
 
 
-def compare(task: Task, submission: Submission, case: Case, report: GradcheckReport | None, found, right, forward_ok: bool,
-            notes: list[str], floor: float) -> list[Problem]:
-    """The problems of the values: of those that neither the differences nor the reference agree with."""
+def compare(task: Task, submission: Submission, case: Case, report: GradcheckReport | None, found, right, floor: float,
+            causes: dict[str, str]) -> list[Problem]:
+    """The problems of the values behind a right forward: each that differs from the reference, or from the differences.
+
+    Args:
+        causes: gradient -> the mistake that gives it.
+    """
     problems: list[Problem] = []
-    unsteady, equation, own = [], [], []
+    unsteady = []
+    judged = {argument.name: argument for argument in report.arguments} if report is not None else {}
     for name, got, want in zip(task.gradients, found, right):
-        equal, argument = close(got, want, floor=floor), report[name] if report is not None and name not in task.stopped else None
+        argument = judged.get(name)
         if argument is None or argument.ok:
-            wrong = None if equal or not forward_ok else mismatch(task, f"d{name}", got, want, floor=floor)
+            wrong = mismatch(task, f"d{name}", got, want, floor=floor)
             problems += [wrong] if wrong is not None else []
-            own += [f"d{name}"] if not equal and argument is not None else []
-        elif argument.verdict == "wrong" and equal and not forward_ok:
-            equation.append(f"d{name}")
-        elif argument.verdict == "wrong" and equal and abs(argument.analytic - argument.numeric) <= floor:
-            pass   # both are zero but for rounding
-        elif argument.verdict == "wrong":
-            problems.append(disagreement(task, argument, got, want if forward_ok else None))
-        else:
+        elif argument.verdict != "wrong":
             unsteady.append(argument)
-    if unsteady:
-        problems.append(misbehaviour(task, submission, case, unsteady))
-    if not forward_ok:
-        notes += hanging(task, problems, equation, own)
+        elif not close(got, want, floor=floor) or abs(argument.analytic - argument.numeric) > floor:   # else both are zero
+            problems.append(disagreement(task, argument, got, want))
+    for problem in problems:
+        problem.likely = causes.get(problem.name, problem.likely)
+    return problems + ([misbehaviour(task, submission, case, unsteady)] if unsteady else [])
+
+
+def behind_a_wrong_forward(task: Task, submission: Submission, case: Case, cotangents: list, found: list, right: list,
+                           notes: list[str], floor: float) -> list[Problem]:
+    """The problems of the values behind a forward that is wrong in this case, and a note of what their verdict hangs on."""
+    equal = {name for name, got, want in zip(task.gradients, found, right) if close(got, want, floor=floor)}
+    own = follows(task, submission, case, cotangents, dict(zip(task.gradients, found))) if case.differences else []
+    rest = [name for name in task.gradients if name not in equal and name not in own and name not in task.stopped]
+    moving = [*own, *rest[:1]]
+    report = differences(task, submission, case, moving) if case.differences and moving else None
+    judged = {argument.name: argument for argument in report.arguments} if report is not None else {}
+    problems = [disagreement(task, argument, None, None) for argument in judged.values() if argument.verdict == "wrong"]
+    if problems and len(rest) > 1:
+        problems[0].text += f"; nor {'is' if len(rest) == 2 else 'are'} {', '.join('d' + name for name in rest[1:])} what they give"
+    unsteady = [argument for argument in judged.values() if not argument.ok and argument.verdict != "wrong"]
+    problems += [misbehaviour(task, submission, case, unsteady)] if unsteady else []
+    equation = [f"d{name}" for name in task.gradients if name in equal and name not in own and name not in task.stopped]
+    notes += hanging(task, problems, equation, [name for name in own if name not in equal])
     return problems
+
+
+def follows(task: Task, submission: Submission, case: Case, cotangents: list, found: dict) -> list[str]:
+    """The arguments along which the student's forward moves as the gradients say: by one difference in a random direction."""
+    def value(arguments: dict) -> float:
+        result = call(submission, task.forward, copies(arguments.values()), list(arguments), quiet=True)
+        outputs = unpack(result, task.forward, [*task.outputs, "cache"])[:-1]
+        return float(sum((np.asarray(c) * np.asarray(o, dtype=np.float64)).sum() for c, o in zip(cotangents, outputs)))
+
+    draw, agreeing = Draw(seed=23), []
+    for name, gradient in found.items():
+        if name in task.stopped:
+            continue
+        at = case.arguments[name]
+        step = STEP * draw.away(*np.shape(at), low=0.5, high=1.5)
+        try:
+            slope = (value({**case.arguments, name: at + step}) - value({**case.arguments, name: at - step})) / 2
+        except Stop:
+            continue
+        terms = gradient * step
+        if abs(slope - terms.sum()) <= 1e-6 * np.abs(terms).sum() + 1e-14:   # the last is the rounding of a value near 1
+            agreeing.append(name)
+    return agreeing
 
 
 def hanging(task: Task, problems: list[Problem], equation: list[str], own: list[str]) -> list[str]:
@@ -226,11 +281,11 @@ def hanging(task: Task, problems: list[Problem], equation: list[str], own: list[
     return [f"right, for your {task.forward} and for the lecture's equation: what is wrong there does not reach the gradient"]
 
 
-def disagreement(task: Task, argument: ArgumentReport, got: np.ndarray, want: np.ndarray | None) -> Problem:
-    """A gradient that is not the derivative of the forward; ``want`` is the right one, if the forward is right."""
+def disagreement(task: Task, argument: ArgumentReport, got: np.ndarray | None, want: np.ndarray | None) -> Problem:
+    """A gradient ``got`` that is not the derivative of the forward; ``want`` is the right one, if the forward is right."""
     name, at = f"d{argument.name}", "" if not argument.index else str(list(argument.index))
     is_, gives = distinct(argument.analytic, argument.numeric)
-    remark = extent(got, want, off(got, want)) if want is not None else f"relative error {argument.error:.2g}"
+    remark = extent(got, want, off(got, want)) if got is not None and want is not None else f"relative error {argument.error:.2g}"
     return Problem(f"{name}{at} is {is_}, and finite differences of your forward give {gives} ({remark})",
                    name_axes(task, name, argument.guess), name=name,
                    index=argument.index, got=argument.analytic, expected=argument.numeric, error=argument.error)
@@ -247,32 +302,25 @@ def misbehaviour(task: Task, submission: Submission, case: Case, arguments: list
 
 
 @np.errstate(all="ignore")   # a variant overflows where its mistake does; the student's output is not the place to say so
-def explain(task: Task, case: Case, cotangents: list, found: list, right: list, problems: list[Problem],
-            floor: float, passed: list[Case]) -> None:
-    """Find the usual mistake behind wrong gradients: the first that explains most of them, and spoils none that is right.
+def usual(task: Task, case: Case, cotangents: list, found: list, right: list, wrong: list[str], floor: float,
+          passed: list[Case]) -> dict[str, str]:
+    """Gradient -> the usual mistake behind it: the first that explains most of the wrong ones, and spoils none that is right.
 
     Args:
+        wrong: the gradients that are.
         passed: cases in which the gradients are right, so that a mistake which would show there is not the one.
     """
-    wrong = [p for p in problems if not np.isnan(p.error)]
     names = [f"d{name}" for name in task.gradients]
-    differs = lambda a, b: not close(a, b, floor=floor)
-    best: tuple[tuple, str, list[str]] = ((0, 0), "", [])
+    same = lambda a, b: close(a, b, floor=floor)
+    best: tuple[tuple, dict[str, str]] = ((0, 0), {})
     for mistake in task.mistakes if wrong else ():
         spoilt = reference.gradients(mistake.variant, task, case, cotangents)
-        if not spoilt:
-            continue
         hit = [name for name, got, bad, good in zip(names, found, spoilt, right)
-               if any(p.name == name for p in wrong) and differs(bad, good) and not differs(got, bad)]
-        score = len(hit), sum(not differs(got, bad) for got, bad in zip(found, spoilt))
+               if name in wrong and not same(bad, good) and same(got, bad)]
+        score = len(hit), sum(map(same, found, spoilt))
         if hit and score > best[0] and not any(shows(task, mistake, earlier) for earlier in passed):
-            best = score, mistake.text, hit
-    pairs = exchanged(dict(zip(names, found)), dict(zip(names, right)), floor) if wrong and not best[2] else []
-    if pairs:
-        problems[:] = [p for p in problems if p.name not in dict(pairs)] + [order_problem(pairs, names)]
-    for problem in wrong:
-        if problem.name in best[2]:
-            problem.likely = best[1]
+            best = score, dict.fromkeys(hit, mistake.text)
+    return best[1]
 
 
 def shows(task: Task, mistake: Mistake, case: Case) -> bool:
