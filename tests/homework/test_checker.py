@@ -99,6 +99,7 @@ def test_a_dataclass_for_the_cache_works(tmp_path):
 # ---------------------------------------------------------------------- functions
 
 NAME = "moving_average_baseline"
+LAST = len(SOLUTION.splitlines()) + 4    # the line behind a def that follows the solution
 
 
 @pytest.mark.parametrize("code, verdict, says", [
@@ -118,9 +119,11 @@ def test_a_function_that_is_none_or_not_there(code, verdict, says, tmp_path):
     ("return log_p, b_0, 1", "it returns 3 values and should return the 2 values"),
     ("return log_p, [1.0] * 5", "b is of type list and should be a NumPy array, (M=5,)"),
     ("return log_p, None", "b is None and should be a NumPy array"),
-    ("return log_p, np.zeros((5, 1))", "b has shape (5, 1) and should be (M=5,)\nlikely: axis 1 of length 1"),
+    ("return log_p, np.zeros((5, 1))", "b has shape (5, 1) and should be (M=5,)\n"
+     f"my.py, line {LAST}:  return log_p, np.zeros((5, 1))\nlikely: axis 1 of length 1"),
     ("return log_p, np.zeros(5, complex)", "b holds complex128 and should hold float64"),
-    ("return log_p, np.zeros(5, np.int64)", "b is int64, though every input is float64\nlikely: an array made of integers"),
+    ("return log_p, np.zeros(5, np.int64)", "b is int64, though every input is float64\n"
+     f"my.py, line {LAST}:  return log_p, np.zeros(5, np.int64)\nlikely: an array made of integers"),
     ("return log_p, np.zeros(5)", "likely: b is zero everywhere"),
     ("return log_p * np.nan, np.zeros(5)", "advantage[0, 0] is nan: 15 of 15 elements are not finite"),
     ("return 2 * log_p + 4, np.zeros(5)", "advantage[4, 0] is -12.8488 and should be -4.90861 (15 of 15 elements are wrong, by "),

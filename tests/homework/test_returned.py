@@ -18,9 +18,9 @@ def judged(tmp_path, code: str, body: str, **options):
 
 @pytest.mark.parametrize("body, says", [
     ("return right[0], np.matrix(right[1])[0]", "an np.matrix, for which * means another thing, and should be"),
-    ("return np.ma.array(right[0]), right[1]", "a masked array and should be a NumPy array, (M=5, N=3)\nlikely: np.array(x)"),
+    ("return np.ma.array(right[0]), right[1]", "a masked array and should be a NumPy array, (M=5, N=3)\nmutant.py, line"),
     ("import tinymm\nreturn tinymm.tensor(right[0]), right[1]", "of type Tensor and should be a NumPy array, (M=5, N=3)\n"
-     "likely: x.numpy()"),
+     "mutant.py, line 329:  return tinymm.tensor(right[0]), right[1]\nlikely: x.numpy()"),
     ("return right[0], list(right[1])", "likely: np.array(x) makes an array of a list"),
     ("yield right", "of type generator, and should return the 2 values advantage, b\nlikely: a yield"),
     ("return right[0].astype(object), right[1]", "advantage holds object and should hold float64"),

@@ -17,12 +17,12 @@ from ..autograd.gradcheck.report import ArgumentReport, GradcheckReport
 from ..autograd.gradcheck.subject import Subject
 from ..autograd.registry import Draw
 from . import reference
-from .call import Stop, arrays, call, changed, copies, unpack, where_written
+from .call import Stop, arrays, at_return, call, changed, copies, returned_by, unpack, where_written
 from .exercise import Case, Mistake, Task
 from .forward import Run, in_case, run
 from .report import Problem
 from .submission import Submission
-from .values import as_value, close, distinct, exchanged, extent, floor_of, mismatch, name_axes, numeric, off, order_problem
+from .values import as_value, close, distinct, exchanged, floor_of, how_much, mismatch, name_axes, numeric, off, order_problem
 
 LOOKED_INTO = 3   # so many gradients whose mistake is not known are looked into by differences
 STEP = 1e-5       # of a difference in one direction
@@ -132,17 +132,21 @@ def gradients(task: Task, submission: Submission, this: Run, cotangents: list, r
     before = copies(held)
     result = call(submission, name_of(task), [*given, this.cache], labels(task))
     problems = [written(task, submission, this.case, name) for name in changed(held, before, held_names)]
-    returned, found, form = unpack(result, name_of(task), names), [], []
+    returned, found, form = returned_by(submission, result, name_of(task), names), [], []
     for name, value, want in zip(names, returned, right):
         array, trouble = as_value(task, name, value, want)
         found.append(array)
         form += trouble
     numbers = {name: np.asarray(value) for name, value in zip(names, returned) if numeric(value)}
     pairs = exchanged(numbers, dict(zip(names, right)), floor_of(this.case, cotangents)) if form else []
+    for problem in form:   # of another shape, since it is another gradient
+        other = next((other for other, want in zip(names, right) if problem.name in numbers and other != problem.name
+                      and close(numbers[problem.name], want, floor=floor_of(this.case, cotangents))), "")
+        problem.likely = f"this is {other}" if other else problem.likely
     if pairs:   # one sentence in the place of one for each shape
         kept = [p for p in form if p.name not in numbers or p.name not in dict(pairs)]
         form = [*kept, order_problem(pairs, names)]
-    return found, problems + form
+    return found, problems + at_return(submission, name_of(task), form)
 
 
 def written(task: Task, submission: Submission, case: Case, name: str) -> Problem:
@@ -285,7 +289,9 @@ def disagreement(task: Task, argument: ArgumentReport, got: np.ndarray | None, w
     """A gradient ``got`` that is not the derivative of the forward; ``want`` is the right one, if the forward is right."""
     name, at = f"d{argument.name}", "" if not argument.index else str(list(argument.index))
     is_, gives = distinct(argument.analytic, argument.numeric)
-    remark = extent(got, want, off(got, want)) if got is not None and want is not None else f"relative error {argument.error:.2g}"
+    known = got is not None and want is not None
+    remark = how_much(got, want, off(got, want), argument.error) if known else argument.extent.replace(" (", "; ").rstrip(")")
+    remark = remark or f"relative error {argument.error:.2g}"
     return Problem(f"{name}{at} is {is_}, and finite differences of your forward give {gives} ({remark})",
                    name_axes(task, name, argument.guess), name=name,
                    index=argument.index, got=argument.analytic, expected=argument.numeric, error=argument.error)

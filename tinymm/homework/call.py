@@ -93,6 +93,24 @@ def unpack(result, name: str, wanted: list[str]) -> list:
     return values
 
 
+def returned_by(submission: Submission, result, name: str, wanted: list[str]) -> list:
+    """``unpack``, whose Stop tells the line with the return."""
+    try:
+        return unpack(result, name, wanted)
+    except Stop as stop:
+        at_return(submission, name, [stop.problem] if stop.problem is not None else [])
+        raise
+
+
+def at_return(submission: Submission, name: str, problems: list[Problem]) -> list[Problem]:
+    """The problems, with the place of the function's return; they stay without one if it has several."""
+    found = submission.find(name)
+    for problem in problems:
+        if found is not None and not problem.where and problem.index is None:
+            problem.where, problem.code = found.returns
+    return problems
+
+
 def remedy(value) -> str:
     """What to return in the place of a value that is no array; "" where nothing is known."""
     name = type(value).__name__
@@ -104,4 +122,6 @@ def remedy(value) -> str:
         return "x.numpy() is the array of a Tensor, x.detach().numpy() that of one with a graph"
     if name in ("matrix", "MaskedArray"):
         return "np.array(x) is a plain array"
+    if issubclass(type(value), dict):
+        return "return the values themselves, in their order, not a dictionary of them"
     return "np.array(x) makes an array of a list" if issubclass(type(value), (list, tuple)) else ""

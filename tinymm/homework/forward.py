@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 
 from . import reference
-from .call import Stop, call, changed, copies, unpack, where_written
+from .call import Stop, at_return, call, changed, copies, returned_by, where_written
 from .exercise import Case, Mistake, Task
-from .report import Problem
+from .report import CASE, Problem
 from .submission import Submission
 from .values import RTOL, RTOL_FLOAT32, as_value, close, exchanged, floor_of, mismatch, numeric, order_problem, pattern
 
@@ -55,7 +55,7 @@ def run(task: Task, submission: Submission, case: Case, quiet: bool = False) -> 
     result = call(submission, task.forward, arguments, labels, quiet)
     problems = [written(submission, task.forward, name, originals) for name in changed(arguments, originals, labels)]
     wanted = [*task.outputs, *(["cache"] if task.backward else [])]
-    returned = unpack(result, task.forward, wanted)
+    returned = returned_by(submission, result, task.forward, wanted)
     cache = returned.pop() if task.backward else None
     right = reference.values(task.reference, case)
     outputs: list = []
@@ -67,7 +67,7 @@ def run(task: Task, submission: Submission, case: Case, quiet: bool = False) -> 
             wrong += [off] if off is not None else []
         outputs.append(array)
         form += found
-    return Run(case, arguments, returned, outputs, cache, right, problems + form + wrong)
+    return Run(case, arguments, returned, outputs, cache, right, problems + at_return(submission, task.forward, form) + wrong)
 
 
 def judge(task: Task, submission: Submission) -> tuple[list[Problem], Run]:
@@ -96,9 +96,9 @@ def in_case(case: Case, problems: list[Problem]) -> list[Problem]:
     """The problems, with the case in which they arose if it is not the ordinary one."""
     for problem in problems:
         if case.name:
-            problem.text += f"\n(in the case: {case.name})"
-        if not problem.likely and (not case.hint.startswith(OVERFLOW) or overflown(problem)):
-            problem.likely = case.hint
+            problem.text += f"\n{CASE}{case.name})"
+        if not problem.likely:
+            problem.likely = case.hint if not case.hint.startswith(OVERFLOW) or overflown(problem) else ""
     return problems
 
 

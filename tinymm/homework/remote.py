@@ -254,7 +254,7 @@ class RemoteSubmission(Submission):
             raise Broken("its answer is malformed (functions)")
         self.alike = {str(name): _text(text) for name, text in alike.items()}
         self.found = {str(name): Found(found.get("callable") is True, _text(found.get("kind")), _text(found.get("where")),
-                                       _text(found.get("module")), _uses(found.get("uses")))
+                                       _text(found.get("module")), _pair(found.get("returns")), _uses(found.get("uses")))
                       for name, found in functions.items() if isinstance(found, dict)}
 
     def _ask(self, process: Process, head: dict, body: bytes, seconds: float) -> tuple[dict, bytes]:
@@ -445,8 +445,12 @@ def _text(value: Any) -> str:
 
 def _uses(value) -> dict[str, tuple[str, str]]:
     """See Found."""
-    pairs = [(str(package), _list(at)) for package, at in value.items()][:100] if isinstance(value, dict) else []
-    return {package: (_text(at[0]), _text(at[1])) for package, at in pairs if len(at) == 2}
+    return {str(package): _pair(at) for package, at in [*value.items()][:100]} if isinstance(value, dict) else {}
+
+
+def _pair(value) -> tuple[str, str]:
+    """A place and a line of code."""
+    return tuple(map(_text, value)) if isinstance(value, list) and len(value) == 2 else ("", "")
 
 
 def _list(value: Any) -> list:

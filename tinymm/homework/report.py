@@ -20,6 +20,7 @@ VERDICTS = {
     "time limit": "it did not end",
     "not checked": "something else must be right first",
 }
+CASE = "(in the case: "   # how the line begins that names the case; what follows with the same one tells it
 INDENT = 6       # columns before what is said of a function
 COLOURS = {"ok": "#1b6e3c", "to do": "#8a6100", "not checked": "#8a6100"}
 
@@ -127,11 +128,16 @@ class FunctionResult:
         return self
 
     def details(self, width: int = 0) -> list[str]:
-        """Problems and notes in lines; a cause that several problems share is told once, with the last of them."""
+        """Problems and notes in lines; what several share, a cause, a line, a case, is told once, with the last."""
         lines: list[str] = []
         for i, problem in enumerate(self.problems):
             shared = any(later.likely == problem.likely for later in self.problems[i + 1:])
-            lines += (dataclasses.replace(problem, likely="") if shared else problem).lines(width)
+            following = [line for later in self.problems[i + 1:i + 2] for line in later.text.splitlines()]
+            text = [line for line in problem.text.splitlines() if not (line.startswith(CASE) and line in following)]
+            told = dataclasses.replace(problem, text="\n".join(text), likely="" if shared else problem.likely)
+            if any((later.where, later.code) == (told.where, told.code) for later in self.problems[i + 1:]):
+                told.where = told.code = ""
+            lines += told.lines(width)
         return lines + [row for note in self.notes for row in wrap(f"note: {note}", width)]
 
     def marks(self) -> str:

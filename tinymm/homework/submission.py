@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import dis
 import inspect
 import linecache
 import os
@@ -57,6 +58,7 @@ class Found:
         kind: it in a few words.
         where: where it is defined; "" where that cannot be said.
         module: of another file that it was imported from; "" for the student's own.
+        returns: place and line of its return; ("", "") if it has none, or several.
         uses: package that it and the student's functions that it calls reach -> (place, line of code).
     """
 
@@ -64,6 +66,7 @@ class Found:
     kind: str
     where: str = ""
     module: str = ""
+    returns: tuple[str, str] = ("", "")
     uses: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
 
@@ -100,7 +103,7 @@ class Submission:
         scope = getattr(function, "__globals__", None) if inspect.isfunction(function) else None
         module = "" if scope is None or scope is self.namespace else str(function.__module__)
         reached = uses(function, self.namespace, self.place)
-        found = Found(callable(function), kind(function), self.defined(function), module, reached)
+        found = Found(callable(function), kind(function), self.defined(function), module, self.returns(function), reached)
         self.seen[name] = function, found
         return found
 
@@ -159,6 +162,23 @@ class Submission:
             return self.place(code.co_filename, code.co_firstlineno) if inspect.iscode(code) else ""
         except Exception:   # an object that answers as it likes
             return ""
+
+    def returns(self, function) -> tuple[str, str]:
+        """Place and source line of a function's return; ("", "") if it has none, or several."""
+        if not inspect.isfunction(function):
+            return "", ""
+        code, line, lines = function.__code__, 0, set()
+        starts = dict(dis.findlinestarts(code))
+        last = list(dis.get_instructions(code))
+        for step, before in zip(last, [None, *last]):
+            line = starts.get(step.offset) or line
+            none = step.opname == "RETURN_CONST" and step.argval is None or \
+                before is not None and before.opname == "LOAD_CONST" and before.argval is None
+            lines |= {line} if step.opname in ("RETURN_VALUE", "RETURN_CONST") and not none else set()
+        if len(lines) != 1:
+            return "", ""
+        line = lines.pop()
+        return self.place(code.co_filename, line), linecache.getline(code.co_filename, line).strip()[:LONGEST]
 
     def last_place(self, frames) -> tuple[str, str]:
         """Place and source line of the innermost of the student's own frames; ("", "") if there is none.

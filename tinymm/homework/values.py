@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd.gradcheck.diagnose import Evidence, guess
+from ..autograd.gradcheck.diagnose import Evidence, extent, guess
 from ..autograd.gradcheck.report import relative_error
 from .call import kind, remedy
 from .exercise import Case, Task
@@ -95,33 +95,16 @@ def mismatch(task: Task, name: str, got: np.ndarray, want: np.ndarray, rtol: flo
     at = tuple(int(i) for i in np.unravel_index(int(np.argmax(worst_first)), wrong.shape))
     worst = relative_error(float(got[at]), float(want[at]))
     is_, should = distinct(float(got[at]), float(want[at]))
-    remark = f"{int(wrong.sum())} of {wrong.size} elements are off" if whole else extent(got, want, wrong)
+    remark = f"{int(wrong.sum())} of {wrong.size} elements are off" if whole else how_much(got, want, wrong, worst)
     text = f"{name}{_at(at)} is {is_} and should be {should}"
     return Problem(f"{text} ({remark})" if wrong.size > 1 or not whole else text,
                    name=name, index=at, got=float(got[at]), expected=float(want[at]), error=worst)
 
 
-def extent(got: np.ndarray, want: np.ndarray, wrong: np.ndarray) -> str:
-    """How many elements are wrong, and by how much: "7 of 12 elements are wrong, by 3 to 40 %"; of one, "off by 3 %".
-
-    An element that should be 0 has no percentage; it is counted apart.
-    """
-    zero = wrong & (np.abs(want) <= 1e-12 * np.max(np.abs(want), initial=0.0))
-    share = np.abs(got - want)[wrong & ~zero] / np.abs(want)[wrong & ~zero]
-    low, high = (_percent(share.min()), _percent(share.max())) if share.size else ("", "")
-    by = f"{low} to {high} %" if low != high else f"{low} %" if low else ""
-    if wrong.size == 1:
-        return f"off by {by}" if by else f"off by {distinct(float(np.max(np.abs(got - want))), 0.0)[0]}"
-    several = int(wrong.sum()) > 1
-    text = f"{int(wrong.sum())} of {wrong.size} elements {'are' if several else 'is'} wrong" + (f", by {by}" if by else "")
-    return text + (f"; {int(zero.sum())} of them should be 0" if zero.any() and share.size else
-                   "; it should be 0" if zero.any() and not several else "; they should be 0" if zero.any() else "")
-
-
-def _percent(share: float) -> str:
-    """A share in percent: with two digits that count, whole numbers above 10."""
-    percent = 100 * share
-    return f"{percent:.0f}" if 10 <= percent < 1e5 else f"{percent:.2g}"
+def how_much(got: np.ndarray, want: np.ndarray, wrong: np.ndarray, worst: float) -> str:
+    """"7 of 12 elements are wrong, by 3 % to 40 %"; of a single number its relative error, ``worst``."""
+    text = extent(got, want, wrong) if wrong.size > 1 else ""
+    return text.replace(" (", "; ").rstrip(")") or f"relative error {worst:.2g}"   # it stands in parentheses itself
 
 
 def distinct(a: float, b: float) -> tuple[str, str]:

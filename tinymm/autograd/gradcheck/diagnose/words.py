@@ -9,11 +9,12 @@ import numpy as np
 from .evidence import TOLERANCE
 
 
-def extent(analytic, numeric) -> str:
+def extent(analytic, numeric, wrong=None) -> str:
     """How many elements of a gradient are wrong, and by how much: "7 of 12 elements are wrong, by 3 % to 40 %".
 
     Args:
         analytic, numeric: two arrays of one shape; the numeric one is NaN where it is unknown.
+        wrong: which elements count as wrong; by default those that are off by more than a millionth.
 
     Returns:
         The sentence; "" if nothing is known, or nothing wrong.
@@ -22,10 +23,11 @@ def extent(analytic, numeric) -> str:
     known = np.isfinite(numeric)
     if analytic.shape != numeric.shape or not known.any():
         return ""
-    a, n = analytic[known], numeric[known]
+    a, n, wrong = analytic[known], numeric[known], None if wrong is None else np.asarray(wrong)[known]
     with np.errstate(all="ignore"):
         floor = 1e-3 * np.abs(n).max()
-        wrong = ~(np.abs(a - n) <= 1e-6 * np.maximum(np.maximum(np.abs(a), np.abs(n)), floor)) | ~np.isfinite(a)
+        if wrong is None:
+            wrong = ~(np.abs(a - n) <= 1e-6 * np.maximum(np.maximum(np.abs(a), np.abs(n)), floor)) | ~np.isfinite(a)
         if not wrong.any():
             return ""
         zero, infinite = wrong & (np.abs(n) <= 1e-9 * np.abs(n).max()), wrong & ~np.isfinite(a)
