@@ -246,19 +246,21 @@ class Report:
 
     def _repr_html_(self) -> str:
         escape, rows = html.escape, []
-        left = "text-align:left;vertical-align:top"
+        row, left = '<tr style="background:none">', "text-align:left;vertical-align:top"
         for r in self.results:
-            told = "\n".join(([r.where] if r.where and not r.ok else []) + r.details())
-            rows.append(f'<tr><td style="{left};overflow-wrap:anywhere"><code>{escape(r.function)}</code></td>'
+            told = escape("\n".join(([r.where] if r.where and not r.ok else []) + r.details()))
+            for code in {escape(problem.code) for problem in r.problems if problem.code}:
+                told = told.replace(f":  {code}", f':  <code style="white-space:pre-wrap">{code}</code>')
+            rows.append(f'{row}<td style="{left};overflow-wrap:anywhere"><code>{escape(r.function)}</code></td>'
                         f'<td style="{left};color:{COLOURS.get(r.verdict, "#b00020")};font-weight:600" '
                         f'title="{escape(VERDICTS[r.verdict])}">{escape(r.verdict)}</td>'
                         f'<td style="{left}">{escape(r.marks())}</td></tr>')
             if told:   # below, over the whole width: beside the names a narrow page leaves no room
-                rows.append(f'<tr><td colspan="3" style="{left};white-space:pre-wrap;overflow-wrap:anywhere;max-width:52em;'
-                            f'padding-left:2em">{escape(told)}</td></tr>')
+                rows.append(f'{row}<td colspan="3" style="{left};white-space:pre-wrap;overflow-wrap:anywhere;max-width:52em;'
+                            f'padding-left:2em">{told}</td></tr>')
         notes = [line for p in self.problems for line in p.lines()] + self.notes
         return (f'<div style="overflow-wrap:anywhere"><b>{escape(self.headline)}</b> ({escape(self.graded)})'
-                f"<table>{''.join(rows)}</table>"
+                f'<table style="margin-left:0">{"".join(rows)}</table>'
                 + (f"<ul>{''.join(f'<li>{escape(n)}</li>' for n in notes)}</ul>" if notes else "") + "</div>")
 
     def as_dict(self) -> dict:
