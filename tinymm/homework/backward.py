@@ -289,8 +289,9 @@ def disagreement(task: Task, argument: ArgumentReport, got: np.ndarray | None, w
     """A gradient ``got`` that is not the derivative of the forward; ``want`` is the right one, if the forward is right."""
     name, at = f"d{argument.name}", "" if not argument.index else str(list(argument.index))
     is_, gives = distinct(argument.analytic, argument.numeric)
-    known = got is not None and want is not None
-    remark = how_much(got, want, off(got, want), argument.error) if known else argument.extent.replace(" (", "; ").rstrip(")")
+    remark = argument.extent.replace(" (", "; ").rstrip(")")
+    if got is not None and want is not None:
+        remark = how_much(got, want, off(got, want), argument.error)
     remark = remark or f"relative error {argument.error:.2g}"
     return Problem(f"{name}{at} is {is_}, and finite differences of your forward give {gives} ({remark})",
                    name_axes(task, name, argument.guess), name=name,

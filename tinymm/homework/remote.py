@@ -450,7 +450,7 @@ def _uses(value) -> dict[str, tuple[str, str]]:
 
 def _pair(value) -> tuple[str, str]:
     """A place and a line of code."""
-    return tuple(map(_text, value)) if isinstance(value, list) and len(value) == 2 else ("", "")
+    return (_text(value[0]), _text(value[1])) if isinstance(value, list) and len(value) == 2 else ("", "")
 
 
 def _list(value: Any) -> list:
