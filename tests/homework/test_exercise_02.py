@@ -179,11 +179,11 @@ def step_of(torch, log_prob, log_p, end, k):
     words = torch.sort(log_p, dim=1, descending=True, stable=True).indices[:, :k]
     proposed = torch.zeros(n, K, dtype=torch.bool).scatter(1, words, True) & (log_p > -torch.inf)
     total = log_prob[:, None] + log_p
-    completed = torch.nonzero(proposed[:, end])[:, 0]
-    proposed[:, end], ends = False, torch.stack([completed.double(), total[completed, end]], 1)
+    ended = torch.nonzero(proposed[:, end])[:, 0]
+    proposed[:, end] = False
     best = torch.sort(total.masked_fill(~proposed, -torch.inf).flatten(), descending=True, stable=True)
     best = best.indices[:min(k, int(proposed.sum()))]
-    return torch.stack([(best // K).double(), (best % K).double(), total.flatten()[best]], 1), ends
+    return torch.stack([best // K, best % K], 1), total.flatten()[best], ended, total[ended, end]
 
 
 @pytest.mark.oracle
