@@ -207,3 +207,18 @@ def test_a_mistake_in_float32_is_still_a_mistake(factor, caught):
 def test_a_wrong_float32_output_is_wrong():
     report = gradcheck(lambda x: x.float() * x.detach().float(), [X], raise_exception=False)
     assert report["x"].verdict == "wrong" and "an output is float32" in repr(report)
+
+
+def test_another_rounding_for_another_layout_is_no_mistake():
+    """A float32 kernel may add in another order where the incoming gradient is not contiguous."""
+    class Halves(Function):
+        def forward(self, x):
+            self.x = x.astype(np.float32)
+            return self.x ** 2 * np.float32(0.5)
+
+        def backward(self, g):
+            last = np.float32(1 + 2.0**-22) if not g.flags.c_contiguous else np.float32(1)
+            return (g * last * self.x).astype(np.float64)
+
+    report = gradcheck(Halves.apply, [X], raise_exception=False)
+    assert report["x"].verdict == "precision", report
