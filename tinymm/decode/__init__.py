@@ -1,4 +1,4 @@
-"""Floor 4: sentences from a model that gives the next word's distribution: greedy, beam search, sampling.
+"""Floor 4: sentences from a model that gives the next word's distribution: greedy, beam search, sampling; words to regions.
 
 A model is one function, ``step(tokens, state) -> (log_probs, state)``, batched over hypotheses:
 
@@ -12,10 +12,12 @@ start token not: the most calls of ``step``. A sentence that reaches it without 
 """
 
 from .beam import beam_search
+from .chain import align, segments
 from .greedy import greedy_search
 from .hypothesis import Hypothesis
 from .sampling import sample
 from .state import take
 from .tree import Node, beam_tree
 
-__all__ = ["Hypothesis", "greedy_search", "beam_search", "sample", "take", "Node", "beam_tree"]
+__all__ = ["Hypothesis", "greedy_search", "beam_search", "sample", "take", "Node", "beam_tree", "align",
+           "segments"]
