@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..backend.lazy import lazily
 
 __all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CRF", "CaptionLRCN", "ConvEncoder", "ConvSentence",
-           "DeViSE", "Decoded", "DependencyRNN", "Draw", "Drawn", "Fragments", "FrameEncoder", "FullCRF",
-           "Glimpse", "Handwriting", "JointEmbedding", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
+           "DeViSE", "Decoded", "DependencyRNN", "DescriptionRNN", "Draw", "Drawn", "Fragments", "FrameEncoder",
+           "FullCRF", "Glimpse", "Handwriting", "JointEmbedding", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
            "MovingAverage", "MultimodalRNN", "NGramPictures", "Neighbours", "OrderEmbedding",
            "OutputNormLSTMCell", "PenMixture", "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading",
            "Recurrent", "ShowAttendTell", "ShowTell", "SkipThoughts", "StarCRF", "Transformer", "Translation",
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .conv_encoder import ConvEncoder
     from .conv_sentence import ConvSentence
     from .dependency_rnn import DependencyRNN
+    from .description_rnn import DescriptionRNN
     from .devise import DeViSE
     from .draw import Draw, Drawn, Glimpse, OutputNormLSTMCell, filterbank, gaussian_kl
     from .frame_encoder import FrameEncoder
@@ -67,6 +68,7 @@ else:
         "conv_encoder": ["ConvEncoder"],
         "conv_sentence": ["ConvSentence"],
         "dependency_rnn": ["DependencyRNN"],
+        "description_rnn": ["DescriptionRNN"],
         "devise": ["DeViSE"],
         "draw": ["Draw", "Drawn", "Glimpse", "OutputNormLSTMCell", "filterbank", "gaussian_kl"],
         "frame_encoder": ["FrameEncoder"],
