@@ -14,10 +14,10 @@ PAD, START, END = 0, 1, 2
 TARGETS = np.array([[3, 4, 6], [5, 5, END], [4, END, PAD], [END, PAD, PAD]])        # (T, B)
 S = np.concatenate([np.full((1, 3), START), np.where(TARGETS == END, PAD, TARGETS)[:-1]])
 F_V = np.random.default_rng(0).standard_normal((3, FEATURES))
-EACH = pytest.mark.parametrize("image", ["first", "every"])
+EACH = pytest.mark.parametrize("image", ["once", "every"])
 
 
-def made(image: str = "first") -> DescriptionRNN:
+def made(image: str = "once") -> DescriptionRNN:
     model, rng = DescriptionRNN(FEATURES, V, E, H, PAD, image).double(), np.random.default_rng(1)
     with no_grad():
         for p in model.parameters():
@@ -92,7 +92,7 @@ def test_the_first_loss_and_one_batch_overfitted():
     (lambda m: m(Tensor(F_V), Tensor(S.T.copy())), r"S has shape \(3, 4\); it takes words \(T, B=3\), time first"),
     (lambda m: m(Tensor(F_V), Tensor(S[:0])), "T at least 1"),
     (lambda m: m.start(Tensor(F_V[0])), r"have shape \(5,\)"),
-    (lambda m: DescriptionRNN(FEATURES, V, image="last"), "image='last'; choose from first, every"),
+    (lambda m: DescriptionRNN(FEATURES, V, image="last"), "image='last'; choose from once, every"),
 ])
 def test_odd_input(call, message):
     with pytest.raises(ValueError, match=message):

@@ -21,7 +21,7 @@ from ..backend.arrays import to_device
 from .checks import check_sentences
 from .word_vectors import small_embedding
 
-IMAGE = ("first", "every")
+IMAGE = ("once", "every")
 
 
 class DescriptionRNN(nn.Module):
@@ -33,13 +33,13 @@ class DescriptionRNN(nn.Module):
         embedding: length of x_t.
         hidden: of h_t.
         pad: the id after the end of a sentence; its vector is zero.
-        image: "first", b_v enters at t = 1; "every", at each step.
+        image: "once", b_v enters at t = 1; "every", at each step.
 
     Raises:
         ValueError: another ``image``.
     """
 
-    def __init__(self, features: int, vocabulary: int, embedding: int = 64, hidden: int = 128, pad: int = 0, image: str = "first"):
+    def __init__(self, features: int, vocabulary: int, embedding: int = 64, hidden: int = 128, pad: int = 0, image: str = "once"):
         super().__init__()
         if image not in IMAGE:
             raise ValueError(f"DescriptionRNN: image={image!r}; choose from {', '.join(IMAGE)}")
