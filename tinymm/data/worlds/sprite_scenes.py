@@ -93,7 +93,7 @@ def content_of(sprites: tuple[Sprite, ...]) -> tuple:
     return tuple((s.shape, s.colour, s.size, s.relation) for s in sprites)
 
 
-def _tenth(sprites: tuple[Sprite, ...], seed: int) -> int:
+def tenth_of(sprites: tuple[Sprite, ...], seed: int) -> int:
     """Which tenth of the contents a scene belongs to."""
     return zlib.crc32(repr((seed, content_of(sprites))).encode()) % 10
 
@@ -113,7 +113,7 @@ def draw_scene(rng: np.random.Generator, part: str, style: str, seed: int) -> Sp
         lines = np.split(np.array(sides), np.cumsum(rows)[:-1])
         sprites = tuple(Sprite(shape, colour, size, relation) for (shape, colour, size), relation in zip(chosen, relations(lines)))
         if fits(lines, CANVAS) and (has_novel(sprites) if part == "novel" else
-                                    not has_novel(sprites) and (len(sprites) == 1 or _tenth(sprites, seed) in PARTS[part])):
+                                    not has_novel(sprites) and (len(sprites) == 1 or tenth_of(sprites, seed) in PARTS[part])):
             break
     sprites = tuple(dataclasses.replace(s, box=(top, left, top + side, left + side))
                     for s, side, (top, left) in zip(sprites, sides, place(rng, lines, CANVAS)))
