@@ -18,8 +18,9 @@ import pytest
 import tinymm
 import tinymm.train
 from tests.train.small_training import checksum, trainer
-from tinymm import Tensor
-from tinymm.train import CheckpointMismatch, load_checkpoint, save_checkpoint
+from tinymm import Tensor, nn, optim
+from tinymm.data import DataLoader, TensorDataset
+from tinymm.train import CheckpointMismatch, Trainer, load_checkpoint, save_checkpoint
 from tinymm.train.checkpoint import checkpoints
 
 SCRIPT = [sys.executable, "-m", "tests.train.small_training"]
@@ -80,6 +81,15 @@ def test_validation_is_once_an_epoch_in_evaluation_mode(tmp_path):
     training = trainer(None, validate=validate)
     history = training.fit()
     assert modes == [(False, False)] * 3 and history["accuracy"] == [0.5] * 3 and training.model.training
+
+
+def test_gradients_can_be_clipped_element_by_element():
+    model = nn.Linear(3, 1, bias=False)
+    before = model.weight.detach().numpy().copy()
+    loader = DataLoader(TensorDataset(Tensor(np.array([[3.0, -0.5, -8.0]], np.float32))), 1)
+    Trainer(model, optim.SGD(model.parameters(), lr=1.0), loader, lambda batch: model(batch[0]).sum(), 1, max_value=2.0,
+            label=None).fit()
+    np.testing.assert_allclose(before - model.weight.detach().numpy(), [[2.0, -0.5, -2.0]], atol=1e-6)
 
 
 def test_after_every_step_parameters_can_be_bounded(tmp_path):

@@ -40,6 +40,7 @@ class Trainer:
         epochs: rounds through the loader.
         scheduler: stepped after every training step.
         max_norm: clip the joint norm of the gradients to this.
+        max_value: clip every element of every gradient to [-max_value, max_value], before their norm.
         after: called after every step of the optimizer, to put parameters back within their bounds.
         validate: ``validate() -> {name: number}`` after each epoch, in evaluation mode without gradients.
         carried: name -> object with ``state_dict`` and ``load_state_dict`` that belongs to the checkpoint, such as a
@@ -60,14 +61,14 @@ class Trainer:
     """
 
     def __init__(self, model: nn.Module, optimizer: optim.Optimizer, loader, step: Callable, epochs: int, *, scheduler=None,
-                 max_norm: float | None = None, after: Callable | None = None, validate: Callable | None = None,
-                 carried: dict | None = None, folder: str | os.PathLike | None = None, every: float = 20.0,
-                 config: dict | None = None, label: str | None = "training"):
+                 max_norm: float | None = None, max_value: float | None = None, after: Callable | None = None,
+                 validate: Callable | None = None, carried: dict | None = None, folder: str | os.PathLike | None = None,
+                 every: float = 20.0, config: dict | None = None, label: str | None = "training"):
         epochs = integer("Trainer", "epochs", epochs, 1)
         if not len(loader):
             raise ValueError("Trainer: the loader has no batches; is the dataset empty, or smaller than one batch with drop_last?")
         self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
-        self.scheduler, self.max_norm, self.after = scheduler, max_norm, after
+        self.scheduler, self.max_norm, self.max_value, self.after = scheduler, max_norm, max_value, after
         self.validate, self.carried = validate, carried or {}
         self.folder, self.every, self.label = folder, every, label
         self.config = None if config is None else plain(config, "Trainer: config", number_keys=True)
@@ -169,8 +170,11 @@ class Trainer:
             raise FloatingPointError(f"Trainer: the loss of step {self.steps + 1} is {value}; a smaller learning rate or max_norm "
                                      "may help, and detect_anomaly() names the first operation that gave it")
         loss.backward()
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if self.max_value is not None:
+            optim.clip_grad_value_(parameters, self.max_value)
         if self.max_norm is not None:
-            optim.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], self.max_norm)
+            optim.clip_grad_norm_(parameters, self.max_norm)
         self.optimizer.step()
         if self.after is not None:
             self.after()
