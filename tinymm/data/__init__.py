@@ -11,13 +11,15 @@ from .dataset import Dataset, Subset, TensorDataset, random_split
 from .loader import DataLoader
 
 __all__ = ["Dataset", "TensorDataset", "Subset", "random_split", "DataLoader", "default_collate", "CaptionDataset",
-           "CaptionedImage", "read_binarized_mnist", "read_clips", "read_cnn", "read_coco_captions", "read_flickr8k",
-           "read_flickr30k", "read_iam_ondb", "read_karpathy", "read_mat", "read_mnist", "read_pascal_sentences", "read_picture",
+           "CaptionedImage", "read_binarized_mnist", "read_boxes", "read_clips", "read_cnn", "read_coco_captions",
+           "read_flickr8k", "read_flickr30k", "read_iam_ondb", "read_karpathy", "read_mat", "read_mnist",
+           "read_pascal_sentences", "read_picture",
            "read_sbu", "read_sentences", "read_sick", "read_tuples", "read_ucf101", "read_ucf101_classes", "read_ucf101_list",
            "read_video"]
 
 if TYPE_CHECKING:
     from .readers.binarized_mnist import read_binarized_mnist
+    from .readers.box_file import read_boxes
     from .readers.captions import CaptionDataset, CaptionedImage
     from .readers.clips import read_clips
     from .readers.cnn_dailymail import read_cnn
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
         "readers.binarized_mnist": ["read_binarized_mnist"],
+        "readers.box_file": ["read_boxes"],
         "readers.captions": ["CaptionDataset", "CaptionedImage"],
         "readers.clips": ["read_clips"],
         "readers.cnn_dailymail": ["read_cnn"],

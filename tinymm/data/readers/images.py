@@ -47,13 +47,43 @@ def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = N
     if resample not in ("bilinear", "bicubic"):
         raise ValueError(f"read_picture: resample={resample!r}; choose 'bilinear' or 'bicubic'")
     sides = height_width("read_picture", size)
+    image = _loaded(path, channels)
+    return _pixels(image if sides is None else cover(image, *sides, resample))
+
+
+def read_within(path: str | os.PathLike, size: tuple[int, int], channels: int = 3) -> np.ndarray:
+    """``read_picture``, with the whole picture scaled until it just lies within a size; nothing is cut off.
+
+    Args:
+        path: the file.
+        size: (H, W); a picture of that size is left as it is.
+        channels: 3 for RGB, 1 for grey.
+
+    Returns:
+        (channels, at most H, at most W) float32 in [0, 1].
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_picture``.
+    """
+    from PIL.Image import Resampling
+
+    image = _loaded(path, channels)
+    scale = min(size[0] / image.height, size[1] / image.width)
+    scaled = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return _pixels(image if scaled == image.size else image.resize(scaled, Resampling.BILINEAR))
+
+
+def _loaded(path: str | os.PathLike, channels: int):
+    """A picture file as a Pillow image, upright, "RGB" or "L"."""
     with _opened(path) as image:
         image.load()
-        image = _plain(_upright(image), "RGB" if channels == 3 else "L")
-    if sides is not None:
-        image = cover(image, *sides, resample)
+        return _plain(_upright(image), "RGB" if channels == 3 else "L")
+
+
+def _pixels(image) -> np.ndarray:
+    """(C, H, W) float32 in [0, 1]."""
     pixels = np.asarray(image, dtype=np.float32) / 255   # (H, W, 3) or (H, W)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def picture_size(path: str | os.PathLike) -> tuple[int, int]:
