@@ -87,3 +87,14 @@ def test_words_of_no_region_have_no_ground():
 def test_odd_input(call, message):
     with pytest.raises(ValueError, match=message):
         call(Figure().subplots())
+
+
+def test_described_boxes_have_a_line_each_in_their_colour():
+    figure = plot.described_boxes(IMAGE, BOXES, [["a", "red", "square"], [], ["a"], ["a", "star"]],
+                                  references=[["a", "square"]] * 4)
+    lines = figure.axes[1:]
+    assert len(lines) == 4 and [[text.get_text() for text in axes.texts] for axes in lines] == [
+        ["a", "red", "square", "0"], ["\u2014", "1"], ["a", "2"], ["a", "star", "3"]]
+    assert [color(axes.patches[0]) for axes in lines] == list(REGIONS[:4]) and len(figure.texts) == 4
+    with pytest.raises(ValueError, match="there are 4 boxes and 3 sentences"):
+        plot.described_boxes(IMAGE, BOXES, [["a"]] * 3)

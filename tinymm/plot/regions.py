@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..autograd.host import to_numpy
-from .style import COLORS, FONT, NEUTRAL, SMALL, picture, show, text_width
+from .style import COLORS, FONT, GREY, NEUTRAL, SMALL, WIDTH, picture, show, text_width
 
 REGIONS = (*COLORS[:6], "#f0e442", "#999999")   # of regions 0, 1, ...; no black, which a dark picture hides
 LINE = 1.9         # distance of two lines of a sentence, in font sizes
@@ -120,6 +121,44 @@ def coloured_sentence(axes: Axes, words: Sequence[str], regions, *, labels: Sequ
                 if label:
                     axes.text(x + text_width(word, size) + 2, y + 0.25 * size, label, fontsize=0.75 * size, va="center_baseline",
                               color=ink, parse_math=False)
+
+
+def described_boxes(image, boxes, sentences: Sequence[Sequence[str]], *,
+                    references: Sequence[Sequence[str]] | None = None) -> Figure:
+    """A picture with boxes, and beside it what is said of each.
+
+    Args:
+        image: as ``draw_boxes`` takes it.
+        boxes: (M, 4), likewise.
+        sentences: M lists of words; an empty one is shown as a dash.
+        references: M lists of words that people say of the boxes, shown in italics behind.
+
+    Returns:
+        A Figure, as high as picture and sentences need.
+
+    Raises:
+        ValueError: another number of sentences or references than boxes; as ``draw_boxes``.
+    """
+    for name, given in (("sentences", sentences), ("references", references)):
+        if given is not None and len(given) != len(boxes):
+            raise ValueError(f"described_boxes: there are {len(boxes)} boxes and {len(given)} {name}")
+    shown = picture(image, "described_boxes")
+    side = 3.2                                                             # inches of the longer side of the picture
+    high, wide = (side * n / max(shown.shape[:2]) for n in shown.shape[:2])
+    row = 0.3                                                              # inches of a sentence
+    height = max(high, row * len(sentences)) + 0.2
+    figure = Figure(figsize=(WIDTH, height))
+    draw_boxes(figure.add_axes((0.1 / WIDTH, 1 - (high + 0.1) / height, wide / WIDTH, high / height)), image, boxes)
+    left, width = side + 0.3, WIDTH - side - 0.4
+    share = 1.0 if references is None else 0.55
+    for i, words in enumerate(sentences):
+        bottom = 1 - (0.1 + row * (i + 1)) / height
+        said = list(words) or ["\u2014"]
+        coloured_sentence(figure.add_axes((left / WIDTH, bottom, share * width / WIDTH, row / height)), said, [i] * len(said))
+        if references is not None:
+            figure.text((left + share * width) / WIDTH, bottom + row / 2 / height, f"\u201c{' '.join(references[i])}\u201d",
+                        fontsize=FONT - 1, style="italic", color=GREY, va="center", parse_math=False)
+    return figure
 
 
 def _lines(words: Sequence[str], regions: np.ndarray, names: Sequence[str], width: float,
