@@ -1,0 +1,107 @@
+"""What lecture 3 learns from: pictures with boxes and one sentence each, and the same as arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...autograd import Tensor
+from ...backend.random import Stream
+from ...data.worlds.region_scenes import RegionScene, RegionScenes
+from ...models.conv_encoder import ConvEncoder
+from ...text import Vocabulary
+from .regions import Regions, regions_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Training, validation or test pictures.
+
+    Attributes:
+        images: N pictures (3, H, W), uint8 or floats in [0, 1].
+        boxes: for each picture (M, 4) integers (top, left, bottom, right), the whole picture among them.
+        captions: for each picture a sentence, as tokens.
+        scenes: the truth about each picture; none of photographs.
+    """
+
+    images: Sequence[np.ndarray]
+    boxes: Sequence[np.ndarray]
+    captions: Sequence[Sequence[str]]
+    scenes: Sequence[RegionScene] = ()
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a study of this lecture is given.
+
+    Attributes:
+        variant: of the lecture.
+        parts: "train", "validation" and "test".
+        vocabulary: the words of the training sentences.
+        epochs: rounds of the alignment.
+        seed: of weights and order.
+        device: where to train.
+    """
+
+    variant: str
+    parts: Mapping[str, Part]
+    vocabulary: Vocabulary
+    epochs: int
+    seed: int
+    device: str
+
+
+def scene_parts(counts: dict[str, int], seed: int) -> dict[str, Part]:
+    """Parts of ``RegionScenes``, with so many scenes each."""
+    worlds = {part: RegionScenes(part, count, seed).scenes for part, count in counts.items()}
+    return {part: Part([s.image for s in scenes], [s.boxes for s in scenes], [s.caption for s in scenes], scenes)
+            for part, scenes in worlds.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Pictures as regions, and a sentence for each.
+
+    Attributes:
+        regions: of N pictures.
+        ids: the words, (N, L) int64, padded at the end.
+    """
+
+    regions: Regions
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, rows: Sequence[int] | np.ndarray | slice, device: str = "cpu") -> tuple[Tensor, Tensor, Tensor]:
+        """Some pairs as the model takes them: phi (B, M, F), inside (B, M), S (T, B), T the longest sentence among them."""
+        ids = self.ids[rows]
+        ids = ids[:, :np.flatnonzero((ids != Vocabulary.pad).any(0)).max(initial=0) + 1]
+        arrays = self.regions.phi[rows], self.regions.inside[rows], np.ascontiguousarray(ids.T)
+        return tuple(Tensor(array).to(device) for array in arrays)
+
+    def shuffled(self, seed: int) -> Pairs:
+        """The same sentences, each with the regions of another picture."""
+        order = Stream("shuffled captions", seed).generator.permutation(len(self))
+        other = np.empty_like(order)
+        other[order] = np.roll(order, 1)                                   # one round through all pictures: none keeps its own
+        return Pairs(self.regions, self.ids[other])
+
+
+def read(encoder: ConvEncoder, parts: Mapping[str, Part], vocabulary: Vocabulary, device: str = "cpu") -> dict[str, Pairs]:
+    """All parts as a taught encoder sees their boxes, each feature scaled by the training regions.
+
+    Args:
+        encoder: frozen.
+        parts: "train" among them.
+        vocabulary: of the words.
+        device: where the encoder is.
+    """
+    seen = {name: regions_of(encoder, part.images, part.boxes, device) for name, part in parts.items()}
+    ids = {name: vocabulary.batch([vocabulary.encode(words) for words in part.captions])[0] for name, part in parts.items()}
+    return {name: Pairs(of_part.standard(seen["train"]), ids[name]) for name, of_part in seen.items()}

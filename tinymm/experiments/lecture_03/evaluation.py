@@ -1,0 +1,120 @@
+"""What lecture 3 measures: which box each word points to, who finds whom, how long words' vectors are, and what a chain joins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...autograd import no_grad
+from ...data.worlds.region_scenes import RegionScene
+from ...decode.chain import align, segments
+from ...metrics import retrieval_scores
+from ...models.visual_semantic import VisualSemanticAlignment
+from .data import Pairs
+
+WAYS = ("sentences for an image", "images for a sentence")
+BETAS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
+
+
+def share(hits: Sequence[float]) -> float:
+    """The mean; NaN where there is nothing."""
+    return float(np.mean(hits)) if len(hits) else float("nan")
+
+
+def pointed(chosen: Sequence[Sequence[int]], scenes: Sequence[RegionScene]) -> dict[str, float]:
+    """The share of words whose box is that of their thing; words that are about no thing do not count.
+
+    Args:
+        chosen: for each scene the box of each of its words.
+        scenes: the truth.
+
+    Returns:
+        "all", "shape", "colour", "size", and "two things" for the shapes and colours that a sentence says of two things.
+    """
+    hits: dict[str, list[bool]] = {"all": [], "shape": [], "colour": [], "size": [], "two things": []}
+    for boxes, scene in zip(chosen, scenes, strict=True):
+        for box, thing, kind, shared in zip(boxes, scene.thing, scene.kind, scene.shared):
+            if kind:
+                hit = bool(scene.owner[box] == thing)
+                for name in ("all", kind, *["two things"] * shared):
+                    hits[name].append(hit)
+    return {name: share(of_kind) for name, of_kind in hits.items()}
+
+
+def of_scenes(scores: np.ndarray, scenes: Sequence[RegionScene]) -> list[np.ndarray]:
+    """For each scene v_i . s_t of its words and boxes, (N, M), from those of all, (K, T, M) with padding."""
+    return [of_scene[:len(scene.caption), :len(scene.boxes)] for of_scene, scene in zip(scores, scenes, strict=True)]
+
+
+def pointing(scores: np.ndarray, scenes: Sequence[RegionScene]) -> dict[str, float]:
+    """``pointed`` for the best box of every word.
+
+    Args:
+        scores: v_i . s_t, (K, T, M), -inf where there is no region.
+        scenes: K, the truth.
+
+    Returns:
+        As ``pointed``; "things only", where the boxes of things alone compete; and "chance", one box in M.
+    """
+    own = of_scenes(scores, scenes)
+    alone = [np.where(scene.owner >= 0, of_scene, -np.inf) for of_scene, scene in zip(own, scenes)]
+    best = lambda of_all: pointed([of_scene.argmax(1) for of_scene in of_all], scenes)
+    return {**best(own), "things only": best(alone)["all"], "chance": guess(scenes)["all"]}
+
+
+def guess(scenes: Sequence[RegionScene]) -> dict[str, float]:
+    """What guessing among the boxes that are in question would have: "all" boxes, "things only", and for a word that the
+    sentence says of "two things" (or more) the boxes of these."""
+    words = [(scene, t) for scene in scenes for t, kind in enumerate(scene.kind) if kind]
+    shared = [1 / scene.caption.count(scene.caption[t]) for scene, t in words if scene.shared[t]]
+    return {"all": share([1 / len(scene.boxes) for scene, _ in words]),
+            "things only": share([1 / len(scene.things) for scene, _ in words]), "two things": share(shared)}
+
+
+def retrieval(model: VisualSemanticAlignment, pairs: Pairs) -> dict[str, dict[str, float]]:
+    """``retrieval_scores`` among these pairs, by S_kl."""
+    with no_grad():
+        scores = model(*pairs.batch(slice(None), model.W_m.weight.device)).cpu().numpy()   # (K, L)
+    return retrieval_scores(scores, ways=WAYS)
+
+
+def norms(model: VisualSemanticAlignment, pairs: Pairs, scenes: Sequence[RegionScene]) -> dict[str, list[float]]:
+    """The lengths of all s_t: "shape", "colour" and "size" words, and "function" words, which are about no thing."""
+    with no_grad():
+        s, _ = model.encoder(pairs.batch(slice(None), model.W_m.weight.device)[2])
+    lengths = np.linalg.norm(s.cpu().numpy(), axis=2).T                    # (L, T)
+    found: dict[str, list[float]] = {"shape": [], "colour": [], "size": [], "function": []}
+    for of_sentence, scene in zip(lengths, scenes, strict=True):
+        for length, kind in zip(of_sentence, scene.kind):
+            found[kind or "function"].append(float(length))
+    return found
+
+
+def ratio(lengths: dict[str, list[float]]) -> tuple[float, float, float]:
+    """The mean length of shape and colour words, that of function words, and the first over the second."""
+    content, function = np.mean(lengths["shape"] + lengths["colour"]), np.mean(lengths["function"])
+    return float(content), float(function), float(content / max(function, 1e-9))
+
+
+def chains(scores: np.ndarray, scenes: Sequence[RegionScene],
+           betas: Sequence[float] = BETAS) -> tuple[list[dict[str, float]], float]:
+    """What the chain MRF makes of v . s, for each beta.
+
+    Args:
+        scores: (K, T, M), as for ``pointing``.
+        scenes: the truth.
+        betas: in ascending order.
+
+    Returns:
+        For each beta {"beta", "pointing" of all words of things, "two things", "segments" a sentence}; and the share of sentences
+        whose segments do not grow from any beta to the next.
+    """
+    rows, counts = [], []
+    for beta in betas:
+        chosen = [align(of_scene, beta)[0] for of_scene in of_scenes(scores, scenes)]
+        counts.append([len(segments(a)) for a in chosen])
+        found = pointed(chosen, scenes)
+        rows.append({"beta": beta, "pointing": found["all"], "two things": found["two things"],
+                     "segments": float(np.mean(counts[-1]))})
+    return rows, float((np.diff(counts, axis=0) <= 0).all(0).mean())

@@ -1,0 +1,94 @@
+"""Lecture 3: Deep Visual-Semantic Alignments (Karpathy and Fei-Fei 2015), which word is about which part of a picture.
+
+Pictures come as regions, sentences as words, and a model that is told only which sentence belongs to which picture finds out
+which word belongs to which region. The default variant trains it, and beside it a control on sentences of other pictures;
+two variants take away the context of the words, and the choice of the best region. The generator learns to describe regions
+from what the alignment inferred.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pathlib
+from collections.abc import Callable, Generator
+from typing import Any
+
+from ...models.conv_encoder import ConvEncoder
+from ...text import Vocabulary
+from ...train import Trainer
+from ..captioning.teaching import sprite_window_stage
+from ..claims import Claim
+from ..experiment import Experiment, Measured
+from .claims import comparisons
+from .data import Setting, read, scene_parts
+
+STUDIES = {"alignment": "pointing", "no_context": "pointing", "sum": "pointing"}   # variant -> module
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """How much of everything."""
+
+    windows: int              # single sprites to train the encoder on, in each round
+    window_rounds: int
+    train: int                # scenes with sentences
+    validation: int
+    test: int
+    epochs: int
+
+
+SCALES = {"lecture": Scale(windows=4000, window_rounds=2, train=3000, validation=300, test=300, epochs=12),
+          "smoke": Scale(windows=1000, window_rounds=1, train=300, validation=40, test=60, epochs=2)}
+
+
+class DeepVisualSemanticAlignments(Experiment[Any, Measured]):
+    """The alignment, what it owes to context and to the best region, and the generator that learns from it."""
+
+    number, title = 3, "Deep Visual-Semantic Alignments for Generating Image Descriptions"
+    variants = {"alignment": "words find their regions, from pairs of pictures and sentences; and a control on shuffled captions",
+                "no_context": "the same without the BRNN: a word's vector knows the word alone",
+                "sum": "DeFrag's score: the sum over all regions in the place of the best one"}
+    setting: Setting
+
+    @property
+    def size(self) -> Scale:
+        """How much of everything."""
+        return SCALES[self.scale]
+
+    @property
+    def study(self):
+        """The module with the variant's ``stages``, ``evaluate``, ``claims_of`` and ``all_figures``."""
+        return importlib.import_module(f"{__package__}.{STUDIES[self.variant]}")
+
+    def prepare(self) -> None:
+        parts = scene_parts({name: getattr(self.size, name) for name in ("train", "validation", "test")}, self.seed)
+        self.setting = Setting(self.variant, parts, Vocabulary.build(parts["train"].captions), self.epochs or self.size.epochs,
+                               self.seed, self.device)
+
+    def see(self, at: Callable[[str], dict]) -> Generator[Trainer, None, ConvEncoder]:
+        """Teach a CNN on single sprites."""
+        encoder = ConvEncoder(3).to(self.device)
+        yield sprite_window_stage(encoder, self.size.windows, self.size.window_rounds, self.seed, device=self.device,
+                                  **at("windows"))
+        return encoder
+
+    def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Any]:
+        at: Callable[[str], dict] = lambda name: {"folder": folder and folder / name, "label": name if progress else None,
+                                                  "config": self.config}
+        encoder = yield from self.see(at)
+        pairs = read(encoder, self.setting.parts, self.setting.vocabulary, self.device)
+        return (yield from self.study.stages(self.setting, encoder, pairs, at))
+
+    def evaluate(self, trained: Any) -> Measured:
+        return self.study.evaluate(self.setting, trained)
+
+    def claims(self, metrics: dict) -> list[Claim]:
+        return self.study.claims_of(self.variant, metrics)
+
+    @classmethod
+    def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
+        return comparisons(metrics)
+
+    def figures(self, trained: Any, measured: Measured) -> dict:
+        return self.study.all_figures(self.setting, trained, measured)

@@ -1,0 +1,91 @@
+"""Regions as vectors: what a frozen CNN, taught on windows of single sprites, says of the pixels in each box.
+
+R-CNN, which the paper takes, warps the pixels of every box to one size and reads a CNN's penultimate layer; so does this.
+The CNN was taught by other pictures, without sentences, and is never trained on a scene.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from ... import functional as F
+from ...autograd import Tensor
+from ...models.conv_encoder import ConvEncoder
+from ...nn import chunks
+
+SIDE = 16        # pixels that a box is resized to: within the sizes of the sprites that the CNN learnt from
+CHUNK = 512      # crops at a time
+
+
+def crops(images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], side: int = SIDE) -> np.ndarray:
+    """The pixels in every box, resized bilinearly to one size, whatever shape the box has.
+
+    Args:
+        images: N pictures (C, H, W), floats in [0, 1] or uint8.
+        boxes: for each picture (M, 4) integers (top, left, bottom, right), within it.
+        side: pixels of the result.
+
+    Returns:
+        (all boxes of all pictures, C, side, side) float32 in [0, 1].
+
+    Raises:
+        ValueError: a box that is empty, or not within its picture.
+    """
+    cut, kinds = [], {}
+    for image, of_image in zip(images, boxes, strict=True):
+        for top, left, bottom, right in np.asarray(of_image).tolist():
+            if not (0 <= top < bottom <= image.shape[1] and 0 <= left < right <= image.shape[2]):
+                raise ValueError(f"crops: the box (top={top}, left={left}, bottom={bottom}, right={right}) is empty or not within "
+                                 f"its picture of {image.shape[1]} x {image.shape[2]} pixels")
+            piece = image[:, top:bottom, left:right]
+            kinds.setdefault(piece.shape, []).append(len(cut))
+            cut.append(piece)
+    found = np.empty((len(cut), len(images[0]), side, side), np.float32)
+    for rows in kinds.values():                                            # boxes of one size at once
+        pieces = np.stack([cut[row] for row in rows])
+        pieces = pieces.astype(np.float32) / 255 if pieces.dtype == np.uint8 else pieces.astype(np.float32)
+        found[rows] = F.interpolate(Tensor(pieces), (side, side), mode="bilinear").numpy()
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Regions:
+    """The regions of N pictures.
+
+    Attributes:
+        phi: (N, M, F) float32, M the most regions of a picture; 0 where there is none.
+        inside: (N, M) booleans: which regions are there.
+    """
+
+    phi: np.ndarray
+    inside: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.phi)
+
+    def standard(self, like: Regions) -> Regions:
+        """Each feature with mean 0 and variance 1 over the regions of ``like``, which are those of the training pictures."""
+        known = like.phi[like.inside]                                      # (regions, F)
+        phi = (self.phi - known.mean(0)) / (known.std(0) + 1e-6)
+        return Regions(np.where(self.inside[..., None], phi, 0).astype(np.float32), self.inside)
+
+
+def regions_of(encoder: ConvEncoder, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], device: str = "cpu") -> Regions:
+    """What an encoder says of every box: its strongest features over the places of the crop.
+
+    Args:
+        encoder: taught.
+        images, boxes: as for ``crops``.
+    """
+    encoder.eval()
+    pixels = crops(images, boxes)
+    strongest = lambda x: encoder.feature_map(x).amax((2, 3))              # of all places of a crop
+    f = chunks.array_in_chunks(strongest, lambda rows: pixels[rows.start:rows.stop], len(pixels), CHUNK, device)   # (boxes, F)
+    counts = np.array([len(of_image) for of_image in boxes])
+    inside = np.arange(counts.max()) < counts[:, None]                     # (N, M)
+    phi = np.zeros((*inside.shape, f.shape[1]), np.float32)
+    phi[inside] = f
+    return Regions(phi, inside)
