@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...autograd import no_grad
-from ...data.worlds.region_scenes import RegionScene
+from ...data.worlds.region_scenes import KIND_OF, RegionScene
 from ...decode.chain import align, segments
 from ...metrics import retrieval_scores
 from ...models.visual_semantic import VisualSemanticAlignment
@@ -17,9 +17,9 @@ WAYS = ("sentences for an image", "images for a sentence")
 BETAS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
 
 
-def share(hits: Sequence[float]) -> float:
-    """The mean; NaN where there is nothing."""
-    return float(np.mean(hits)) if len(hits) else float("nan")
+def mean_of(numbers: Sequence[float]) -> float:
+    """Their mean; NaN where there is none."""
+    return float(np.mean(numbers)) if len(numbers) else float("nan")
 
 
 def pointed(chosen: Sequence[Sequence[int]], scenes: Sequence[RegionScene]) -> dict[str, float]:
@@ -39,7 +39,7 @@ def pointed(chosen: Sequence[Sequence[int]], scenes: Sequence[RegionScene]) -> d
                 hit = bool(scene.owner[box] == thing)
                 for name in ("all", kind, *["two things"] * shared):
                     hits[name].append(hit)
-    return {name: share(of_kind) for name, of_kind in hits.items()}
+    return {name: mean_of(of_kind) for name, of_kind in hits.items()}
 
 
 def of_scenes(scores: np.ndarray, scenes: Sequence[RegionScene]) -> list[np.ndarray]:
@@ -68,33 +68,38 @@ def guess(scenes: Sequence[RegionScene]) -> dict[str, float]:
     sentence says of "two things" (or more) the boxes of these."""
     words = [(scene, t) for scene in scenes for t, kind in enumerate(scene.kind) if kind]
     shared = [1 / scene.caption.count(scene.caption[t]) for scene, t in words if scene.shared[t]]
-    return {"all": share([1 / len(scene.boxes) for scene, _ in words]),
-            "things only": share([1 / len(scene.things) for scene, _ in words]), "two things": share(shared)}
+    return {"all": mean_of([1 / len(scene.boxes) for scene, _ in words]),
+            "things only": mean_of([1 / len(scene.things) for scene, _ in words]), "two things": mean_of(shared)}
+
+
+def all_scores(model: VisualSemanticAlignment, pairs: Pairs) -> np.ndarray:
+    """S of all pictures with all sentences, (K, K)."""
+    with no_grad():
+        return model(*pairs.batch(slice(None), model.W_m.weight.device)).cpu().numpy()
 
 
 def retrieval(model: VisualSemanticAlignment, pairs: Pairs) -> dict[str, dict[str, float]]:
     """``retrieval_scores`` among these pairs, by S_kl."""
-    with no_grad():
-        scores = model(*pairs.batch(slice(None), model.W_m.weight.device)).cpu().numpy()   # (K, L)
-    return retrieval_scores(scores, ways=WAYS)
+    return retrieval_scores(all_scores(model, pairs), ways=WAYS)
 
 
 def norms(model: VisualSemanticAlignment, pairs: Pairs, scenes: Sequence[RegionScene]) -> dict[str, list[float]]:
-    """The lengths of all s_t: "shape", "colour" and "size" words, and "function" words, which are about no thing."""
+    """For each word of the sentences the lengths of its s_t, one for each place where it stands."""
     with no_grad():
         s, _ = model.encoder(pairs.batch(slice(None), model.W_m.weight.device)[2])
     lengths = np.linalg.norm(s.cpu().numpy(), axis=2).T                    # (L, T)
-    found: dict[str, list[float]] = {"shape": [], "colour": [], "size": [], "function": []}
+    found: dict[str, list[float]] = {}
     for of_sentence, scene in zip(lengths, scenes, strict=True):
-        for length, kind in zip(of_sentence, scene.kind):
-            found[kind or "function"].append(float(length))
+        for word, length in zip(scene.caption, of_sentence):
+            found.setdefault(word, []).append(float(length))
     return found
 
 
 def ratio(lengths: dict[str, list[float]]) -> tuple[float, float, float]:
-    """The mean length of shape and colour words, that of function words, and the first over the second."""
-    content, function = np.mean(lengths["shape"] + lengths["colour"]), np.mean(lengths["function"])
-    return float(content), float(function), float(content / max(function, 1e-9))
+    """The mean length of all shape and colour words, that of all function words, and the first over the second."""
+    mean = lambda *kinds: mean_of([x for word, of_word in lengths.items() if KIND_OF.get(word, "") in kinds for x in of_word])
+    content, function = mean("shape", "colour"), mean("")
+    return content, function, content / max(function, 1e-9)
 
 
 def chains(scores: np.ndarray, scenes: Sequence[RegionScene],

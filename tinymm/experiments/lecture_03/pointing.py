@@ -16,10 +16,9 @@ from .claims import ROWS, SHUFFLED, UNTRAINED, claims_of, interior
 from .data import Pairs, Setting
 from .evaluation import chains, guess, norms, pointing, ratio, retrieval
 
+__all__ = ["Aligned", "Pointed", "stages", "evaluate", "claims_of", "all_figures"]   # what the lecture asks of a study
+
 OPTIONS: dict[str, dict] = {"alignment": {}, "no_context": {"context": False}, "sum": {"score": "sum"}}   # of the model
-
-
-__all__ = ["Aligned", "Pointed", "stages", "evaluate", "claims_of", "all_figures"]
 
 
 @dataclasses.dataclass
@@ -43,7 +42,7 @@ class Pointed(Measured):
 
     Attributes:
         scores: row -> v_i . s_t of the test pairs, (K, T, M).
-        lengths: kind of word -> the norms of all its s_t in the test sentences, after and before the training.
+        lengths: row -> word -> the norms of its s_t in the test sentences, for the lecture's model and the untrained one.
     """
 
     scores: dict[str, np.ndarray]
