@@ -82,8 +82,8 @@ class Pairs:
         """Some pairs as the model takes them: phi (B, M, F), inside (B, M), S (T, B), T the longest sentence among them."""
         ids = self.ids[rows]
         ids = ids[:, :np.flatnonzero((ids != Vocabulary.pad).any(0)).max(initial=0) + 1]
-        arrays = self.regions.phi[rows], self.regions.inside[rows], np.ascontiguousarray(ids.T)
-        return tuple(Tensor(array).to(device) for array in arrays)
+        phi, inside, S = self.regions.phi[rows], self.regions.inside[rows], np.ascontiguousarray(ids.T)
+        return Tensor(phi).to(device), Tensor(inside).to(device), Tensor(S).to(device)
 
     def shuffled(self, seed: int) -> Pairs:
         """The same sentences, each with the regions of another picture."""

@@ -22,7 +22,7 @@ def mean_of(numbers: Sequence[float]) -> float:
     return float(np.mean(numbers)) if len(numbers) else float("nan")
 
 
-def pointed(chosen: Sequence[Sequence[int]], scenes: Sequence[RegionScene]) -> dict[str, float]:
+def pointed(chosen: Sequence[Sequence[int] | np.ndarray], scenes: Sequence[RegionScene]) -> dict[str, float]:
     """The share of words whose box is that of their thing; words that are about no thing do not count.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ... import plot
 from ...data.worlds.region_scenes import KIND_OF, KINDS, RegionScene
@@ -72,7 +73,7 @@ def by_epoch(history: dict[str, list[float]], chance: float) -> Figure:
     curves = {f"{name.removeprefix('pointing, ')} words": values for name, values in history.items() if name.startswith("pointing")}
     figure = plot.loss_curves(curves, chance={"chance, all words": chance}, xlabel="epoch",
                               ylabel="share of words that point to their thing")
-    figure.axes[0].xaxis.get_major_locator().set_params(integer=True)
+    figure.axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

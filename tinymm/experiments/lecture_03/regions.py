@@ -34,20 +34,20 @@ def crops(images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], side: int =
     Raises:
         ValueError: a box that is empty, or not within its picture.
     """
-    cut, kinds = [], {}
+    cut: list[np.ndarray] = []
+    kinds: dict[tuple[int, ...], list[int]] = {}                           # shape of a piece -> which have it
     for image, of_image in zip(images, boxes, strict=True):
         for top, left, bottom, right in np.asarray(of_image).tolist():
             if not (0 <= top < bottom <= image.shape[1] and 0 <= left < right <= image.shape[2]):
                 raise ValueError(f"crops: the box (top={top}, left={left}, bottom={bottom}, right={right}) is empty or not within "
                                  f"its picture of {image.shape[1]} x {image.shape[2]} pixels")
-            piece = image[:, top:bottom, left:right]
+            piece = np.asarray(image[:, top:bottom, left:right] / (255 if image.dtype == np.uint8 else 1), np.float32)
             kinds.setdefault(piece.shape, []).append(len(cut))
             cut.append(piece)
     found = np.empty((len(cut), len(images[0]), side, side), np.float32)
     for rows in kinds.values():                                            # boxes of one size at once
-        pieces = np.stack([cut[row] for row in rows])
-        pieces = pieces.astype(np.float32) / 255 if pieces.dtype == np.uint8 else pieces.astype(np.float32)
-        found[rows] = F.interpolate(Tensor(pieces), (side, side), mode="bilinear").numpy()
+        pieces = Tensor(np.stack([cut[row] for row in rows]))
+        found[rows] = F.interpolate(pieces, (side, side), mode="bilinear").numpy()
     return found
 
 
