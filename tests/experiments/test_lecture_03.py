@@ -189,6 +189,9 @@ def test_pointing_by_hand():
     scores[0, 3, 1] = 3
     found = evaluation.pointing(scores, [scene()])
     assert found["all"] == pytest.approx(3 / 5) and found["things only"] == pytest.approx(4 / 5) and found["chance"] == 1 / 4
+    phi = np.array([[[1.0, 0], [0, 2], [3, 4], [3, 3]]])                   # the whole is the longest; without it the star
+    assert evaluation.longest(Regions(phi, np.ones((1, 4), bool)), [scene()]) == 0
+    assert evaluation.longest(Regions(phi, np.array([[True, True, False, True]])), [scene()]) == pytest.approx(2 / 5)
     assert evaluation.guess([scene()]) == pytest.approx({"all": 1 / 4, "things only": 1 / 2, "two things": 1 / 2})
 
 

@@ -12,6 +12,7 @@ from ...decode.chain import align, segments
 from ...metrics import retrieval_scores
 from ...models.visual_semantic import VisualSemanticAlignment
 from .data import Pairs
+from .regions import Regions
 
 WAYS = ("sentences for an image", "images for a sentence")
 BETAS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
@@ -70,6 +71,13 @@ def guess(scenes: Sequence[RegionScene]) -> dict[str, float]:
     shared = [1 / scene.caption.count(scene.caption[t]) for scene, t in words if scene.shared[t]]
     return {"all": mean_of([1 / len(scene.boxes) for scene, _ in words]),
             "things only": mean_of([1 / len(scene.things) for scene, _ in words]), "two things": mean_of(shared)}
+
+
+def longest(regions: Regions, scenes: Sequence[RegionScene]) -> float:
+    """The pointing of all words when each takes the region with the longest phi: what a threshold on norms would have."""
+    norm = np.where(regions.inside, np.linalg.norm(regions.phi, axis=2), -np.inf)             # (K, M)
+    words = max(len(scene.caption) for scene in scenes)
+    return pointing(np.repeat(norm[:, None], words, axis=1), scenes)["all"]
 
 
 def all_scores(model: VisualSemanticAlignment, pairs: Pairs) -> np.ndarray:

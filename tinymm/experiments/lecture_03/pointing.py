@@ -14,7 +14,7 @@ from ..experiment import Measured
 from .alignment import alignment_stage, build
 from .claims import ROWS, SHUFFLED, UNTRAINED, claims_of, interior
 from .data import Pairs, Setting
-from .evaluation import chains, guess, norms, pointing, ratio, retrieval
+from .evaluation import chains, guess, longest, norms, pointing, ratio, retrieval
 
 __all__ = ["Aligned", "Pointed", "stages", "evaluate", "claims_of", "all_figures"]   # what the lecture asks of a study
 
@@ -86,7 +86,8 @@ def evaluate(setting: Setting, trained: Aligned) -> Pointed:
     beta, monotone = chains(scores[row], scenes)
     held = chains(of_pairs(own, "validation"), parts["validation"].scenes)[0]
     return Pointed({
-        "pointing": {name: pointing(of_row, scenes) for name, of_row in scores.items()}, "guess": guess(scenes),
+        "pointing": {name: pointing(of_row, scenes) for name, of_row in scores.items()},
+        "guess": {**guess(scenes), "longest region": longest(pairs["test"].regions, scenes)},
         "retrieval": {name: retrieval(model, pairs["test"]) for name, model in trained.models.items()},
         "norms": {"content": content, "function": function, "ratio": after, "ratio untrained": ratio(lengths[UNTRAINED])[2]},
         "beta": beta, "beta on validation": held, "monotone": monotone,
