@@ -18,6 +18,7 @@ OURS = {   # what PyTorch does not have at all
     "draw": "a picture of a graph",
     "layer_norm_*": "layer-normalised recurrences", "nn.LayerNorm[GL]*": "layer-normalised recurrences",
     "quick_gelu": "CLIP's activation",
+    "region_word_scores": "scores of images and sentences by their regions and words, fused",
     "roi_align": "torchvision's", "roi_pool": "torchvision's",
     "spectral_norm": "what nn.utils.spectral_norm computes", "weight_norm": "what nn.utils.weight_norm computes",
     "stream": "named random streams",

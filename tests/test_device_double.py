@@ -78,6 +78,7 @@ WAITS = {
     "embedding": 1,
     "repeat_interleave": 1, "nll_loss": 4, "cross_entropy": 3, "binary_cross_entropy": 1, "cosine_similarity": 2,
     "roi_align": 2, "roi_pool": 2, "masked_fill": 1, "median": 1,
+    "region_word_scores": 3,
 }
 
 

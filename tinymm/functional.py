@@ -63,6 +63,7 @@ from .ops.losses.nll_loss import nll_loss
 from .ops.convolution.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from .ops.recurrent.ragged import (PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence,
                                    unpad_sequence)
+from .ops.region_word_scores import region_word_scores
 from .ops.normalisation.rms_norm import rms_norm
 from .ops.recurrent.rnn import rnn_relu, rnn_relu_cell, rnn_tanh, rnn_tanh_cell
 from .ops.pooling.roi_align import roi_align
@@ -90,13 +91,14 @@ __all__ = ["PackedSequence", "Tensor", "abs", "adaptive_avg_pool1d", "adaptive_a
            "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "movedim", "mse_loss", "mul",
            "multi_head_attention_forward", "mv", "ne", "neg", "nll_loss", "norm", "normalize", "one_hot", "outer",
            "pack_padded_sequence", "pack_sequence", "pad", "pad_packed_sequence", "pad_sequence", "pairwise_distance",
-           "permute", "pixel_shuffle", "pixel_unshuffle", "pow", "prod", "quick_gelu", "ravel", "reciprocal", "relu",
-           "remainder", "repeat_interleave", "reshape", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell",
-           "roi_align", "roi_pool", "roll", "round", "rsqrt", "scaled_dot_product_attention", "scatter", "scatter_add",
-           "sigmoid", "sign", "silu", "sin", "smooth_l1_loss", "softmax", "softmin", "softplus", "sort", "spectral_norm",
-           "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub", "sum", "swapaxes", "t", "take",
-           "take_along_dim", "tan", "tanh", "tensordot", "tile", "topk", "transpose", "tril", "triplet_margin_loss", "triu",
-           "trunc", "unbind", "unflatten", "unfold", "unpad_sequence", "unsqueeze", "var", "var_mean", "weight_norm", "where"]
+           "permute", "pixel_shuffle", "pixel_unshuffle", "pow", "prod", "quick_gelu", "ravel", "reciprocal",
+           "region_word_scores", "relu", "remainder", "repeat_interleave", "reshape", "rms_norm", "rnn_relu",
+           "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roi_align", "roi_pool", "roll", "round", "rsqrt",
+           "scaled_dot_product_attention", "scatter", "scatter_add", "sigmoid", "sign", "silu", "sin", "smooth_l1_loss",
+           "softmax", "softmin", "softplus", "sort", "spectral_norm", "split", "sqrt", "square", "squeeze", "stack",
+           "std", "std_mean", "sub", "sum", "swapaxes", "t", "take", "take_along_dim", "tan", "tanh", "tensordot",
+           "tile", "topk", "transpose", "tril", "triplet_margin_loss", "triu", "trunc", "unbind", "unflatten", "unfold",
+           "unpad_sequence", "unsqueeze", "var", "var_mean", "weight_norm", "where"]
 
 
 def _attach() -> None:
