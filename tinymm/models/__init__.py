@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["ActivityLRCN", "AttentiveReader", "CLIP", "CRF", "CaptionLRCN", "ConvEncoder", "ConvSentence",
-           "DeViSE", "Decoded", "DependencyRNN", "DescriptionRNN", "Draw", "Drawn", "Fragments", "FrameEncoder",
-           "FullCRF", "Glimpse", "Handwriting", "JointEmbedding", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
-           "MovingAverage", "MultimodalRNN", "NGramPictures", "Neighbours", "OrderEmbedding",
-           "OutputNormLSTMCell", "PenMixture", "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading",
-           "Recurrent", "ShowAttendTell", "ShowTell", "SkipThoughts", "StarCRF", "Transformer", "Translation",
-           "Trigram", "VideoDescriber", "VideoLRCN", "VisionTransformer", "VisualNGrams", "Written",
+__all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "CRF", "CaptionLRCN",
+           "ConvEncoder", "ConvSentence", "DeViSE", "Decoded", "DependencyRNN", "DescriptionRNN", "Draw",
+           "Drawn", "Fragments", "FrameEncoder", "FullCRF", "Glimpse", "Handwriting", "JointEmbedding",
+           "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "MultimodalRNN",
+           "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell", "PenMixture",
+           "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ShowAttendTell",
+           "ShowTell", "SkipThoughts", "StarCRF", "Transformer", "Translation", "Trigram", "VideoDescriber",
+           "VideoLRCN", "VisionTransformer", "VisualNGrams", "VisualSemanticAlignment", "Written",
            "attention_entropy", "caption_log_prob", "checked_labels", "checked_probabilities", "clip_loss",
            "clip_temperature_", "consistent_phrases", "contrastive_loss", "doubly_stochastic_penalty",
            "filterbank", "fragment_scores", "gaussian_kl", "hard_objective", "ibm_model_1", "label_one_hots",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from .trigram import Trigram
     from .video_lrcn import VideoDescriber
     from .visual_ngrams import VisualNGrams
+    from .visual_semantic import BidirectionalEncoder, VisualSemanticAlignment
     from .word_vectors import small_embedding
 else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
@@ -93,5 +95,6 @@ else:
         "trigram": ["Trigram"],
         "video_lrcn": ["VideoDescriber"],
         "visual_ngrams": ["VisualNGrams"],
+        "visual_semantic": ["BidirectionalEncoder", "VisualSemanticAlignment"],
         "word_vectors": ["small_embedding"],
     })

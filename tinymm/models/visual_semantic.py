@@ -1,0 +1,192 @@
+"""Deep visual-semantic alignments (Karpathy and Fei-Fei 2015, section 3.1): regions of images and words of sentences in one space.
+
+    v_i = W_m CNN(I_b) + b_m                          a region of the image, or all of it
+    x_t = W_w 1_t                                     a word
+    e_t = f(W_e x_t + b_e)
+    h^f_t = f(e_t + W_f h^f_{t-1} + b_f)              from the first word on
+    h^b_t = f(e_t + W_b h^b_{t+1} + b_b)              from the last word back
+    s_t = f(W_d (h^f_t + h^b_t) + b_d)                the word in its sentence; f = relu
+    S_kl = sum over t in g_l of max over i in g_k of v_i . s_t
+    loss = sum_k [sum_{l != k} max(0, S_kl - S_kk + 1) + sum_{l != k} max(0, S_lk - S_kk + 1)]
+
+The slides leave the recurrent network out. Nothing is normalised, so a word can matter little by being short: with a relu at the
+end s_t may be zero. The slide's sums run over l = k, too, which adds 2 K and no gradient. Its two labels stand the other way
+round: S_kl - S_kk, with the image k the same, ranks sentences; S_lk - S_kk ranks images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import functional as F
+from .. import nn
+from ..autograd import Tensor, no_grad
+from ..backend.arrays import to_device
+from ..nn.chunks import in_chunks
+from .order_embedding import ranking_loss
+
+SCORES = ("max", "sum")
+SENTENCES = 200      # pairs whose words and regions are compared at a time
+
+
+class BidirectionalEncoder(nn.Module):
+    """The words of sentences -> vectors that know the words before and behind them.
+
+    Args:
+        vocabulary: |V|.
+        words: length of x_t.
+        size: D, of e_t, h_t and s_t.
+        context: False leaves the recurrent network out: s_t = f(W_d e_t + b_d).
+        pad: the id after the end of a sentence.
+    """
+
+    def __init__(self, vocabulary: int, words: int = 64, size: int = 64, context: bool = True, pad: int = 0):
+        super().__init__()
+        self.size, self.context, self.pad = size, context, pad
+        self.W_w = nn.Embedding(vocabulary, words, padding_idx=pad)
+        self.W_e = nn.Linear(words, size)
+        if context:
+            self.W_f, self.W_b = nn.Linear(size, size), nn.Linear(size, size)
+            with no_grad():                            # half of what is known is passed on, as it is
+                for W in (self.W_f, self.W_b):
+                    W.weight[...] = Tensor(np.eye(size, dtype=W.weight.dtype) / 2)
+                    W.bias[...] = 0
+        self.W_d = nn.Linear(size, size)
+
+    def forward(self, S: Tensor) -> tuple[Tensor, Tensor]:
+        """s (T, L, D), and which words there are (T, L) booleans.
+
+        Args:
+            S: (T, L) integers, up to T words of L sentences, time first, padded at the end.
+
+        Raises:
+            ValueError: words of another shape, no step, a sentence without words, a pad before a word.
+        """
+        if S.ndim != 2 or not S.shape[0]:
+            raise ValueError(f"BidirectionalEncoder: S has shape {S.shape}; it must be (T, L), time first, T at least 1")
+        inside = S != self.pad                                             # (T, L)
+        ids = inside.cpu().numpy()
+        if not ids[0].all():
+            raise ValueError(f"BidirectionalEncoder: S[:, {int(ids[0].argmin())}] begins with the pad {self.pad}; a sentence "
+                             "has at least one word, and is padded at its end: leave empty ones out")
+        if (ids[1:] & ~ids[:-1]).any():
+            t, l = (int(i[0]) for i in np.nonzero(ids[1:] & ~ids[:-1]))
+            raise ValueError(f"BidirectionalEncoder: S[{t}, {l}] is the pad {self.pad}, and a word follows; pad at the end")
+        e = F.relu(self.W_e(self.W_w(S)))                                  # (T, L, D)
+        if self.context:
+            e = self._read(e, self.W_f) + self._read(e, self.W_b, ids)
+        return F.relu(self.W_d(e)), inside
+
+    def _read(self, e: Tensor, W: nn.Linear, back: np.ndarray | None = None) -> Tensor:
+        """h_t of all steps, (T, L, D); ``back``: from the end, where its words (T, L) end."""
+        h = Tensor(to_device(np.zeros(e.shape[1:], e.dtype), e.device))    # (L, D)
+        read = []
+        for t in range(len(e)) if back is None else reversed(range(len(e))):
+            h = F.relu(e[t] + W(h))
+            if back is not None and not back[t].all():
+                h = h * Tensor(to_device(back[t, :, None].astype(e.dtype), e.device))   # nothing is read before the last word
+            read.append(h)
+        return F.stack(read if back is None else read[::-1])
+
+
+class VisualSemanticAlignment(nn.Module):
+    """Scores of images and sentences, learnt from pairs; which word is about which region comes of it.
+
+    Args:
+        features: length of CNN(I_b).
+        vocabulary: |V|.
+        size: D, of the common space.
+        words: length of a word's vector x_t.
+        context: False for words without the recurrent network.
+        score: "max", S_kl as above; "sum", the older sum_t sum_i max(0, v_i . s_t) of DeFrag, without its norm.
+        margin: by how much a right pair shall score better.
+        pad: the id after the end of a sentence.
+
+    Raises:
+        ValueError: another score.
+    """
+
+    def __init__(self, features: int, vocabulary: int, size: int = 64, words: int = 64, context: bool = True, score: str = "max",
+                 margin: float = 1.0, pad: int = 0):
+        super().__init__()
+        if score not in SCORES:
+            raise ValueError(f"VisualSemanticAlignment: score={score!r}; choose from {', '.join(SCORES)}")
+        self.features, self.score, self.margin = features, score, margin
+        self.W_m = nn.Linear(features, size)
+        self.encoder = BidirectionalEncoder(vocabulary, words, size, context, pad)
+
+    def regions(self, phi: Tensor) -> Tensor:
+        """v (K, M, D) of CNN(I_b), (K, M, features).
+
+        Raises:
+            ValueError: features of another shape, no region.
+        """
+        if phi.ndim != 3 or phi.shape[2] != self.features or not phi.shape[1]:
+            raise ValueError(f"VisualSemanticAlignment: phi has shape {phi.shape}; it must be (K, M, features={self.features}), M "
+                             "at least 1")
+        return self.W_m(phi)
+
+    def forward(self, phi: Tensor, inside, S: Tensor) -> Tensor:
+        """S_kl of every image with every sentence.
+
+        Args:
+            phi: (K, M, features), up to M regions of K images.
+            inside: (K, M) booleans, which regions are there.
+            S: (T, L) integers, up to T words of L sentences, time first, padded at the end.
+
+        Returns:
+            (K, L).
+
+        Raises:
+            ValueError: shapes that do not fit, an image without regions, a sentence without words, scores that are NaN.
+        """
+        v = self.regions(phi)                                              # (K, M, D)
+        s, words = self.encoder(S)                                         # (T, L, D), (T, L)
+        if self.score == "max":
+            return F.region_word_scores(v, s, inside, words)
+        found = F.relu(F.einsum("kmd,tld->kmtl", v, s))                    # (K, M, T, L)
+        there = _numbers(self._there(phi, inside), found)                  # (K, M)
+        return F.einsum("kmtl,km,tl->kl", found, there, _numbers(words, found))
+
+    def loss(self, phi: Tensor, inside, S: Tensor) -> Tensor:
+        """Of B pairs, image k with sentence k: the two-sided hinge without the diagonal (``ranking_loss``), a pair; a scalar."""
+        return ranking_loss(self(phi, inside, S), self.margin) / max(1, phi.shape[0])
+
+    def word_scores(self, phi: Tensor, inside, S: Tensor) -> np.ndarray:
+        """v_i . s_t of K pairs, image k with sentence k, for ``decode.align``; without gradients.
+
+        Args:
+            phi, inside, S: as in ``forward``, L = K.
+
+        Returns:
+            (K, T, M), -inf where a region is not there. Those of words behind a sentence's end mean nothing.
+
+        Raises:
+            ValueError: shapes that do not fit, other numbers of images and sentences.
+        """
+        there = self._there(phi, inside)
+        if S.ndim != 2 or S.shape[1] != phi.shape[0]:
+            raise ValueError(f"VisualSemanticAlignment.word_scores: phi has shape {phi.shape} and S {S.shape}; image k goes with "
+                             "sentence k: they must be (K, M, features) and (T, K)")
+
+        def some(rows: range) -> np.ndarray:
+            k = slice(rows.start, rows.stop)
+            s, _ = self.encoder(S[:, k])
+            found = F.einsum("kmd,tkd->ktm", self.regions(phi[k]), s).cpu().numpy()
+            return np.where(there[k, None], found, -np.inf).astype(found.dtype)
+
+        return np.concatenate(in_chunks(some, max(1, phi.shape[0]), SENTENCES))
+
+    def _there(self, phi: Tensor, inside) -> np.ndarray:
+        """``inside`` as booleans on the host."""
+        there = inside.cpu().numpy() if isinstance(inside, Tensor) else np.asarray(inside)
+        if there.shape != phi.shape[:2] or not there.any(1).all():
+            raise ValueError(f"VisualSemanticAlignment: inside has shape {there.shape} for phi of shape {phi.shape}; it must be "
+                             "(K, M), with at least one region for each image")
+        return there.astype(bool)
+
+
+def _numbers(mask, like: Tensor) -> Tensor:
+    """A mask as 0 and 1 of another Tensor's dtype and device."""
+    array = mask.cpu().numpy() if isinstance(mask, Tensor) else mask
+    return Tensor(to_device(array.astype(like.dtype), like.device))
