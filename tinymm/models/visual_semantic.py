@@ -143,7 +143,7 @@ class VisualSemanticAlignment(nn.Module):
         v = self.regions(phi)                                              # (K, M, D)
         s, words = self.encoder(S)                                         # (T, L, D), (T, L)
         if self.score == "max":
-            return F.region_word_scores(v, s, inside, words)
+            return F.region_word_scores(v, s, inside if isinstance(inside, Tensor) else Tensor(inside), words)
         found = F.relu(F.einsum("kmd,tld->kmtl", v, s))                    # (K, M, T, L)
         there = _numbers(self._there(phi, inside), found)                  # (K, M)
         return F.einsum("kmtl,km,tl->kl", found, there, _numbers(words, found))
