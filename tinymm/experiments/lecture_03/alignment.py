@@ -14,7 +14,7 @@ from .data import Part, Pairs
 from .evaluation import pointing, retrieval
 
 BATCH = 50
-LR = 1e-3
+LR = 2e-3
 MAX_VALUE = 5.0      # of every element of a gradient: the paper's, "important"
 MARGIN = 1.0
 SIZE = 64            # h, of the space and of the BRNN
@@ -65,5 +65,6 @@ def alignment_stage(model: VisualSemanticAlignment, train: Pairs, held: Pairs, t
             found |= {f"pointing, {kind}": of_kind[kind] for kind in ("all", "shape", "colour", "size")}
         return found
 
-    return Trainer(model, optim.Adam(model.parameters(), lr=LR), loader, step, epochs, max_value=MAX_VALUE, validate=validate,
-                   **trainer)
+    optimizer, total = optim.Adam(model.parameters(), lr=LR), epochs * len(loader)
+    return Trainer(model, optimizer, loader, step, epochs, max_value=MAX_VALUE, validate=validate,
+                   scheduler=optim.lr_scheduler.WarmupCosineLR(optimizer, min(100, total // 4), total), **trainer)

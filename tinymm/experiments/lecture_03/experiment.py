@@ -38,8 +38,8 @@ class Scale:
     epochs: int
 
 
-SCALES = {"lecture": Scale(windows=4000, window_rounds=2, train=3000, validation=300, test=300, epochs=12),
-          "smoke": Scale(windows=1000, window_rounds=1, train=300, validation=40, test=60, epochs=2)}
+SCALES = {"lecture": Scale(windows=4000, window_rounds=2, train=6000, validation=300, test=300, epochs=10),
+          "smoke": Scale(windows=1000, window_rounds=1, train=300, validation=40, test=60, epochs=6)}
 
 
 class DeepVisualSemanticAlignments(Experiment[Any, Measured]):
