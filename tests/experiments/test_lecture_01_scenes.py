@@ -18,7 +18,7 @@ from tinymm.experiments.lecture_01.retrieval import AHEAD, END, RAW, RAW_END, Re
 from tinymm.experiments.lecture_01.retrieval_figures import captions_for_pictures
 from tinymm.experiments.lecture_01.rival import RetrievalData, Rival
 from tinymm.experiments.lecture_01.scoring import WAYS, log_likelihoods, owners, tables
-from tinymm.experiments.lecture_01.tables import table
+from tinymm.experiments.tables import table
 from tinymm.metrics import bleu, ranks
 from tinymm.models.lrcn import normalised_scores
 

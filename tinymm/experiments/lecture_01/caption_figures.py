@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ... import plot
 from ..captioning.parts import Part
-from .tables import BLEU, table
+from ..tables import BLEU, table
 
 SHOWN = 4            # pictures of each kind
 

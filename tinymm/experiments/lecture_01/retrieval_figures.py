@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ...plot.style import FONT, GREY, RIGHT, WIDTH, WRONG, show, wrap
 from ..captioning.parts import Part
-from .tables import BLEU, table
+from ..tables import BLEU, table
 
 COLUMNS = ("R@1", "R@5", "R@10", "Medr")
 FOUND = 3            # captions listed for a picture

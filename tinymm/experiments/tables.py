@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ...plot.style import FONT, GREY, NEUTRAL, PALE
+from ..plot.style import FONT, GREY, NEUTRAL, PALE
 
 BLEU = ("B-1", "B-2", "B-3", "B-4")
 ROW = 0.26      # inches
