@@ -21,7 +21,8 @@ def test_boxes_as_they_stand(tmp_path):
 @pytest.mark.parametrize("content, message", [
     ([], "an empty list"), ({"boxes": []}, "holds a dict"), (3, "holds a int"), ([3], "box 0 is 3; it must be four numbers"),
     ([[0, 0, 5, 5], [0, 0, 5]], r"box 1 is \[0, 0, 5\]; it must be four numbers"), ([[0, 0, 5, True]], "four numbers"),
-    ([[0, 0, 5, "5"]], "four numbers"), ([[0, 0, 5, None]], "four numbers"), ([[0, 0, float("nan"), 5]], "box 0 is .*nan.*NaN is no"),
+    ([[0, 0, 5, "5"]], "four numbers"), ([[0, 0, 5, None]], "four numbers"),
+    ([[0, 0, float("nan"), 5]], "box 0 is .*nan.*NaN is no place"),
     ([[0, 0, float("inf"), 5]], "leaves the picture"), ([[-1, 0, 5, 5]], "leaves the picture, which is 56 pixels wide and 40 high"),
     ([[0, 0, 40, 56]], "leaves"), ([[0, 0, 10**400, 5]], "leaves"), ([[5, 0, 5, 5]], "no area"), ([[6, 0, 5, 5]], "no area"),
     ([[0, 5, 5, 2]], "no area"), ([[0, 0, 1, 1]] * 101, "holds 101 boxes; at most 100"), ([["x" * 100]], r"box 0 is .{60};")])
