@@ -29,19 +29,26 @@ from tinymm.experiments import find
 from tinymm.text import CLIPTokenizer, Vocabulary
 from tinymm.train.checkpoint import save_checkpoint
 
+BOXES = {   # the picture has 24 x 20 pixels
+    "boxes": "[[0, 0, 24, 20], [1.5, 2, 3, 4]]", "no_list": "{}", "no_boxes": "[]", "cut": "[[0, 0, 5", "number": "3",
+    "three": "[[0, 0, 9, 9], [0, 0, 5]]", "text": '[[0, 0, "5", 5]]', "nan": "[[0, 0, NaN, 5]]", "inf": "[[0, 0, Infinity, 5]]",
+    "outside": "[[0, 0, 25, 20]]", "sideways": "[[0, 0, 20, 24]]", "negative": "[[-1, 0, 5, 5]]", "flat": "[[5, 5, 5, 9]]",
+    "turned": "[[9, 9, 5, 5]]", "deep": "[" * 100_000, "huge": f"[[0, 0, 1{'0' * 400}, 5]]", "many": str([[0, 0, 1, 1]] * 101)}
 CHECKPOINT = pathlib.Path("checkpoints/captioner/checkpoint-00000001")
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes, modes and signals of POSIX")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """An untrained captioner's run, a tiny CLIP, a picture, and things that are none of these."""
+    """An untrained captioner's run, one that describes boxes, a tiny CLIP, a picture, and things that are none of these."""
     folder = tmp_path_factory.mktemp("doors")
     vocabulary = Vocabulary(["a", "one", "two"])
     config = {"lecture": 4, "variant": "soft", "vocabulary": vocabulary.state_dict(), "channels": 1, "picture_size": [16, 16],
               "world": "scenes of digits"}
-    captioner = find(4).restore(config, len(vocabulary))
-    save_checkpoint(folder / "run" / "checkpoints" / "captioner", 1, captioner.state_dict(), {}, {"config": config})
+    described = {**config, "lecture": 3, "variant": "generator", "channels": 3, "world": None}
+    for run, settings in (("run", config), ("regions", described)):
+        captioner = find(settings["lecture"]).restore(settings, len(vocabulary))
+        save_checkpoint(folder / run / "checkpoints" / "captioner", 1, captioner.state_dict(), {}, {"config": settings})
     tokenizer = CLIPTokenizer.train(["a photo of a dog."] * 3, 530, context_length=16)
     options = dict(embed_dim=8, image_resolution=16, vision_layers=1, vision_width=64, vision_patch_size=8, context_length=16,
                    vocab_size=tokenizer.vocab_size, transformer_width=64, transformer_heads=1, transformer_layers=1, vision_heads=1,
@@ -57,6 +64,8 @@ def folder(tmp_path_factory):
     (folder / "text.png").write_text("<svg/>")
     (folder / "latin.txt").write_bytes(b"caf\xe9\n")
     (folder / "empty.txt").touch()
+    for name, content in BOXES.items():
+        (folder / f"{name}.json").write_text(content)
     (folder / "empty").mkdir()
     (folder / "class").mkdir()
     (folder / "class" / "anna.py").touch()
@@ -89,7 +98,7 @@ def assert_refused(argv, capsys):
 
 BASE = {   # a call that is right, quick, and is made wrong in one argument at a time
     "lecture": ["lecture", "0", "--scale", "smoke", "--out", "new"], "claims": ["claims", "0", "--scale", "smoke"],
-    "caption": ["caption", "p.png", "--model", "run"],
+    "caption": ["caption", "p.png", "--model", "regions", "--boxes", "boxes.json"],
     "zero-shot": ["zero-shot", "p.png", "--labels", "a", "b", "--model", "clip"],
     "exercise": ["exercise", "04"], "check": ["check", "04", "p.png"], "grade": ["grade", "04", "class"],
     "gradcheck": ["gradcheck", "--op", "abs"], "bench": ["bench", "chain", "--alone"],
@@ -108,6 +117,8 @@ WRONG = {   # (command, argument) -> values that are refused; () where there is 
     ("claims", "scale"): ["x"], ("claims", "json"): FILES,
     ("caption", "image"): PICTURES, ("caption", "model"): ["", "nowhere", "p.png", "empty", "/dev/null", "zero\0", "no\nwhere"],
     ("caption", "beam"): [*NUMBERS, "0", "-1", "100000000"], ("caption", "n_best"): [*NUMBERS, "0"], ("caption", "invert"): ["x"],
+    ("caption", "boxes"): ["", "nowhere.json", "empty", "p.png", "empty.txt", "latin.txt", "/dev/null", "pipe.png", "zero\0",
+                           "x" * 300, *(f"{name}.json" for name in BOXES if name != "boxes")],
     ("caption", "out"): [*FILES, "picture", "picture.xyz", "/dev/full.d/x.png"],
     ("zero-shot", "images"): PICTURES, ("zero-shot", "labels"): ["", " "],
     ("zero-shot", "labels_file"): ["nowhere", "empty", "latin.txt", "zero\0"],
@@ -200,6 +211,30 @@ def test_a_run_with_another_configuration(change, folder, tmp_path, capsys):
     (run / CHECKPOINT / "state.json").write_text(json.dumps(state))
     err = assert_refused(["caption", str(folder / "p.png"), "--model", str(run)], capsys)
     assert str(run) in err and "train it again" in err
+
+
+@pytest.mark.parametrize("boxes, place", [("three", "box 1"), ("outside", "box 0"), ("flat", "box 0"), ("nan", "box 0"),
+                                          ("cut", "line 1")])
+def test_what_is_wrong_with_boxes_is_said_of_the_file_and_the_box(boxes, place, folder, capsys):
+    file = str(folder / f"{boxes}.json")
+    err = assert_refused(["caption", str(folder / "p.png"), "--model", str(folder / "regions"), "--boxes", file], capsys)
+    assert file in err and place in err
+
+
+def test_boxes_where_they_are_needed_and_where_not(folder, capsys):
+    picture, boxes = str(folder / "p.png"), str(folder / "boxes.json")
+    err = assert_refused(["caption", picture, "--model", str(folder / "regions")], capsys)
+    assert "describes boxes" in err and "--boxes FILE" in err
+    err = assert_refused(["caption", picture, "--model", str(folder / "run"), "--boxes", boxes], capsys)
+    assert "takes no boxes" in err and "lecture 4" in err
+
+
+def test_boxes_of_a_picture_are_described(folder, tmp_path, capsys):
+    out = tmp_path / "b.png"
+    argv = ["caption", str(folder / "p.png"), "--model", str(folder / "regions"), "--boxes", str(folder / "boxes.json")]
+    assert main([*argv, "--out", str(out), "--n-best", "2", "--beam", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[:-1]] == ["0", "0", "1", "1"] and str(out) in lines[-1] and out.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{}", b"3", b'{"config": []}', b'{"config": null}', b"[1,", b"\xff\xfe",

@@ -54,6 +54,8 @@ def read_picture(path: str | os.PathLike, size: int | tuple[int, int] | None = N
 def read_within(path: str | os.PathLike, size: tuple[int, int], channels: int = 3) -> np.ndarray:
     """``read_picture``, with the whole picture scaled until it just lies within a size; nothing is cut off.
 
+    Pixels of the result are means of those that they cover, so that a composed scene enlarged is the scene again.
+
     Args:
         path: the file.
         size: (H, W); a picture of that size is left as it is.
@@ -70,7 +72,7 @@ def read_within(path: str | os.PathLike, size: tuple[int, int], channels: int = 
     image = _loaded(path, channels)
     scale = min(size[0] / image.height, size[1] / image.width)
     scaled = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return _pixels(image if scaled == image.size else image.resize(scaled, Resampling.BILINEAR))
+    return _pixels(image if scaled == image.size else image.resize(scaled, Resampling.BOX if scale < 1 else Resampling.BILINEAR))
 
 
 def _loaded(path: str | os.PathLike, channels: int):

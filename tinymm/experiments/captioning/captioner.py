@@ -45,8 +45,10 @@ class Captioner(nn.Module, Generic[E, D]):
         """What the encoder says of all pictures of a part (N, ...), for reading only."""
         return of_all_pictures(self.encoder, self.encoder, part)
 
-    def search(self, a: np.ndarray, beam_size: int = 1, n_best: int = 1, max_length: int = 30) -> list[list[Hypothesis]]:
-        """Sentences for what the encoder said (N, ...): greedy for ``beam_size`` 1, else by beam search, best first."""
+    def search(self, a: np.ndarray, beam_size: int = 1, n_best: int = 1, max_length: int = 30,
+               length_penalty: float = 0.0) -> list[list[Hypothesis]]:
+        """Sentences for what the encoder said (N, ...): greedy for ``beam_size`` 1, else by beam search, best first; a
+        ``length_penalty`` of 1 ranks them by log-probability a word."""
         device, how = next(self.parameters()).device, {"start": self.first, "end": Vocabulary.end, "max_length": max_length}
         self.decoder.eval()
 
@@ -54,6 +56,7 @@ class Captioner(nn.Module, Generic[E, D]):
             state = self.decoder.start(Tensor(a[rows.start:rows.stop]).to(device))
             if beam_size == 1:
                 return [[h] for h in greedy_search(self.decoder.step, state, len(rows), **how)]
-            return beam_search(self.decoder.step, state, len(rows), beam_size=beam_size, n_best=n_best, **how)
+            return beam_search(self.decoder.step, state, len(rows), beam_size=beam_size, n_best=n_best,
+                               length_penalty=length_penalty, **how)
 
         return [best for found in chunks.in_chunks(some, len(a), CHUNK) for best in found]

@@ -1,4 +1,4 @@
-"""A trained captioner, taken from a run's folder to caption other pictures."""
+"""A trained captioner, taken from a run's folder to caption other pictures, or boxes of one."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 
 from ...autograd.host import to_numpy
-from ...data import read_picture
-from ...data.readers.images import picture_size
+from ...data import read_boxes, read_picture
+from ...data.readers.images import picture_size, read_within
 from ...text import Vocabulary
 from ...train import load_checkpoint
 from .. import find
 from ..running import CHECKPOINTS
 from .captioner import Captioner
-from .lecture import CaptioningExperiment
-from .parts import alone
+from .lecture import CaptionerExperiment
+from .parts import Part, alone
 
 LARGEST = 512   # pixels, of the pictures that a checkpoint may ask for
 MESSAGE = 300    # characters of an error's message that are shown
 BRIGHT = 0.5   # mean of the border above which a picture is taken for dark ink on light paper
 
 
-class Captioning:
-    """Captions for pictures, and what the lecture can show of how they came about.
+class TrainedCaptioner:
+    """Pictures as a captioner takes them, and its sentences.
 
     Args:
         captioner: the model.
@@ -34,7 +34,9 @@ class Captioning:
         config: of its training, from ``captioner_config``.
     """
 
-    def __init__(self, captioner: Captioner, vocabulary: Vocabulary, lecture: type[CaptioningExperiment], config: dict):
+    scaled = "scaled and cut to"
+
+    def __init__(self, captioner: Captioner, vocabulary: Vocabulary, lecture: type[CaptionerExperiment], config: dict):
         self.captioner, self.vocabulary, self.lecture = captioner, vocabulary, lecture
         self.channels, self.size, self.world = config["channels"], tuple(config["picture_size"]), config["world"]
 
@@ -48,7 +50,7 @@ class Captioning:
         Raises:
             FileNotFoundError, ValueError: no such file, or not a picture.
         """
-        image = read_picture(path, self.size, self.channels)
+        image = self._opened(path)
         notes = []
         if invert is None and self.world:
             border = np.concatenate([image[:, 0].ravel(), image[:, -1].ravel(), image[:, :, 0].ravel(), image[:, :, -1].ravel()])
@@ -56,21 +58,71 @@ class Captioning:
             if invert:
                 notes.append("the border is light: taken for dark ink on paper, and inverted (--invert no leaves it)")
         if self.world and picture_size(path) != self.size:
-            notes.append(f"the model knows {self.world}; the picture was scaled and cut to {self.size[0]} x {self.size[1]}")
+            notes.append(f"the model knows {self.world}; the picture was {self.scaled} {self.size[0]} x {self.size[1]}")
         return (1 - image if invert else image), notes
+
+    def _opened(self, path: str | os.PathLike) -> np.ndarray:
+        return read_picture(path, self.size, self.channels)
+
+    def _search(self, part: Part, beam_size: int, n_best: int) -> list[list[tuple[list[str], float]]]:
+        """For each picture the best sentences, each with its log-probability."""
+        found = self.captioner.search(self.captioner.annotate(part), beam_size, n_best)
+        return [[(self.vocabulary.decode(h.tokens), h.log_prob) for h in best] for best in found]
+
+
+class Captioning(TrainedCaptioner):
+    """Captions for whole pictures, and what the lecture can show of how they came about."""
 
     def captions(self, image: np.ndarray, beam_size: int = 5, n_best: int = 1) -> list[tuple[list[str], float]]:
         """The best sentences for a picture (C, H, W), each with its log-probability."""
-        found, = self.captioner.search(self.captioner.annotate(alone(image, [])), beam_size, n_best)
-        return [(self.vocabulary.decode(h.tokens), h.log_prob) for h in found]
+        return self._search(alone(image, []), beam_size, n_best)[0]
 
     def explain(self, image: np.ndarray, words: list[str]):
         """What the lecture draws of a sentence: (what it is, a Figure)."""
         return self.lecture.explain(self.captioner, self.vocabulary, image, words)
 
 
-def load_captioner(run: str | os.PathLike) -> Captioning:
-    """The captioner that a run of a captioning lecture trained.
+class BoxCaptioning(TrainedCaptioner):
+    """Descriptions of boxes of a picture.
+
+    The picture is scaled as a whole, and not cut, until it lies within the size that the model learned from: how large a thing
+    is in the picture is part of what is said of it.
+    """
+
+    scaled = "scaled into"
+
+    def _opened(self, path: str | os.PathLike) -> np.ndarray:
+        return read_within(path, self.size, self.channels)
+
+    def boxes(self, path: str | os.PathLike, picture: str | os.PathLike, image: np.ndarray) -> np.ndarray:
+        """The boxes in a file, for a picture as ``read`` gives it.
+
+        Args:
+            path: the file, see ``read_boxes``.
+            picture: the file of the picture, in whose pixels they are.
+            image: the picture, (C, H, W).
+
+        Returns:
+            (M, 4) int64: top, left, bottom, right in pixels of ``image``, rounded, and at least one pixel wide and high.
+
+        Raises:
+            FileNotFoundError, ValueError: as ``read_boxes``.
+        """
+        height, width = picture_size(picture)
+        sides = np.array([*image.shape[1:], *image.shape[1:]])             # (4,)
+        boxes = read_boxes(path, (height, width))[:, [1, 0, 3, 2]] * sides / [height, width, height, width]
+        first = np.minimum(np.floor(boxes[:, :2] + 0.5), sides[:2] - 1)
+        return np.concatenate([first, np.maximum(np.floor(boxes[:, 2:] + 0.5), first + 1)], 1).astype(np.int64)
+
+    def describe(self, image: np.ndarray, boxes: np.ndarray, beam_size: int = 5,
+                 n_best: int = 1) -> list[list[tuple[list[str], float]]]:
+        """For each box (M, 4) of a picture (C, H, W) the best sentences, each with its log-probability."""
+        crops = self.lecture.crops(image, boxes)                           # (M, C, h, w)
+        return self._search(Part([[]] * len(crops), lambda rows: crops[np.asarray(rows)]), beam_size, n_best)
+
+
+def load_captioner(run: str | os.PathLike) -> Captioning | BoxCaptioning:
+    """The captioner that a run trained.
 
     Args:
         run: the run's folder, e.g. "runs/lecture_04".
@@ -85,7 +137,7 @@ def load_captioner(run: str | os.PathLike) -> Captioning:
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"{folder} is a file; give the folder of a run, e.g. runs/lecture_04")
         raise FileNotFoundError(f"{folder} holds no trained captioner; python -m tinymm lecture 4 --out {folder} "
-                                "(or lecture 2) trains one")
+                                "(or lecture 2, or 3 --variant generator) trains one")
     try:
         model, _, state = load_checkpoint(stage)
     except RecursionError:   # of the JSON reader
@@ -104,14 +156,15 @@ def load_captioner(run: str | os.PathLike) -> Captioning:
                          f"{said if len(said) <= MESSAGE else said[:MESSAGE] + ' ...'}; train it again, or give the folder of "
                          "another run") from None
     captioner.eval()
-    return Captioning(captioner, vocabulary, lecture, config)
+    kind = BoxCaptioning if lecture.describes == "boxes" else Captioning
+    return kind(captioner, vocabulary, lecture, config)
 
 
-def _lecture_of(config) -> type[CaptioningExperiment]:
+def _lecture_of(config) -> type[CaptionerExperiment]:
     """The lecture that wrote a configuration.
 
     Raises:
-        ValueError: it is none of a captioning lecture's, or something in it has another type or range than lectures write.
+        ValueError: it is of no lecture that trains one, or something in it has another type or range than lectures write.
     """
     if not isinstance(config, dict):
         raise ValueError(f"its configuration is a {type(config).__name__}, not an object")
@@ -120,7 +173,7 @@ def _lecture_of(config) -> type[CaptioningExperiment]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     number, size = config["lecture"], config["picture_size"]
     lecture = find(number) if type(number) is int else None
-    if lecture is None or not issubclass(lecture, CaptioningExperiment):
+    if lecture is None or not issubclass(lecture, CaptionerExperiment):
         raise ValueError(f"lecture {number!r} trains no captioner")
     if config["variant"] not in list(lecture.variants):
         raise ValueError(f"lecture {number} has no variant {config['variant']!r}; it has {', '.join(lecture.variants)}")

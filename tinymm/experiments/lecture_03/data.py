@@ -44,6 +44,7 @@ class Setting:
         parts: "train", "validation" and "test".
         vocabulary: the words of the training sentences.
         epochs: rounds of the alignment.
+        steps: of each describer, in the variant that trains some.
         seed: of weights and order.
         device: where to train.
     """
@@ -52,6 +53,7 @@ class Setting:
     parts: Mapping[str, Part]
     vocabulary: Vocabulary
     epochs: int
+    steps: int
     seed: int
     device: str
 

@@ -14,16 +14,23 @@ import pathlib
 from collections.abc import Callable, Generator
 from typing import Any
 
+import numpy as np
+
 from ...models.conv_encoder import ConvEncoder
 from ...text import Vocabulary
 from ...train import Trainer
+from ..captioning.captioner import Captioner
+from ..captioning.lecture import CaptionerExperiment
 from ..captioning.teaching import sprite_window_stage
 from ..claims import Claim
-from ..experiment import Experiment, Measured
+from ..experiment import Measured
 from .claims import comparisons
 from .data import Setting, read, scene_parts
+from .describer import RegionEncoder, build
+from .regions import crops
 
-STUDIES = {"alignment": "pointing", "no_context": "pointing", "sum": "pointing"}   # variant -> module
+STUDIES = {"alignment": "pointing", "no_context": "pointing", "sum": "pointing",
+           "generator": "generator"}   # variant -> module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,19 +43,25 @@ class Scale:
     validation: int
     test: int
     epochs: int
+    before_describing: int    # epochs, where a describer learns from the alignment
+    steps: int                # of each describer
 
 
-SCALES = {"lecture": Scale(windows=4000, window_rounds=2, train=6000, validation=300, test=300, epochs=10),
-          "smoke": Scale(windows=1000, window_rounds=1, train=300, validation=40, test=60, epochs=6)}
+SCALES = {"lecture": Scale(windows=4000, window_rounds=2, train=3000, validation=300, test=300, epochs=12,
+                           before_describing=5, steps=600),
+          "smoke": Scale(windows=1000, window_rounds=1, train=300, validation=40, test=60, epochs=2,
+                         before_describing=2, steps=60)}
 
 
-class DeepVisualSemanticAlignments(Experiment[Any, Measured]):
+class DeepVisualSemanticAlignments(CaptionerExperiment[Any, Measured]):
     """The alignment, what it owes to context and to the best region, and the generator that learns from it."""
 
     number, title = 3, "Deep Visual-Semantic Alignments for Generating Image Descriptions"
     variants = {"alignment": "words find their regions, from pairs of pictures and sentences; and a control on shuffled captions",
                 "no_context": "the same without the BRNN: a word's vector knows the word alone",
-                "sum": "DeFrag's score: the sum over all regions in the place of the best one"}
+                "sum": "DeFrag's score: the sum over all regions in the place of the best one",
+                "generator": "descriptions of regions, taught on the regions and snippets that the alignment infers"}
+    describes = "boxes"
     setting: Setting
 
     @property
@@ -63,8 +76,9 @@ class DeepVisualSemanticAlignments(Experiment[Any, Measured]):
 
     def prepare(self) -> None:
         parts = scene_parts({name: getattr(self.size, name) for name in ("train", "validation", "test")}, self.seed)
-        self.setting = Setting(self.variant, parts, Vocabulary.build(parts["train"].captions), self.epochs or self.size.epochs,
-                               self.seed, self.device)
+        epochs = self.size.before_describing if self.variant == "generator" else self.size.epochs
+        self.setting = Setting(self.variant, parts, Vocabulary.build(parts["train"].captions), self.epochs or epochs,
+                               self.size.steps, self.seed, self.device)
 
     def see(self, at: Callable[[str], dict]) -> Generator[Trainer, None, ConvEncoder]:
         """Teach a CNN on single sprites."""
@@ -85,6 +99,14 @@ class DeepVisualSemanticAlignments(Experiment[Any, Measured]):
 
     def claims(self, metrics: dict) -> list[Claim]:
         return self.study.claims_of(self.variant, metrics)
+
+    @classmethod
+    def restore(cls, config: dict, vocabulary: int) -> Captioner:
+        return build(RegionEncoder(ConvEncoder(config["channels"])), vocabulary)
+
+    @staticmethod
+    def crops(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        return crops([image], [boxes])
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:

@@ -58,10 +58,12 @@ class Regions:
     Attributes:
         phi: (N, M, F) float32, M the most regions of a picture; 0 where there is none.
         inside: (N, M) booleans: which regions are there.
+        scaling: mean and deviation (F,) that ``standard`` took from each feature.
     """
 
     phi: np.ndarray
     inside: np.ndarray
+    scaling: tuple[np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.phi)
@@ -69,8 +71,9 @@ class Regions:
     def standard(self, like: Regions) -> Regions:
         """Each feature with mean 0 and variance 1 over the regions of ``like``, which are those of the training pictures."""
         known = like.phi[like.inside]                                      # (regions, F)
-        phi = (self.phi - known.mean(0)) / (known.std(0) + 1e-6)
-        return Regions(np.where(self.inside[..., None], phi, 0).astype(np.float32), self.inside)
+        mean, deviation = known.mean(0), known.std(0) + 1e-6
+        phi = (self.phi - mean) / deviation
+        return Regions(np.where(self.inside[..., None], phi, 0).astype(np.float32), self.inside, (mean, deviation))
 
 
 def regions_of(encoder: ConvEncoder, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], device: str = "cpu") -> Regions:
