@@ -44,5 +44,6 @@ def captions(scenes: Sequence[RegionScene], described: Described) -> Figure:
 def all_figures(scenes: Sequence[RegionScene], described: Described) -> dict:
     """File name -> Figure."""
     metrics = described.metrics
-    title = f"BLEU in per cent, on the true boxes of {metrics['boxes']} things of test scenes"
-    return {"captions.png": captions(scenes, described), "bleu.png": table(metrics["bleu"], BLEU, title, aside=[BOUND])}
+    rows = {row: [*scores, 100 * metrics["exact"][row]] for row, scores in metrics["bleu"].items()}
+    title = f"In per cent, on the true boxes of {metrics['boxes']} things of test scenes"
+    return {"captions.png": captions(scenes, described), "bleu.png": table(rows, (*BLEU, "exact"), title, aside=[BOUND])}
