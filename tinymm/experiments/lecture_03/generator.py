@@ -22,15 +22,16 @@ from ...text import Vocabulary
 from ...train import Trainer
 from ..captioning.lecture import captioner_config
 from ..captioning.pairs import CaptionPairs
+from ..captioning.parts import Part as CaptionedPart
 from ..captioning.stage import BATCH, caption_stage
 from ..claims import Claim
 from ..experiment import Measured
 from ..lecture_02.systems import likelihood
 from .alignment import alignment_stage
 from .alignment import build as build_alignment
-from .data import Pairs, Part, Setting
+from .data import Pairs, Setting
 from .describer import Describer, RegionEncoder, build
-from .snippets import Snippets, described_part, inferred, true, whole
+from .snippets import Snippets, inferred, snippet_part, true, whole_part
 
 FULL, WORD, CHAIN, BOUND = "full images", "regions, beta = 0", "regions, beta = .5", "true phrases (bound)"   # rows of the tables
 BETAS = {WORD: 0.0, CHAIN: 0.5}
@@ -48,7 +49,7 @@ class Trained:
 
     Attributes:
         describers: row -> the trained network; all over one encoder.
-        taught: row -> what it was taught.
+        taught: row -> the snippets that it was taught; not of full images.
         test: the test scenes' regions.
     """
 
@@ -85,25 +86,38 @@ def stages(setting: Setting, encoder: ConvEncoder, pairs: Mapping[str, Pairs],
     yield alignment_stage(model, train, pairs["validation"], parts["validation"], setting.epochs, device=device, **at("alignment"))
     model.eval()
     scores = model.word_scores(*train.batch(slice(None), device))          # (K, T, M)
-    taught = {FULL: whole(parts["train"].boxes, parts["train"].captions),
-              **{row: inferred(scores, parts["train"].captions, beta) for row, beta in BETAS.items()},
+    taught = {**{row: inferred(scores, parts["train"].captions, beta) for row, beta in BETAS.items()},
               BOUND: true(parts["train"].scenes)}
     assert train.regions.scaling is not None
     region_encoder, describers = RegionEncoder(encoder, *train.regions.scaling), {}
-    for row, snippets in taught.items():
+    for row, name in STAGES.items():
         manual_seed(setting.seed)                                          # the same weights for all, whoever came before
         describers[row] = build(region_encoder, len(setting.vocabulary)).to(device)
-        yield describer_stage(describers[row], parts["train"], train, snippets, setting, **at(STAGES[row]))
+        if row == FULL:
+            part = whole_part(parts["train"])
+            seen = describers[row].annotate(part)                          # (N, F)
+        else:
+            part = snippet_part(parts["train"], taught[row])
+            seen = train.regions.phi[taught[row].picture, taught[row].box]   # (P, F): what annotate would say, too
+        yield describer_stage(describers[row], part, seen, setting, **at(name))
     return Trained(describers, taught, pairs["test"])
 
 
-def describer_stage(describer: Describer, train: Part, pairs: Pairs, snippets: Snippets, setting: Setting, *, config: dict,
+def describer_stage(describer: Describer, part: CaptionedPart, seen: np.ndarray, setting: Setting, *, config: dict,
                     **trainer) -> Trainer:
-    """A Trainer that teaches a describer boxes with their words; all take the same number of steps, to a round."""
-    part = described_part(train, snippets)
+    """A Trainer that teaches a describer pictures with their words; all take the same number of steps, to a round.
+
+    Args:
+        describer: whose encoder stays as it is.
+        part: crops or full images, with words.
+        seen: what the encoder says of them, (N, F).
+        setting: of the run.
+        config: of the experiment.
+        trainer: more arguments for the Trainer.
+    """
     words = CaptionPairs(part.captions, setting.vocabulary, Vocabulary.start)
-    return caption_stage(describer, part, words, likelihood, annotations=pairs.regions.phi[snippets.picture, snippets.box],
-                         epochs=max(1, round(setting.steps / -(-len(words) // BATCH))), lr=LR, device=setting.device,
+    return caption_stage(describer, part, words, likelihood, annotations=seen, lr=LR, device=setting.device,
+                         epochs=max(1, round(setting.steps / -(-len(words) // BATCH))),
                          config=captioner_config(config, LECTURE, setting.vocabulary, 3, (CANVAS, CANVAS), WORLD), **trainer)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ...data.worlds.region_scenes import RegionScene
 from ...decode.chain import align, segments
 from ..captioning.parts import Part as CaptionedPart
+from ..captioning.parts import pictures_of
 from .data import Part
 from .regions import crops
 
@@ -54,12 +55,6 @@ def inferred(scores: np.ndarray, captions: Sequence[Sequence[str]], beta: float)
                         for start, stop, box in segments(align(scores[k, :len(words)], beta)[0])])
 
 
-def whole(boxes: Sequence[np.ndarray], captions: Sequence[Sequence[str]]) -> Snippets:
-    """The box of the whole picture, which is its largest, with the whole sentence."""
-    area = lambda of_picture: np.prod(np.asarray(of_picture)[:, 2:] - np.asarray(of_picture)[:, :2], axis=1)
-    return Snippets.of([(k, int(area(of_picture).argmax()), words) for k, (of_picture, words) in enumerate(zip(boxes, captions))])
-
-
 def true(scenes: Sequence[RegionScene]) -> Snippets:
     """Each thing's box with its phrase of the sentence, "a" before the words that are about it: the truth, for a bound only."""
     return Snippets.of([(k, int(np.flatnonzero(scene.owner == thing)[0]),
@@ -67,8 +62,13 @@ def true(scenes: Sequence[RegionScene]) -> Snippets:
                         for k, scene in enumerate(scenes) for thing in range(len(scene.things))])
 
 
-def described_part(part: Part, snippets: Snippets) -> CaptionedPart:
+def snippet_part(part: Part, snippets: Snippets) -> CaptionedPart:
     """Snippets as captioned pictures, which are the crops of their boxes."""
     return CaptionedPart([[words] for words in snippets.words], lambda rows: crops(
         [part.images[k] for k in snippets.picture[rows]],
         [part.boxes[k][i:i + 1] for k, i in zip(snippets.picture[rows], snippets.box[rows])]))
+
+
+def whole_part(part: Part) -> CaptionedPart:
+    """Full images with whole sentences; at their own size, since squeezed into a crop's they would show little."""
+    return CaptionedPart([[words] for words in part.captions], lambda rows: pictures_of([part.scenes[k] for k in rows]))
