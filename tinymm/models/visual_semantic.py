@@ -74,19 +74,24 @@ class BidirectionalEncoder(nn.Module):
             raise ValueError(f"BidirectionalEncoder: S[{t}, {l}] is the pad {self.pad}, and a word follows; pad at the end")
         e = F.relu(self.W_e(self.W_w(S)))                                  # (T, L, D)
         if self.context:
-            e = self._read(e, self.W_f) + self._read(e, self.W_b, ids)
+            turned = _turned(ids, S.device)
+            e = _read(e, self.W_f) + _read(e[turned], self.W_b)[turned]    # h^f_t + h^b_t
         return F.relu(self.W_d(e)), inside
 
-    def _read(self, e: Tensor, W: nn.Linear, back: np.ndarray | None = None) -> Tensor:
-        """h_t of all steps, (T, L, D); ``back``: from the end, where its words (T, L) end."""
-        h = Tensor(to_device(np.zeros(e.shape[1:], e.dtype), e.device))    # (L, D)
-        read = []
-        for t in range(len(e)) if back is None else reversed(range(len(e))):
-            h = F.relu(e[t] + W(h))
-            if back is not None and not back[t].all():
-                h = h * Tensor(to_device(back[t, :, None].astype(e.dtype), e.device))   # nothing is read before the last word
-            read.append(h)
-        return F.stack(read if back is None else read[::-1])
+
+def _turned(ids: np.ndarray, device: str) -> tuple[Tensor, Tensor]:
+    """Where the words of each sentence stand when it is read from its last word; pads stay at the end."""
+    t, n = np.arange(len(ids))[:, None], ids.sum(0)
+    return Tensor(to_device(np.where(t < n, n - 1 - t, t), device)), Tensor(to_device(np.arange(len(n)), device))
+
+
+def _read(e: Tensor, W: nn.Linear) -> Tensor:
+    """h_t = f(e_t + W h_{t-1} + b) of all steps, (T, L, D), from h_0 = 0."""
+    first, *rest = F.unbind(e + W.bias)
+    h = [F.relu(first)]
+    for e_t in rest:
+        h.append(F.relu(e_t + h[-1] @ W.weight.T))
+    return F.stack(h)
 
 
 class VisualSemanticAlignment(nn.Module):
@@ -115,15 +120,25 @@ class VisualSemanticAlignment(nn.Module):
         self.W_m = nn.Linear(features, size)
         self.encoder = BidirectionalEncoder(vocabulary, words, size, context, pad)
 
-    def regions(self, phi: Tensor) -> Tensor:
-        """v (K, M, D) of CNN(I_b), (K, M, features).
+    def regions(self, phi: Tensor, inside: Tensor | None = None) -> Tensor:
+        """v (K, M, D) of CNN(I_b).
+
+        Args:
+            phi: (K, M, features).
+            inside: (K, M) booleans; what phi holds where no region is does not matter then, and v is b_m there.
 
         Raises:
-            ValueError: features of another shape, no region.
+            ValueError: features of another shape, no region, a number in phi that is not finite.
         """
         if phi.ndim != 3 or phi.shape[2] != self.features or not phi.shape[1]:
             raise ValueError(f"VisualSemanticAlignment: phi has shape {phi.shape}; it must be (K, M, features={self.features}), M "
                              "at least 1")
+        if inside is not None:
+            phi = F.where(inside.unsqueeze(2), phi, 0.0)
+        wrong = ~F.isfinite(phi).all(2).cpu().numpy()                      # (K, M)
+        if wrong.any():
+            k, i = (int(n[0]) for n in np.nonzero(wrong))
+            raise ValueError(f"VisualSemanticAlignment: phi[{k}, {i}] has numbers that are NaN or infinite")
         return self.W_m(phi)
 
     def forward(self, phi: Tensor, inside, S: Tensor) -> Tensor:
@@ -140,16 +155,23 @@ class VisualSemanticAlignment(nn.Module):
         Raises:
             ValueError: shapes that do not fit, an image without regions, a sentence without words, scores that are NaN.
         """
-        v = self.regions(phi)                                              # (K, M, D)
+        there = _there(phi, inside)                                        # (K, M)
+        v = self.regions(phi, there)                                       # (K, M, D)
         s, words = self.encoder(S)                                         # (T, L, D), (T, L)
         if self.score == "max":
-            return F.region_word_scores(v, s, inside if isinstance(inside, Tensor) else Tensor(inside), words)
+            return F.region_word_scores(v, s, there, words)
         found = F.relu(F.einsum("kmd,tld->kmtl", v, s))                    # (K, M, T, L)
-        there = _numbers(self._there(phi, inside), found)                  # (K, M)
-        return F.einsum("kmtl,km,tl->kl", found, there, _numbers(words, found))
+        scores = F.where(there[:, :, None, None] & words, found, 0.0).sum((1, 2))
+        if F.isnan(scores).any():
+            raise ValueError("VisualSemanticAlignment: scores are NaN; there are NaN or infinite numbers in v or s")
+        return scores
 
     def loss(self, phi: Tensor, inside, S: Tensor) -> Tensor:
-        """Of B pairs, image k with sentence k: the two-sided hinge without the diagonal (``ranking_loss``), a pair; a scalar."""
+        """Of B pairs, image k with sentence k: the two-sided hinge without the diagonal (``ranking_loss``), a pair; a scalar.
+
+        All other pairs of the batch count as wrong. A sentence that stands in it twice, or an image, costs 4 margins / B that
+        nothing can remove, and has no gradient while the scores of both pairs differ by less than the margin.
+        """
         return ranking_loss(self(phi, inside, S), self.margin) / max(1, phi.shape[0])
 
     def word_scores(self, phi: Tensor, inside, S: Tensor) -> np.ndarray:
@@ -164,7 +186,7 @@ class VisualSemanticAlignment(nn.Module):
         Raises:
             ValueError: shapes that do not fit, other numbers of images and sentences.
         """
-        there = self._there(phi, inside)
+        there = _there(phi, inside)
         if S.ndim != 2 or S.shape[1] != phi.shape[0]:
             raise ValueError(f"VisualSemanticAlignment.word_scores: phi has shape {phi.shape} and S {S.shape}; image k goes with "
                              "sentence k: they must be (K, M, features) and (T, K)")
@@ -172,21 +194,19 @@ class VisualSemanticAlignment(nn.Module):
         def some(rows: range) -> np.ndarray:
             k = slice(rows.start, rows.stop)
             s, _ = self.encoder(S[:, k])
-            found = F.einsum("kmd,tkd->ktm", self.regions(phi[k]), s).cpu().numpy()
-            return np.where(there[k, None], found, -np.inf).astype(found.dtype)
+            found = F.einsum("kmd,tkd->ktm", self.regions(phi[k], there[k]), s)
+            return F.where(there[k].unsqueeze(1), found, -np.inf).cpu().numpy()
 
         return np.concatenate(in_chunks(some, max(1, phi.shape[0]), SENTENCES))
 
-    def _there(self, phi: Tensor, inside) -> np.ndarray:
-        """``inside`` as booleans on the host."""
-        there = inside.cpu().numpy() if isinstance(inside, Tensor) else np.asarray(inside)
-        if there.shape != phi.shape[:2] or not there.any(1).all():
-            raise ValueError(f"VisualSemanticAlignment: inside has shape {there.shape} for phi of shape {phi.shape}; it must be "
-                             "(K, M), with at least one region for each image")
-        return there.astype(bool)
 
-
-def _numbers(mask, like: Tensor) -> Tensor:
-    """A mask as 0 and 1 of another Tensor's dtype and device."""
-    array = mask.cpu().numpy() if isinstance(mask, Tensor) else mask
-    return Tensor(to_device(array.astype(like.dtype), like.device))
+def _there(phi: Tensor, inside) -> Tensor:
+    """``inside`` as booleans (K, M) on the device of phi."""
+    array = inside.cpu().numpy() if isinstance(inside, Tensor) else np.asarray(inside)
+    if phi.ndim != 3 or array.shape != phi.shape[:2] or not np.isin(array, (0, 1)).all():
+        raise ValueError(f"VisualSemanticAlignment: inside has shape {array.shape} and dtype {array.dtype} for phi of shape "
+                         f"{phi.shape}; it must be booleans (K, M), phi (K, M, features)")
+    if not array.any(1).all():
+        raise ValueError(f"VisualSemanticAlignment: inside[{int(array.any(1).argmin())}] hides all regions of an image; it must "
+                         "have at least one")
+    return Tensor(to_device(array.astype(bool), phi.device))
