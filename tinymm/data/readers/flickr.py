@@ -82,13 +82,13 @@ def _read(reader: str, folder, captions, images, image_size, channels: int) -> C
     notes: list[str] = []
     sentences = _captions(file, reader, notes)
     split_of = _splits(folder, file, reader, sentences) if reader == "read_flickr8k" else {}
-    pictures = pathlib.Path(images) if images is not None else _pictures(folder, PICTURE_FOLDERS[reader], list(sentences))
+    pictures = pathlib.Path(images) if images is not None else picture_folder(folder, PICTURE_FOLDERS[reader], list(sentences))
     records = (CaptionedImage(pictures / name, tuple(numbered[n] for n in sorted(numbered)), name, split_of.get(name))
                for name, numbered in sentences.items())
     return CaptionDataset(records, image_size=image_size, channels=channels, notes=notes)
 
 
-def _pictures(folder: pathlib.Path, candidates: tuple[str, ...], names: list[str]) -> pathlib.Path:
+def picture_folder(folder: pathlib.Path, candidates: tuple[str, ...], names: list[str]) -> pathlib.Path:
     """The candidate folder that holds one of the first pictures; else the first that exists; else the release's."""
     places = [place for name in candidates for place in (folder / name, folder / name / name)]   # the CSV sets nest them
     return folder_holding(places, names) or next((place for place in places[:-2] if place.is_dir()), places[0])
