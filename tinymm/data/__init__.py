@@ -11,11 +11,11 @@ from .dataset import Dataset, Subset, TensorDataset, random_split
 from .loader import DataLoader
 
 __all__ = ["Dataset", "TensorDataset", "Subset", "random_split", "DataLoader", "default_collate", "CaptionDataset",
-           "CaptionedImage", "read_binarized_mnist", "read_boxes", "read_clips", "read_cnn", "read_coco_captions",
-           "read_flickr8k", "read_flickr30k", "read_iam_ondb", "read_karpathy", "read_mat", "read_mnist",
-           "read_pascal_sentences", "read_picture",
-           "read_sbu", "read_sentences", "read_sick", "read_tuples", "read_ucf101", "read_ucf101_classes", "read_ucf101_list",
-           "read_video"]
+           "CaptionedImage", "RegionDataset", "RegionImage", "read_binarized_mnist", "read_clips", "read_cnn",
+           "read_coco_captions", "read_coco_regions", "read_flickr8k", "read_flickr30k", "read_flickr30k_entities",
+           "read_iam_ondb", "read_karpathy", "read_mat", "read_mnist", "read_pascal_sentences", "read_picture",
+           "read_region_features", "read_sbu", "read_sentences", "read_sick", "read_tuples", "read_ucf101",
+           "read_ucf101_classes", "read_ucf101_list", "read_video"]
 
 if TYPE_CHECKING:
     from .readers.binarized_mnist import read_binarized_mnist
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from .readers.clips import read_clips
     from .readers.cnn_dailymail import read_cnn
     from .readers.coco_captions import read_coco_captions
+    from .readers.coco_regions import read_coco_regions
     from .readers.flickr import read_flickr8k, read_flickr30k
+    from .readers.flickr30k_entities import read_flickr30k_entities
     from .readers.iam_ondb import read_iam_ondb
     from .readers.idx import read_mnist
     from .readers.images import read_picture
     from .readers.karpathy import read_karpathy
     from .readers.mat import read_mat
     from .readers.pascal_sentences import read_pascal_sentences
+    from .readers.region_features import read_region_features
+    from .readers.regions import RegionDataset, RegionImage
     from .readers.sbu import read_sbu
     from .readers.sentences import read_sentences
     from .readers.sick import read_sick
@@ -45,13 +49,17 @@ else:
         "readers.clips": ["read_clips"],
         "readers.cnn_dailymail": ["read_cnn"],
         "readers.coco_captions": ["read_coco_captions"],
+        "readers.coco_regions": ["read_coco_regions"],
         "readers.flickr": ["read_flickr8k", "read_flickr30k"],
+        "readers.flickr30k_entities": ["read_flickr30k_entities"],
         "readers.iam_ondb": ["read_iam_ondb"],
         "readers.idx": ["read_mnist"],
         "readers.images": ["read_picture"],
         "readers.karpathy": ["read_karpathy"],
         "readers.mat": ["read_mat"],
         "readers.pascal_sentences": ["read_pascal_sentences"],
+        "readers.region_features": ["read_region_features"],
+        "readers.regions": ["RegionDataset", "RegionImage"],
         "readers.sbu": ["read_sbu"],
         "readers.sentences": ["read_sentences"],
         "readers.sick": ["read_sick"],
