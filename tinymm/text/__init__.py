@@ -2,7 +2,7 @@
 
 from .bpe import BytePairEncoding
 from .clip_tokenizer import CLIPTokenizer
-from .tokens import PUNCTUATION, tokenize
+from .tokens import PUNCTUATION, plain_words, tokenize
 from .vocabulary import SPECIALS, Vocabulary
 
-__all__ = ["BytePairEncoding", "CLIPTokenizer", "PUNCTUATION", "tokenize", "SPECIALS", "Vocabulary"]
+__all__ = ["BytePairEncoding", "CLIPTokenizer", "PUNCTUATION", "plain_words", "tokenize", "SPECIALS", "Vocabulary"]

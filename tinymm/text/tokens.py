@@ -75,6 +75,21 @@ def tokenize(sentence: str) -> list[str]:
     return [token.translate(_BRACKETS) for token in found if not _left_out(token)]
 
 
+def plain_words(sentence: str) -> list[str]:
+    """The words of a caption as Karpathy & Fei-Fei (2015) count them: lower case, and of each only letters and digits.
+
+    >>> plain_words("A man's T-shirt , no. 12 .")
+    ['a', 'mans', 'tshirt', 'no', '12']
+
+    Args:
+        sentence: a caption.
+
+    Returns:
+        What blanks separate, without other characters; what has no letter or digit is left out.
+    """
+    return [word for piece in sentence.lower().split() if (word := "".join(filter(str.isalnum, piece)))]
+
+
 def _left_out(token: str) -> bool:
     """Punctuation, and characters beyond 16 bits (emoji), which the original cannot read."""
     return token in PUNCTUATION or not token.strip(".") or not token.strip("-") or token > "\uffff"

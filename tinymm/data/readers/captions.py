@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ...autograd import Tensor
+from ...text import Vocabulary, plain_words
 from ..dataset import Dataset
 from .files import decoded
 from .images import read_picture
@@ -134,6 +135,19 @@ class CaptionDataset(Dataset):
         """The records whose picture file exists."""
         absent = {record.path for record in self.missing}
         return self._only(lambda record: record.path not in absent)
+
+    def vocabulary(self, min_count: int = 5) -> Vocabulary:
+        """The frequent words of all captions, in the manner of Karpathy & Fei-Fei (2015): see ``text.plain_words``.
+
+        ``read_flickr8k(folder).split("train").vocabulary()`` has 2537 words beside the special ones.
+
+        Args:
+            min_count: how often a word is there at least.
+
+        Raises:
+            ValueError: a ``min_count`` below 1.
+        """
+        return Vocabulary.build((plain_words(caption) for record in self.records for caption in record.captions), min_count)
 
     def _only(self, keep) -> CaptionDataset:
         return CaptionDataset(filter(keep, self.records), image_size=self.image_size, channels=self.channels,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 
-from ...text import tokenize
+from ...text import plain_words
 from .captions import field, read_json
 from .coco_captions import read_coco_captions
 from .regions import Oddities, RegionDataset, RegionImage, as_boxes, checked_box
@@ -30,8 +30,9 @@ def read_coco_regions(captions: str | os.PathLike, instances: str | os.PathLike,
         channels: 3 for RGB, 1 for grey.
 
     Returns:
-        Pictures in the order of the captions file, their boxes by ascending annotation id. Boxes of crowds are left out.
-        Pictures without captions or without boxes are in ``without_captions`` and ``without_boxes``, and counted in the notes.
+        Pictures in the order of the captions file, ``tokens`` by ``plain_words``, boxes by ascending annotation id. Boxes of
+        crowds are left out. Pictures without captions or without boxes are in ``without_captions`` and ``without_boxes``, and
+        counted in the notes.
 
     Raises:
         FileNotFoundError: no such file.
@@ -77,7 +78,8 @@ def read_coco_regions(captions: str | os.PathLike, instances: str | os.PathLike,
         except ValueError as error:
             odd.found("faulty boxes are", str(error))
     known = {record.image_id for record in (*told.records, *told.without_captions)}
-    records = [RegionImage(record.path, record.captions, record.image_id, split, tuple(map(tuple, map(tokenize, record.captions))),
+    records = [RegionImage(record.path, record.captions, record.image_id, split,
+                           tuple(tuple(plain_words(caption)) for caption in record.captions),
                            as_boxes([box for _, box in sorted(boxes.get(record.image_id, ()))]),
                            sizes.get(record.image_id, (0, 0))) for record in told.records]
     silent = [*told.without_captions, *(RegionImage(pathlib.Path(images) / names.get(number, str(number)), (), number, split)
