@@ -63,10 +63,13 @@ class CaptionDataset(Dataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, tuple[str, ...]]:
         record = self.records[operator.index(index)]
         try:
-            return read_picture(record.path, self.image_size, self.channels), record.captions
+            return self._picture(record), record.captions
         except FileNotFoundError:
             raise FileNotFoundError(f"CaptionDataset: the picture of item {index} is not at {record.path}. In all, "
                                     f"{self.missing_message()}") from None
+
+    def _picture(self, record) -> np.ndarray:
+        return read_picture(record.path, self.image_size, self.channels)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, list[tuple[str, ...]]]:
         """Several items at once, for a DataLoader: pictures (B, channels, H, W), and the captions of each.
@@ -135,6 +138,10 @@ class CaptionDataset(Dataset):
         """The records whose picture file exists."""
         absent = {record.path for record in self.missing}
         return self._only(lambda record: record.path not in absent)
+
+    def of(self, records: Iterable[CaptionedImage]) -> CaptionDataset:
+        """A dataset of these records of this one, in this order, whose pictures are read alike."""
+        return CaptionDataset(records, image_size=self.image_size, channels=self.channels)
 
     def vocabulary(self, min_count: int = 5) -> Vocabulary:
         """The frequent words of all captions, in the manner of Karpathy & Fei-Fei (2015): see ``text.plain_words``.

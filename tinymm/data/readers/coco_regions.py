@@ -8,13 +8,14 @@ import pathlib
 from ...text import plain_words
 from .captions import field, read_json
 from .coco_captions import read_coco_captions
-from .regions import Oddities, RegionDataset, RegionImage, as_boxes, checked_box
+from .regions import Oddities, RegionDataset, RegionImage, as_boxes, checked_box, region_dataset
 
 READER = "read_coco_regions"
 
 
 def read_coco_regions(captions: str | os.PathLike, instances: str | os.PathLike, images: str | os.PathLike, *,
-                      split: str | None = None, strict: bool = True, channels: int = 3) -> RegionDataset:
+                      split: str | None = None, strict: bool = True, within: tuple[int, int] | None = None,
+                      channels: int = 3) -> RegionDataset:
     """COCO captions with the boxes of COCO instances (Lin et al. 2014; Chen et al. 2015).
 
     Nobody has linked words with boxes here: ``phrases`` is None.
@@ -27,7 +28,8 @@ def read_coco_regions(captions: str | os.PathLike, instances: str | os.PathLike,
         split: what the records' ``split`` shall say; the files do not know.
         strict: whether a box outside its picture or of zero area is an error; else it is left out and told in the notes (the
             released files have a few).
-        channels: 3 for RGB, 1 for grey.
+        within: see ``RegionDataset``.
+        channels: see ``RegionDataset``.
 
     Returns:
         Pictures in the order of the captions file, ``tokens`` by ``plain_words``, boxes by ascending annotation id. Boxes of
@@ -84,13 +86,8 @@ def read_coco_regions(captions: str | os.PathLike, instances: str | os.PathLike,
                            sizes.get(record.image_id, (0, 0))) for record in told.records]
     silent = [*told.without_captions, *(RegionImage(pathlib.Path(images) / names.get(number, str(number)), (), number, split)
                                         for number in sizes if number not in known)]
-    bare = [record for record in records if not len(record.boxes)]
-    notes = [*told.notes, *odd.notes()]
-    for count, what in ((crowds, "boxes of crowds are left out"), (len(silent), "pictures have no caption and are left out"),
-                        (len(bare), "captioned pictures have no box and are left out")):
-        notes += [f"{count} {what}"] if count else []
-    return RegionDataset((record for record in records if len(record.boxes)), channels=channels, without_captions=silent,
-                         without_boxes=bare, notes=notes)
+    notes = [*told.notes, *odd.notes(), *[f"{crowds} boxes of crowds are left out"] * bool(crowds)]
+    return region_dataset(records, silent, notes, within=within, channels=channels)
 
 
 def _corners(box: list, where: str) -> list[float]:

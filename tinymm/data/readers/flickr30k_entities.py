@@ -19,7 +19,7 @@ import numpy as np
 from .captions import find_file, read_lines
 from .files import ordinary_file
 from .flickr import CAPTION_FILES, PICTURE_FOLDERS, picture_folder, read_flickr30k
-from .regions import Oddities, Phrase, RegionDataset, RegionImage, as_boxes, checked_box
+from .regions import Oddities, Phrase, RegionDataset, RegionImage, as_boxes, checked_box, region_dataset
 
 READER = "read_flickr30k_entities"
 SPLITS = ("train", "val", "test")
@@ -46,7 +46,7 @@ class Annotation(NamedTuple):
 
 
 def read_flickr30k_entities(folder: str | os.PathLike, *, images: str | os.PathLike | None = None, split: str | None = None,
-                            strict: bool = True, channels: int = 3) -> RegionDataset:
+                            strict: bool = True, within: tuple[int, int] | None = None, channels: int = 3) -> RegionDataset:
     """Flickr30k's captions with the boxes of their phrases.
 
     Args:
@@ -57,7 +57,8 @@ def read_flickr30k_entities(folder: str | os.PathLike, *, images: str | os.PathL
         split: read only the pictures of "train", "val" or "test".
         strict: whether a box outside its picture or of zero area, and a phrase whose id no annotation has, are errors; else
             they are left out and told in the notes.
-        channels: 3 for RGB, 1 for grey.
+        within: see ``RegionDataset``.
+        channels: see ``RegionDataset``.
 
     Returns:
         Pictures by ascending id. ``tokens`` are the words as they stand in the file, ``phrases`` for each caption the words
@@ -108,14 +109,8 @@ def read_flickr30k_entities(folder: str | os.PathLike, *, images: str | os.PathL
         record = RegionImage(pictures / f"{i}.jpg", captions if len(captions) == len(joined) else joined, f"{i}.jpg",
                              split_of.get(i), tuple(tokens), annotation.boxes, annotation.size, tuple(phrases))
         (records if tokens else silent).append(record)
-    bare = [record for record in records if not len(record.boxes)]
-    notes = odd.notes()
-    for count, what in ((other, "captions have other words than Flickr30k's own"),
-                        (len(silent), "pictures have no caption and are left out"),
-                        (len(bare), "captioned pictures have no box and are left out")):
-        notes += [f"{count} {what}"] if count else []
-    return RegionDataset((record for record in records if len(record.boxes)), channels=channels, without_captions=silent,
-                         without_boxes=bare, notes=notes)
+    notes = [*odd.notes(), *[f"{other} captions have other words than Flickr30k's own"] * bool(other)]
+    return region_dataset(records, silent, notes, within=within, channels=channels)
 
 
 def read_sentences(path: str | os.PathLike) -> list[tuple[int, tuple[tuple[str, ...], list[Linked]]]]:

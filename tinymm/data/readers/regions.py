@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .captions import CaptionDataset, CaptionedImage
+from .images import picture_size, read_within
 
 SLACK = 1.0               # pixels that a box may reach over the edge of its picture, as rounded ones do; they are cut off
 MOST_SIDE = 2.0 ** 31     # of a picture, in pixels
@@ -42,45 +42,74 @@ class RegionImage(CaptionedImage):
 
 
 class RegionDataset(CaptionDataset):
-    """Captioned pictures with boxes, each read in its own size when it is asked for.
+    """Captioned pictures with boxes, each read when it is asked for.
 
     Args:
         records: ``RegionImage``, all with captions and boxes.
+        within: ``(H, W)``: scale each whole picture, and its boxes, until it just lies within this size; None keeps its own.
         channels: 3 for RGB, 1 for grey.
         without_captions: records of pictures that have no caption, and are left out of the items.
         without_boxes: likewise of pictures that have captions and no box.
         notes: what the reader had to put right or found odd, a sentence each.
 
-    Item i is ``(picture, captions, boxes)``: (channels, H, W) float32 in [0, 1], a tuple of strings, (M, 4) float64.
+    Item i is ``(picture, captions, boxes)``: (channels, H, W) float32 in [0, 1], a tuple of strings, (M, 4) float64 in pixels
+    of this picture. A picture of another size than its record's is refused: its boxes would be elsewhere.
     """
 
     records: tuple[RegionImage, ...]
 
-    def __init__(self, records: Iterable[RegionImage], *, channels: int = 3, without_captions: Iterable[CaptionedImage] = (),
-                 without_boxes: Iterable[CaptionedImage] = (), notes: Iterable[str] = ()):
+    def __init__(self, records: Iterable[RegionImage], *, within: tuple[int, int] | None = None, channels: int = 3,
+                 without_captions: Iterable[CaptionedImage] = (), without_boxes: Iterable[CaptionedImage] = (),
+                 notes: Iterable[str] = ()):
         super().__init__(records, channels=channels, without_captions=without_captions, notes=notes)
-        self.without_boxes = tuple(without_boxes)
+        self.without_boxes, self.within = tuple(without_boxes), within
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:   # type: ignore[override]
         picture, captions = super().__getitem__(index)
         record = self.records[operator.index(index)]
-        if picture.shape[1:] != record.size:
-            (height, width), (wanted_height, wanted_width) = picture.shape[1:], record.size
-            raise ValueError(f"RegionDataset: {record.path} has {width} x {height} pixels (width x height), and its boxes are of a "
-                             f"picture of {wanted_width} x {wanted_height}; give the pictures as released")
-        return picture, captions, record.boxes
+        (height, width), (own_height, own_width) = picture.shape[1:], record.size
+        scale = np.array([width / own_width, height / own_height] * 2)
+        return picture, captions, np.minimum(record.boxes * scale, [width, height] * 2)
+
+    def _picture(self, record: RegionImage) -> np.ndarray:
+        if (found := picture_size(record.path)) != record.size:
+            raise ValueError(f"RegionDataset: {record.path} has {found[1]} x {found[0]} pixels (width x height), and its boxes are "
+                             f"of a picture of {record.size[1]} x {record.size[0]}; give the pictures as released")
+        if self.within is None:
+            return super()._picture(record)
+        return read_within(record.path, self.within, self.channels)
 
     def batch(self, indices: Sequence[int]) -> list[tuple[np.ndarray, tuple[str, ...], np.ndarray]]:   # type: ignore[override]
         """Several items, each with its own sizes."""
         return [self[i] for i in indices]
+
+    def of(self, records: Iterable[RegionImage]) -> RegionDataset:   # type: ignore[override]
+        return RegionDataset(records, within=self.within, channels=self.channels)
 
     def __repr__(self) -> str:
         boxes = sum(len(record.boxes) for record in self.records)
         return super().__repr__().replace("CaptionDataset", "RegionDataset").replace(" captions;", f" captions, {boxes} boxes;")
 
     def _only(self, keep) -> RegionDataset:
-        return RegionDataset(filter(keep, self.records), channels=self.channels, notes=self.notes,
+        return RegionDataset(filter(keep, self.records), within=self.within, channels=self.channels, notes=self.notes,
                              without_captions=filter(keep, self.without_captions), without_boxes=filter(keep, self.without_boxes))
+
+
+def region_dataset(records: Sequence[RegionImage], silent: Sequence[CaptionedImage], notes: Sequence[str],
+                   **options) -> RegionDataset:
+    """The captioned pictures that have boxes; the others are beside them, and counted in the notes.
+
+    Args:
+        records: captioned pictures.
+        silent: pictures without captions.
+        notes: further notes, which come first.
+        options: for ``RegionDataset``.
+    """
+    bare = [record for record in records if not len(record.boxes)]
+    counts = ((len(silent), "pictures have no caption and are left out"),
+              (len(bare), "captioned pictures have no box and are left out"))
+    return RegionDataset((record for record in records if len(record.boxes)), without_captions=silent, without_boxes=bare,
+                         notes=[*notes, *(f"{count} {what}" for count, what in counts if count)], **options)
 
 
 class Oddities:
@@ -140,16 +169,3 @@ def checked_box(box: Sequence[float], height: int, width: int, where: str) -> tu
 def as_boxes(boxes: Sequence[Sequence[float]]) -> np.ndarray:
     """Boxes as (M, 4) float64, M = 0, too."""
     return np.array(boxes, np.float64).reshape(-1, 4)
-
-
-def crop(picture: np.ndarray, box: Sequence[float]) -> np.ndarray:
-    """The pixels that a box touches, a view.
-
-    Args:
-        picture: (C, H, W).
-        box: left, top, right, bottom, within the picture.
-    """
-    left, top, right, bottom = box
-    return picture[:, math.floor(top):math.ceil(bottom), math.floor(left):math.ceil(right)]
-
-
