@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pathlib
 
-from ...data import (CaptionDataset, read_coco_captions, read_flickr8k, read_flickr30k, read_karpathy, read_pascal_sentences,
-                     read_sbu)
-from ...data.readers.captions import CaptionedImage
+from ...data import (CaptionDataset, RegionDataset, read_coco_captions, read_coco_regions, read_flickr8k, read_flickr30k,
+                     read_flickr30k_entities, read_karpathy, read_pascal_sentences, read_sbu)
 
 NAMES = ("coco", "karpathy", "flickr8k", "flickr30k", "pascal", "sbu")
+WITH_BOXES = ("coco", "flickr30k")
 
 
 def open_captions(name: str, root: str, image_size: int, channels: int = 3) -> CaptionDataset:
@@ -34,9 +34,37 @@ def open_captions(name: str, root: str, image_size: int, channels: int = 3) -> C
     else:
         dataset = {"flickr8k": read_flickr8k, "flickr30k": read_flickr30k, "pascal": read_pascal_sentences,
                    "sbu": read_sbu}[name](folder, image_size=image_size, channels=channels)
+    return _told(name, folder, dataset)
+
+
+def open_regions(name: str, root: str, within: tuple[int, int] | None = None) -> RegionDataset:
+    """A dataset with boxes by its name; single faulty boxes, and records whose picture is missing, are left out, and said so.
+
+    Args:
+        name: one of ``WITH_BOXES``.
+        root: its folder. coco: as for ``open_captions``, with an ``instances_*.json`` beside each ``captions_*.json``.
+            flickr30k: ``Sentences`` and ``Annotations`` of Flickr30k Entities, its lists of splits, and the pictures.
+        within: see ``RegionDataset``.
+
+    Raises:
+        FileNotFoundError: no file of that kind; no picture is there.
+        ValueError: a damaged file.
+    """
+    folder = pathlib.Path(root)
+    if name == "coco":
+        dataset = _joined([read_coco_regions(file, file.with_name(file.name.replace("captions_", "instances_", 1)), pictures,
+                                             split=split, strict=False, within=within)
+                           for file, pictures, split in _coco_files(folder)])
+    else:
+        dataset = read_flickr30k_entities(folder, strict=False, within=within)
+    return _told(name, folder, dataset)
+
+
+def _told(name: str, folder: pathlib.Path, dataset):
+    """The records whose picture is there; what the reader noted, and what is left out, is printed."""
     for note in dataset.notes:
         print(f"{name}: {note}")
-    if dataset.without_captions:
+    if dataset.without_captions and not isinstance(dataset, RegionDataset):   # whose notes say it
         print(f"{name}: {len(dataset.without_captions)} pictures have no caption and are left out")
     if dataset.missing:
         print(f"{name}: {dataset.missing_message()}")
@@ -47,18 +75,25 @@ def open_captions(name: str, root: str, image_size: int, channels: int = 3) -> C
 
 
 def _coco(folder: pathlib.Path, image_size: int, channels: int) -> CaptionDataset:
-    """All captions_*.json of the folder; what is not named after train is "val"."""
-    records: list[CaptionedImage] = []
-    without: list[CaptionedImage] = []
-    notes: list[str] = []
+    return _joined([read_coco_captions(file, pictures, split=split, image_size=image_size, channels=channels)
+                    for file, pictures, split in _coco_files(folder)])
+
+
+def _coco_files(folder: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path, str]]:
+    """All captions_*.json of the folder, each with its folder of pictures; what is not named after train is "val"."""
+    found = []
     for file in _files(folder, "captions_*.json", "coco"):
         year = folder / file.stem.removeprefix("captions_")
-        split = "train" if "train" in file.stem else "val"
-        part = read_coco_captions(file, year if year.is_dir() else _pictures(folder), split=split)
-        records += part.records
-        without += part.without_captions
-        notes += part.notes
-    return CaptionDataset(records, image_size=image_size, channels=channels, without_captions=without, notes=notes)
+        found.append((file, year if year.is_dir() else _pictures(folder), "train" if "train" in file.stem else "val"))
+    return found
+
+
+def _joined(parts: list):
+    """Datasets of one kind as one."""
+    whole = parts[0].of(record for part in parts for record in part.records)
+    whole.without_captions = tuple(record for part in parts for record in part.without_captions)
+    whole.notes = tuple(note for part in parts for note in part.notes)
+    return whole
 
 
 def _pictures(folder: pathlib.Path) -> pathlib.Path:

@@ -61,9 +61,14 @@ def photo_parts(lecture: int, name: str, root: str, seed: int) -> dict[str, Part
     training pictures, an eighth of them each.
 
     Raises:
-        ValueError: fewer than three pictures.
+        ValueError: fewer than three pictures, or too few for training.
     """
     dataset = open_captions(name, root, PHOTO_SIZE)
+    return {ours: _photos(part) for ours, part in divided(lecture, name, root, dataset, seed).items()}
+
+
+def divided(lecture: int, name: str, root: str, dataset, seed: int) -> dict:
+    """A dataset as "train", "validation" and "test", with the errors of ``photo_parts``."""
     if len(dataset) < 3:
         raise ValueError(f"lecture {lecture}: {name} in {root} has {len(dataset)} captioned pictures; it takes at least 3, "
                          "for training, validation and test")
@@ -75,11 +80,15 @@ def photo_parts(lecture: int, name: str, root: str, seed: int) -> dict[str, Part
         if theirs in dataset.splits and not whole:
             parts[ours] = dataset.split(theirs)
         else:
-            parts[ours] = CaptionDataset(rest[:held], image_size=PHOTO_SIZE)
+            parts[ours] = dataset.of(rest[:held])
             rest = rest[held:]
-    parts["train"] = CaptionDataset(rest, image_size=PHOTO_SIZE)
+    parts["train"] = dataset.of(rest)
+    for ours, part in parts.items():
+        if not len(part):
+            raise ValueError(f"lecture {lecture}: {name} in {root} has no picture left for {ours}; it takes more training "
+                             f"pictures")
     print(", ".join(f"{len(part)} pictures for {ours}" for ours, part in parts.items()))
-    return {ours: _photos(part) for ours, part in parts.items()}
+    return parts
 
 
 def _photos(dataset: CaptionDataset) -> Part:
