@@ -22,14 +22,16 @@ class Part:
     Attributes:
         images: N pictures (3, H, W), uint8 or floats in [0, 1].
         boxes: for each picture (M, 4) integers (top, left, bottom, right), the whole picture among them.
-        captions: for each picture a sentence, as tokens.
+        captions: sentences as tokens, one for each picture, or several.
         scenes: the truth about each picture; none of photographs.
+        owner: the picture of each sentence, where pictures have several; None where sentence k is of picture k.
     """
 
     images: Sequence[np.ndarray]
     boxes: Sequence[np.ndarray]
     captions: Sequence[Sequence[str]]
     scenes: Sequence[RegionScene] = ()
+    owner: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -106,4 +108,4 @@ def read(encoder: ConvEncoder, parts: Mapping[str, Part], vocabulary: Vocabulary
     """
     seen = {name: regions_of(encoder, part.images, part.boxes, device) for name, part in parts.items()}
     ids = {name: vocabulary.batch([vocabulary.encode(words) for words in part.captions])[0] for name, part in parts.items()}
-    return {name: Pairs(of_part.standard(seen["train"]), ids[name]) for name, of_part in seen.items()}
+    return {name: Pairs(of_part.standard(seen["train"]).of(parts[name].owner), ids[name]) for name, of_part in seen.items()}

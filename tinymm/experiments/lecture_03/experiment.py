@@ -19,8 +19,7 @@ import numpy as np
 from ...models.conv_encoder import ConvEncoder
 from ...text import Vocabulary
 from ...train import Trainer
-from ..captioning.captioner import Captioner
-from ..captioning.lecture import CaptionerExperiment
+from ..captioning.datasets import WITH_BOXES
 from ..captioning.teaching import sprite_window_stage
 from ..claims import Claim
 from ..experiment import Measured
@@ -59,9 +58,8 @@ class DeepVisualSemanticAlignments(CaptionerExperiment[Any, Measured]):
     number, title = 3, "Deep Visual-Semantic Alignments for Generating Image Descriptions"
     variants = {"alignment": "words find their regions, from pairs of pictures and sentences; and a control on shuffled captions",
                 "no_context": "the same without the BRNN: a word's vector knows the word alone",
-                "sum": "DeFrag's score: the sum over all regions in the place of the best one",
-                "generator": "descriptions of regions, taught on the regions and snippets that the alignment infers"}
-    describes = "boxes"
+                "sum": "DeFrag's score: the sum over all regions in the place of the best one"}
+    datasets = WITH_BOXES
     setting: Setting
 
     @property
@@ -72,13 +70,21 @@ class DeepVisualSemanticAlignments(CaptionerExperiment[Any, Measured]):
     @property
     def study(self):
         """The module with the variant's ``stages``, ``evaluate``, ``claims_of`` and ``all_figures``."""
-        return importlib.import_module(f"{__package__}.{STUDIES[self.variant]}")
+        return importlib.import_module(f"{__package__}.{STUDIES[self.variant] if self.data is None else 'photographs'}")
 
     def prepare(self) -> None:
-        parts = scene_parts({name: getattr(self.size, name) for name in ("train", "validation", "test")}, self.seed)
-        epochs = self.size.before_describing if self.variant == "generator" else self.size.epochs
-        self.setting = Setting(self.variant, parts, Vocabulary.build(parts["train"].captions), self.epochs or epochs,
-                               self.size.steps, self.seed, self.device)
+        counts = {name: getattr(self.size, name) for name in ("train", "validation", "test")}
+        if self.data is None or self.root is None:
+            parts = scene_parts(counts, self.seed)
+            vocabulary = Vocabulary.build(parts["train"].captions)
+        elif self.variant not in self.study.VARIANTS:
+            raise ValueError(f"lecture 3: photographs are for the variants {', '.join(self.study.VARIANTS)} (--variant); "
+                             f"{self.variant} takes its own world only")
+        else:
+            parts = self.study.photo_parts(self.data, self.root, counts, self.seed)
+            vocabulary = self.study.vocabulary_of(parts["train"])
+        self.setting = Setting(self.variant, parts, vocabulary, self.epochs or self.size.epochs,
+                               self.seed, self.device)
 
     def see(self, at: Callable[[str], dict]) -> Generator[Trainer, None, ConvEncoder]:
         """Teach a CNN on single sprites."""

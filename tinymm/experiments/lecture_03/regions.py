@@ -68,6 +68,10 @@ class Regions:
     def __len__(self) -> int:
         return len(self.phi)
 
+    def of(self, owner: np.ndarray | None) -> Regions:
+        """The regions of these pictures, which may come several times; None for all as they are."""
+        return self if owner is None else dataclasses.replace(self, phi=self.phi[owner], inside=self.inside[owner])
+
     def standard(self, like: Regions) -> Regions:
         """Each feature with mean 0 and variance 1 over the regions of ``like``, which are those of the training pictures."""
         known = like.phi[like.inside]                                      # (regions, F)
