@@ -24,7 +24,7 @@ OURS = {   # what PyTorch does not have at all
     "stream": "named random streams",
     "nn.init.are_left_out": "asks skip_init", "nn.init.left_out": "what skip_init is made of", "nn.init.fans": "private there",
     "optim.lr_scheduler.WarmupCosineLR": "two of PyTorch's in one",
-    "data.Caption*": "captions", "data.read_*": "readers of datasets",
+    "data.Caption*": "captions", "data.Region*": "pictures with boxes", "data.read_*": "readers of datasets",
 }
 
 ACCEPTED = {
