@@ -152,6 +152,8 @@ def test_faulty_boxes_and_missing_pictures_are_told(tmp_path, capsys):
 
 ODD = {
     "another dataset": ("coco", lambda root: None, ("--data", "pascal"), "it does not read the dataset 'pascal'; it reads coco"),
+    "generator": ("coco", lambda root: None, ("--variant", "generator"),
+                  "photographs are for the variants alignment, no_context, sum (--variant); generator takes its own world only"),
     "no captions": ("coco", lambda root: (root / "annotations" / "captions_small.json").unlink(), (), "there is no captions_"),
     "no instances": ("coco", lambda root: (root / "annotations" / "instances_small.json").unlink(), (),
                      "instances_small.json does not exist; give a COCO instances file"),
