@@ -43,9 +43,11 @@ class Photographs(Part):
     """A part whose pictures have several captions.
 
     Attributes:
+        owner: the picture of each caption.
         phrases: for each caption what people have linked with the picture's boxes; empty if the dataset does not say.
     """
 
+    owner: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
     phrases: Sequence[Sequence[Phrase]] = ()
 
 
@@ -209,6 +211,7 @@ def all_figures(setting: Setting, trained: Aligned, measured: Found) -> dict:
     from .figures import SCENES, aligned_sentences
 
     test = setting.parts["test"]
+    assert isinstance(test, Photographs)
     rows = np.unique(test.owner, return_index=True)[1][:SCENES]
     shown = [RegionScene(test.images[n], (), test.boxes[n], np.full(len(test.boxes[n]), -1), tuple(test.captions[row]), (), (), ())
              for n, row in enumerate(rows)]
