@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import scipy.io
 from PIL import Image
 
 from tests.data.test_flickr30k_entities import annotation, thing
@@ -123,6 +124,35 @@ def test_the_largest_boxes_in_whole_pixels():
         assert top <= corners[old, 1] < top + 1 and bottom - 1 < corners[old, 3] <= bottom
     thin, _ = pixel_boxes(np.array([[40 - 1e-9, 0, 40, 1e-9], [3, 3, 3.0, 3.0]]), 40, 40)
     assert thin.tolist() == [[0, 39, 1, 40], [3, 3, 4, 4], [0, 0, 40, 40]]
+
+
+def test_features_beside_the_data(tmp_path, capsys):
+    """One number tells which box a row is of, the other which picture: what is kept is in its place."""
+    root = coco(tmp_path / "coco")
+    (root / "features").mkdir()
+    features = {i: np.array([[k, i] for k in range(3)], np.float32) for i in range(12)}
+    for i, of_picture in features.items():
+        if i % 2:
+            np.save(root / "features" / f"{i}.npy", of_picture)
+        else:
+            scipy.io.savemat(root / "features" / f"{i}.mat", {"feats": of_picture.T})
+    found = Lecture(scale="smoke", epochs=1, data="coco", root=root)
+    found.prepare()
+    assert "features of regions are those in" in capsys.readouterr().out
+    trained, _ = running.fit(found)
+    for name, part in found.setting.parts.items():
+        for of_picture, boxes in zip(part.features, part.boxes, strict=True):
+            assert of_picture[:, 0].tolist() == [0, 1, 2] and len(boxes) == 3
+        assert trained.pairs[name].regions.phi.shape == (len(part), 3, 2)
+    numbers = [int(part.features[n][0, 1]) for part in found.setting.parts.values() for n in range(len(part.images))]
+    assert sorted(numbers) == list(range(12))
+    np.save(root / "features" / "3.npy", features[3][:2])
+    assert lecture(root, tmp_path / "out") == 2 and "3.npy has 2 rows; expected 3, one for each box" in capsys.readouterr().err
+    np.save(root / "features" / "3.npy", np.zeros((3, 4)))
+    assert lecture(root, tmp_path / "out") == 2
+    assert "lengths [2, 4]; all need" in (err := capsys.readouterr().err) or " features a row; expected " in err
+    (root / "features" / "3.npy").unlink()
+    assert lecture(root, tmp_path / "out") == 2 and "features has no 3.npy or 3.mat or 3.h5 or" in capsys.readouterr().err
 
 
 def test_pointing_by_hand():

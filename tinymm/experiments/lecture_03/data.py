@@ -12,7 +12,7 @@ from ...backend.random import Stream
 from ...data.worlds.region_scenes import RegionScene, RegionScenes
 from ...models.conv_encoder import ConvEncoder
 from ...text import Vocabulary
-from .regions import Regions, regions_of
+from .regions import Regions, padded, regions_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Part:
         boxes: for each picture (M, 4) integers (top, left, bottom, right), the whole picture among them.
         captions: sentences as tokens, one for each picture, or several.
         scenes: the truth about each picture; none of photographs.
+        features: for each picture those of its boxes (M, F), where another program has computed them.
         owner: the picture of each sentence, where pictures have several; None where sentence k is of picture k.
     """
 
@@ -31,6 +32,7 @@ class Part:
     boxes: Sequence[np.ndarray]
     captions: Sequence[Sequence[str]]
     scenes: Sequence[RegionScene] = ()
+    features: Sequence[np.ndarray] = ()
     owner: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -97,15 +99,16 @@ class Pairs:
         return Pairs(self.regions, self.ids[other])
 
 
-def read(encoder: ConvEncoder, parts: Mapping[str, Part], vocabulary: Vocabulary, device: str = "cpu") -> dict[str, Pairs]:
+def read(encoder: ConvEncoder | None, parts: Mapping[str, Part], vocabulary: Vocabulary, device: str = "cpu") -> dict[str, Pairs]:
     """All parts as a taught encoder sees their boxes, each feature scaled by the training regions.
 
     Args:
-        encoder: frozen.
+        encoder: frozen; None where all parts have features.
         parts: "train" among them.
         vocabulary: of the words.
         device: where the encoder is.
     """
-    seen = {name: regions_of(encoder, part.images, part.boxes, device) for name, part in parts.items()}
+    seen = {name: padded(part.features) if encoder is None else regions_of(encoder, part.images, part.boxes, device)
+            for name, part in parts.items()}
     ids = {name: vocabulary.batch([vocabulary.encode(words) for words in part.captions])[0] for name, part in parts.items()}
     return {name: Pairs(of_part.standard(seen["train"]).of(parts[name].owner), ids[name]) for name, of_part in seen.items()}

@@ -96,7 +96,7 @@ class DeepVisualSemanticAlignments(CaptionerExperiment[Any, Measured]):
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Any]:
         at: Callable[[str], dict] = lambda name: {"folder": folder and folder / name, "label": name if progress else None,
                                                   "config": self.config}
-        encoder = yield from self.see(at)
+        encoder = None if self.setting.parts["train"].features else (yield from self.see(at))
         pairs = read(encoder, self.setting.parts, self.setting.vocabulary, self.device)
         return (yield from self.study.stages(self.setting, encoder, pairs, at))
 

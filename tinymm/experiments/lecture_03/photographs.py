@@ -3,18 +3,23 @@
 They take the path of the scenes: the pixels of every box through the same frozen CNN, which knows sprites and no
 photographs, so the numbers are no reproduction and there are no claims. People have drawn the boxes, where the paper's come
 from a detector. Flickr30k Entities says which words belong to which boxes, and is asked only after the training.
+
+Features of another CNN, a real one, are taken from a folder ``features`` beside the data, where it is there: for each picture
+a file NAME.npy, NAME.mat or NAME.h5 (see ``read_region_features``) with a row for each of its boxes, in the reader's order,
+and a last one for the whole picture.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ...autograd import no_grad
 from ...backend.random import Stream
-from ...data import RegionDataset
+from ...data import RegionDataset, read_region_features
 from ...data.readers.regions import Phrase
 from ...data.worlds.region_scenes import RegionScene
 from ...metrics import retrieval_scores
@@ -34,6 +39,7 @@ VARIANTS = ("alignment", "no_context", "sum")
 SIDE = 160           # pixels of a photograph's longer side
 MOST = 19            # boxes of a picture beside the whole: the largest ones
 CHUNK = 50           # pictures that are scored at a time
+ENDINGS = (".npy", ".mat", ".h5", ".hdf5")   # of files of features
 
 __all__ = ["VARIANTS", "photo_parts", "vocabulary_of", "stages", "evaluate", "claims_of", "all_figures"]
 
@@ -70,6 +76,9 @@ def photo_parts(data: str, root: str, counts: Mapping[str, int], seed: int) -> d
         FileNotFoundError, ValueError: missing or damaged files, too few pictures, a part without a caption that has words.
     """
     parts: dict[str, Part] = {}
+    folder = pathlib.Path(root) / "features"
+    print(f"{data}: " + (f"features of regions are those in {folder}" if folder.is_dir() else
+                         "features of regions are those of the lecture's own CNN, which knows sprites only"))
     for name, dataset in divided(3, data, root, open_regions(data, root, (SIDE, SIDE)), seed).items():
         order = Stream(f"{data} {name}", seed).generator.permutation(len(dataset)).tolist()
         told = [i for i in order if any(map(plain_words, dataset.records[i].captions))]
@@ -77,30 +86,53 @@ def photo_parts(data: str, root: str, counts: Mapping[str, int], seed: int) -> d
             raise ValueError(f"lecture 3: {data}: no picture for {name} has a caption with a word in it; it takes more data")
         rows = told[:counts[name]]
         print(f"{data}: {len(rows)} of {len(dataset)} pictures for {name}")
-        parts[name] = photographs(dataset, rows, 1 if name == "validation" else None)
+        parts[name] = photographs(dataset, rows, 1 if name == "validation" else None, folder if folder.is_dir() else None)
+    lengths = {part.features[0].shape[1] for part in parts.values() if part.features}
+    if len(lengths) > 1:
+        raise ValueError(f"lecture 3: the pictures in {folder} have features of lengths {sorted(lengths)}; all need the same")
     return parts
 
 
-def photographs(dataset: RegionDataset, rows: Sequence[int], most: int | None = None) -> Photographs:
+def photographs(dataset: RegionDataset, rows: Sequence[int], most: int | None = None,
+                folder: pathlib.Path | None = None) -> Photographs:
     """Some pictures of a dataset, read now and kept in a byte a number, with their captions that have words.
 
     Args:
         dataset: of photographs.
         rows: which pictures.
         most: captions of a picture; None for all.
+        folder: of features, if there are any.
     """
     images, boxes, captions, owner, phrases = [], [], [], [], []
+    features: list[np.ndarray] = []
     for n, i in enumerate(rows):
         picture, _, found = dataset[i]
         images.append(np.round(255 * picture).astype(np.uint8))
         kept, places = pixel_boxes(found, *picture.shape[1:])
         boxes.append(kept)
+        if folder is not None:
+            of_boxes = read_region_features(features_file(folder, dataset.records[i].path.stem), regions=len(found) + 1,
+                                            features=features[0].shape[1] if features else None)
+            features.append(of_boxes[[*places, -1]])
         for words, linked in plain_captions(dataset, i, places)[:most]:
             captions.append(words)
             phrases.append(linked)
             owner.append(n)
-    return Photographs(images, boxes, captions, owner=np.array(owner),
+    return Photographs(images, boxes, captions, features=features, owner=np.array(owner),
                        phrases=phrases if dataset.records[rows[0]].phrases is not None else ())
+
+
+def features_file(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """The file of a picture's features.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = next((file for ending in ENDINGS if (file := folder / f"{name}{ending}").is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"lecture 3: {folder} has no {' or '.join(name + ending for ending in ENDINGS)}; it must have a "
+                                f"file for every picture, or be taken away")
+    return found
 
 
 def pixel_boxes(boxes: np.ndarray, height: int, width: int) -> tuple[np.ndarray, dict[int, int]]:

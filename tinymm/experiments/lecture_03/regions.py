@@ -91,8 +91,13 @@ def regions_of(encoder: ConvEncoder, images: Sequence[np.ndarray], boxes: Sequen
     pixels = crops(images, boxes)
     strongest = lambda x: encoder.feature_map(x).amax((2, 3))              # of all places of a crop
     f = chunks.array_in_chunks(strongest, lambda rows: pixels[rows.start:rows.stop], len(pixels), CHUNK, device)   # (boxes, F)
-    counts = np.array([len(of_image) for of_image in boxes])
+    return padded(np.split(f, np.cumsum([len(of_image) for of_image in boxes])[:-1]))
+
+
+def padded(features: Sequence[np.ndarray]) -> Regions:
+    """Regions of the features (M, F) of each picture."""
+    counts = np.array([len(f) for f in features])
     inside = np.arange(counts.max()) < counts[:, None]                     # (N, M)
-    phi = np.zeros((*inside.shape, f.shape[1]), np.float32)
-    phi[inside] = f
+    phi = np.zeros((*inside.shape, features[0].shape[1]), np.float32)
+    phi[inside] = np.concatenate(features)
     return Regions(phi, inside)
