@@ -17,6 +17,7 @@ from tinymm.data.readers.regions import Phrase
 from tinymm.experiments import running
 from tinymm.experiments.captioning.datasets import WITH_BOXES, open_regions
 from tinymm.experiments.lecture_03 import experiment
+from tinymm.experiments.lecture_03.data import read
 from tinymm.experiments.lecture_03.experiment import DeepVisualSemanticAlignments as Lecture
 from tinymm.experiments.lecture_03.photographs import (MOST, SIDE, Photographs, photo_parts, photographs, pixel_boxes, pointing,
                                                        vocabulary_of)
@@ -153,6 +154,37 @@ def test_features_beside_the_data(tmp_path, capsys):
     assert "lengths [2, 4]; all need" in (err := capsys.readouterr().err) or " features a row; expected " in err
     (root / "features" / "3.npy").unlink()
     assert lecture(root, tmp_path / "out") == 2 and "features has no 3.npy or 3.mat or 3.h5 or" in capsys.readouterr().err
+
+
+def test_words_boxes_features_and_phrases_stay_together(tmp_path):
+    """Features name the colour of a box; in the arrays that are trained on, each phrase still points to its colour."""
+    colours, rng, root = "red green blue white black grey pink brown".split(), np.random.default_rng(0), tmp_path / "f"
+    for name in ("Sentences", "Annotations", "flickr30k-images", "features"):
+        (root / name).mkdir(parents=True)
+    for i in range(30):
+        one, two, three = (int(k) for k in rng.choice(len(colours), 3, replace=False))   # nobody speaks of the third
+        Image.new("RGB", (80, 60)).save(root / "flickr30k-images" / f"{i}.jpg")
+        (root / "Sentences" / f"{i}.txt").write_text(
+            f"[/EN#1/other A {colours[one]}] , and [/EN#2/other the {colours[two]} one] .\n"
+            f"one [/EN#2/other {colours[two]}] -- one [/EN#1/other {colours[one]}]\n")
+        things = [("1", one), ("2", two), ("3", three)] + [("4", two)] * (i % 25)        # some more than are kept
+        order = rng.permutation(len(things))
+        sides = [4 if things[n][0] == "4" else 9 for n in order]                         # these are the smaller ones
+        (root / "Annotations" / f"{i}.xml").write_text(annotation(*(
+            thing(things[n][0], box=(1 + k, 1, side + k, side)) for k, (n, side) in enumerate(zip(order, sides)))))
+        np.save(root / "features" / f"{i}.npy", np.vstack([np.eye(8)[[things[n][1] for n in order]], np.full(8, 2)]))
+    parts = photo_parts("flickr30k", str(root), COUNTS, seed=0)
+    vocabulary = vocabulary_of(parts["train"])
+    for name, pairs in read(None, parts, vocabulary).items():
+        part = parts[name]
+        assert len(pairs) == len(part) == len(part.images) * (1 if name == "validation" else 2) and part.owner.max() > 0
+        for row, n in enumerate(part.owner):
+            phi = pairs.regions.phi[row][pairs.regions.inside[row]]
+            assert len(phi) == len(part.boxes[n]) <= MOST + 1 and (phi[-1] > phi[:-1].min(0) - 1e-6).all()
+            assert len(part.phrases[row]) == 2
+            for phrase in part.phrases[row]:
+                colour, = {vocabulary.words[word] for word in pairs.ids[row, phrase.start:phrase.stop]} & set(colours)
+                assert all(colours[phi[box].argmax()] == colour for box in phrase.boxes), (name, row, phrase)
 
 
 def test_pointing_by_hand():
