@@ -125,6 +125,8 @@ def test_the_largest_boxes_in_whole_pixels():
         assert top <= corners[old, 1] < top + 1 and bottom - 1 < corners[old, 3] <= bottom
     thin, _ = pixel_boxes(np.array([[40 - 1e-9, 0, 40, 1e-9], [3, 3, 3.0, 3.0]]), 40, 40)
     assert thin.tolist() == [[0, 39, 1, 40], [3, 3, 4, 4], [0, 0, 40, 40]]
+    edge, _ = pixel_boxes(np.array([[40.0, 30.0, 40.0, 30.0]]), 30, 40)   # as rounding may leave a scaled one
+    assert edge.tolist() == [[29, 39, 30, 40], [0, 0, 30, 40]]
 
 
 def test_features_beside_the_data(tmp_path, capsys):
