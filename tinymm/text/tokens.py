@@ -87,7 +87,8 @@ def plain_words(sentence: str) -> list[str]:
     Returns:
         What blanks separate, without other characters; what has no letter or digit is left out.
     """
-    return [word for piece in sentence.lower().split() if (word := "".join(filter(str.isalnum, piece)))]
+    return [word for piece in sentence.lower().split()
+            if (word := piece if piece.isalnum() else "".join(filter(str.isalnum, piece)))]
 
 
 def _left_out(token: str) -> bool:
