@@ -82,7 +82,7 @@ def read_coco_regions(captions: str | os.PathLike, instances: str | os.PathLike,
     known = {record.image_id for record in (*told.records, *told.without_captions)}
     records = [RegionImage(record.path, record.captions, record.image_id, split,
                            tuple(tuple(plain_words(caption)) for caption in record.captions),
-                           as_boxes([box for _, box in sorted(boxes.get(record.image_id, ()))]),
+                           as_boxes([box for _, box in sorted(boxes.get(record.image_id, []))]),
                            sizes.get(record.image_id, (0, 0))) for record in told.records]
     silent = [*told.without_captions, *(RegionImage(pathlib.Path(images) / names.get(number, str(number)), (), number, split)
                                         for number in sizes if number not in known)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 from ...data import (CaptionDataset, RegionDataset, read_coco_captions, read_coco_regions, read_flickr8k, read_flickr30k,
                      read_flickr30k_entities, read_karpathy, read_pascal_sentences, read_sbu)
@@ -60,7 +61,7 @@ def open_regions(name: str, root: str, within: tuple[int, int] | None = None) ->
     return _told(name, folder, dataset)
 
 
-def _told(name: str, folder: pathlib.Path, dataset):
+def _told(name: str, folder: pathlib.Path, dataset: Any) -> Any:
     """The records whose picture is there; what the reader noted, and what is left out, is printed."""
     for note in dataset.notes:
         print(f"{name}: {note}")
@@ -88,7 +89,7 @@ def _coco_files(folder: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path, 
     return found
 
 
-def _joined(parts: list):
+def _joined(parts: list) -> Any:
     """Datasets of one kind as one."""
     whole = parts[0].of(record for part in parts for record in part.records)
     whole.without_captions = tuple(record for part in parts for record in part.without_captions)
