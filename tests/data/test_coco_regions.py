@@ -147,6 +147,28 @@ def test_damage_is_refused_by_name(tmp_path_factory, data):
     refused_by_name(lambda: read(place), str(place))
 
 
+@pytest.mark.oracle
+def test_boxes_agree_with_pycocotools(tmp_path):
+    import contextlib
+    import io
+
+    from pycocotools.coco import COCO
+
+    place = pathlib.Path(REAL) / "coco_val_subset" / "annotations" if REAL else None
+    files = [(folder(tmp_path) / "captions.json", tmp_path / "instances.json")]
+    files += [(place / "captions_val_subset.json", place / "instances_val_subset.json")] if place else []
+    for captions, instances in files:
+        with contextlib.redirect_stdout(io.StringIO()):
+            judge = COCO(str(instances))
+        records = read_coco_regions(captions, instances, tmp_path).records
+        assert records
+        for record in records:
+            theirs = judge.loadAnns(sorted(judge.getAnnIds(imgIds=[record.image_id], iscrowd=None)))
+            corners = [[x, y, x + w, y + h] for a in theirs if not a.get("iscrowd") for x, y, w, h in [a["bbox"]]]
+            np.testing.assert_allclose(record.boxes, corners, atol=1)   # edges are cut at the picture's
+            assert record.size == tuple(judge.imgs[record.image_id][name] for name in ("height", "width"))
+
+
 @pytest.mark.real
 @pytest.mark.skipif(not REAL, reason="TINYMM_REAL_DATA is not set")
 def test_the_real_captioned_photographs_and_their_boxes():
