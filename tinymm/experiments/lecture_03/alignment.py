@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+
 import numpy as np
 
 from ... import optim
@@ -18,6 +21,21 @@ LR = 2e-3
 MAX_VALUE = 5.0      # of every element of a gradient: the paper's, "important"
 MARGIN = 1.0
 SIZE = 64            # h, of the space and of the BRNN
+
+
+@dataclasses.dataclass
+class Aligned:
+    """What the trainings of the alignment yield.
+
+    Attributes:
+        pairs: "train", "validation", "test".
+        models: row of the tables -> model, the lecture's own first.
+        history: of its training.
+    """
+
+    pairs: Mapping[str, Pairs]
+    models: dict[str, VisualSemanticAlignment]
+    history: dict[str, list[float]]
 
 
 def build(pairs: Pairs, vocabulary: int, seed: int, context: bool = True, score: str = "max") -> VisualSemanticAlignment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,11 +12,25 @@ from ...data.worlds.region_scenes import KIND_OF, RegionScene
 from ...decode.chain import align, segments
 from ...metrics import retrieval_scores
 from ...models.visual_semantic import VisualSemanticAlignment
+from ..experiment import Measured
 from .data import Pairs
 from .regions import Regions
 
 WAYS = ("sentences for an image", "images for a sentence")
 BETAS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
+
+
+@dataclasses.dataclass
+class Pointed(Measured):
+    """The measurements, and what the figures draw beside.
+
+    Attributes:
+        scores: row -> v_i . s_t of the test pairs, (K, T, M).
+        lengths: row -> word -> the norms of its s_t in the test sentences, for the lecture's model and the untrained one.
+    """
+
+    scores: dict[str, np.ndarray]
+    lengths: dict[str, dict[str, list[float]]]
 
 
 def mean_of(numbers: Sequence[float]) -> float:

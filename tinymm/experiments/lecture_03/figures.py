@@ -13,10 +13,10 @@ from ...data.worlds.region_scenes import KIND_OF, KINDS, RegionScene
 from ...decode.chain import align
 from ...plot.regions import LINE, coloured_sentence, draw_boxes
 from ...plot.style import COLORS, FONT, GREY, NEUTRAL, WIDTH
+from .alignment import Aligned
 from .claims import ROWS, UNTRAINED
 from .data import Setting
-from .evaluation import all_scores, of_scenes
-from .pointing import Aligned, Pointed
+from .evaluation import Pointed, all_scores, of_scenes
 
 SHOWN = (0.0, 0.5, 2.0, 10.0)   # beta
 SCENES = 3

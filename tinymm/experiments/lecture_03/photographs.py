@@ -30,10 +30,11 @@ from ..captioning.datasets import open_regions
 from ..captioning.parts import MANY, RARE, divided
 from ..claims import Claim
 from ..experiment import Measured
+from .alignment import Aligned
 from .claims import ROWS
 from .data import Pairs, Part, Setting
 from .evaluation import WAYS, of_scenes
-from .pointing import Aligned, stages
+from .pointing import stages
 
 VARIANTS = ("alignment", "no_context", "sum")
 SIDE = 160           # pixels of a photograph's longer side

@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Generator, Mapping
 
 import numpy as np
 
 from ...models.conv_encoder import ConvEncoder
-from ...models.visual_semantic import VisualSemanticAlignment
 from ...train import Trainer
-from ..experiment import Measured
-from .alignment import alignment_stage, build
+from .alignment import Aligned, alignment_stage, build
 from .claims import ROWS, SHUFFLED, UNTRAINED, claims_of, interior
 from .data import Pairs, Setting
-from .evaluation import chains, guess, longest, norms, pointing, ratio, retrieval
+from .evaluation import Pointed, chains, guess, longest, norms, pointing, ratio, retrieval
 
-__all__ = ["Aligned", "Pointed", "stages", "evaluate", "claims_of", "all_figures"]   # what the lecture asks of a study
+__all__ = ["stages", "evaluate", "claims_of", "all_figures"]   # what the lecture asks of a study
 
 OPTIONS: dict[str, dict] = {"alignment": {}, "no_context": {"context": False}, "sum": {"score": "sum"}}   # of the model
-
-
-@dataclasses.dataclass
-class Aligned:
-    """What the trainings of the alignment yield.
-
-    Attributes:
-        pairs: "train", "validation", "test".
-        models: row of the tables -> model, the lecture's own first.
-        history: of its training.
-    """
-
-    pairs: Mapping[str, Pairs]
-    models: dict[str, VisualSemanticAlignment]
-    history: dict[str, list[float]]
-
-
-@dataclasses.dataclass
-class Pointed(Measured):
-    """The measurements, and what the figures draw beside.
-
-    Attributes:
-        scores: row -> v_i . s_t of the test pairs, (K, T, M).
-        lengths: row -> word -> the norms of its s_t in the test sentences, for the lecture's model and the untrained one.
-    """
-
-    scores: dict[str, np.ndarray]
-    lengths: dict[str, dict[str, list[float]]]
 
 
 def stages(setting: Setting, encoder: ConvEncoder, pairs: Mapping[str, Pairs],
