@@ -1,7 +1,8 @@
-"""The region describer, untrained: the frozen CNN behind a box's pixels, and the recurrent network that speaks."""
+"""The region describer, untrained: a frozen CNN, and the recurrent network that speaks; and what is measured of several."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,9 @@ from ...models.conv_encoder import ConvEncoder
 from ...models.description_rnn import DescriptionRNN
 from ...text import Vocabulary
 from ..captioning.captioner import Captioner
+from ..experiment import Measured
+
+FULL, WORD, CHAIN, BOUND = "full images", "regions, beta = 0", "regions, beta = .5", "true phrases (bound)"   # rows of the tables
 
 
 class RegionEncoder(nn.Module):
@@ -40,3 +44,16 @@ Describer: TypeAlias = "Captioner[RegionEncoder, DescriptionRNN]"
 def build(encoder: RegionEncoder, vocabulary: int) -> Describer:
     """An untrained describer over an encoder, for so many words."""
     return Captioner(encoder, DescriptionRNN(encoder.features, vocabulary, pad=Vocabulary.pad), Vocabulary.start)
+
+
+@dataclasses.dataclass
+class Described(Measured):
+    """What is measured.
+
+    Attributes:
+        things: (picture, box) of every thing of the test scenes, in the order of the sentences.
+        said: row -> a sentence for each thing.
+    """
+
+    things: np.ndarray
+    said: dict[str, list[list[str]]]

@@ -25,15 +25,13 @@ from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part as CaptionedPart
 from ..captioning.stage import BATCH, caption_stage
 from ..claims import Claim
-from ..experiment import Measured
 from ..lecture_02.systems import likelihood
 from .alignment import alignment_stage
 from .alignment import build as build_alignment
 from .data import Pairs, Setting
-from .describer import Describer, RegionEncoder, build
+from .describer import BOUND, CHAIN, FULL, WORD, Described, Describer, RegionEncoder, build
 from .snippets import Snippets, inferred, snippet_part, true, whole_part
 
-FULL, WORD, CHAIN, BOUND = "full images", "regions, beta = 0", "regions, beta = .5", "true phrases (bound)"   # rows of the tables
 BETAS = {WORD: 0.0, CHAIN: 0.5}
 STAGES = {FULL: "full", WORD: "captioner", CHAIN: "chain", BOUND: "bound"}   # ``load_captioner`` takes "captioner"
 LECTURE = 3
@@ -56,19 +54,6 @@ class Trained:
     describers: dict[str, Describer]
     taught: dict[str, Snippets]
     test: Pairs
-
-
-@dataclasses.dataclass
-class Described(Measured):
-    """What is measured.
-
-    Attributes:
-        things: (picture, box) of every thing of the test scenes, in the order of the sentences.
-        said: row -> a sentence for each thing.
-    """
-
-    things: np.ndarray
-    said: dict[str, list[list[str]]]
 
 
 def stages(setting: Setting, encoder: ConvEncoder, pairs: Mapping[str, Pairs],

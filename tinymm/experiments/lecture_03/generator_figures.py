@@ -11,7 +11,7 @@ from ...data.worlds.region_scenes import RegionScene
 from ...plot import coloured_sentence, draw_boxes
 from ...plot.style import FONT, GREY, WIDTH
 from ..tables import BLEU, table
-from .generator import BOUND, Described
+from .describer import BOUND, Described
 
 SCENES = 4
 SIDE = 2.3                       # inches of a picture
