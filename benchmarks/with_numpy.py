@@ -72,6 +72,12 @@ def sequence(rows, steps, inner, gates, n):
     return layer(rows * steps, inner, gates * n) + layer(rows, n, gates * n, steps)
 
 
+def alignment(B, M, T, features, words, D):
+    """A training step of visual-semantic alignments: regions, both directions over the words, all scores."""
+    return (layer(B * M, features, D, dx=False) + layer(T * B, words, D) + 2 * layer(B, D, D, T) + layer(T * B, D, D)
+            + layer(B * M, D, T * B))
+
+
 ORDER = sequence(128, 12, 48, 3, 96) + layer(128, 31, 96, dx=False)
 READER = (sequence(64, 29, 64, 4, 64) + sequence(64, 6, 64, 4, 64) + layer(29 * 64, 64, 64) + 3 * layer(64, 64, 64)
           + layer(64, 64, 6) + [(64, 1, 29, 64), (64, 1, 64, 29), (64, 29, 1, 64)])                # r and its gradients
@@ -102,6 +108,7 @@ PRODUCTS = {
                 + blocks(4, 50, 768, 12, 12, train=False) + blocks(4, 77, 512, 8, 12, causal=True, train=False),
     "order_gru": ORDER, "order_ln_gru": ORDER, "reader_lstm": READER, "reader_ln_lstm": READER, "draw_plain": DRAW, "draw_ln": DRAW,
     "lrcn_fc6": LRCN,
+    "alignment": alignment(50, 8, 14, 64, 64, 64), "alignment_wide": alignment(100, 20, 14, 4096, 300, 1000),
 }
 
 

@@ -13,6 +13,7 @@ from lrcn_pytorch import ActivityLRCN, FrameEncoder
 from order_embedding_pytorch import OrderEmbedding
 from show_and_tell_pytorch import ShowTell, caption_loss
 from show_attend_and_tell_pytorch import ConvEncoder, ShowAttendTell, hard_objective, soft_objective
+from visual_semantic_pytorch import VisualSemanticAlignment
 
 VERSION = f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
 rng = np.random.default_rng(0)
@@ -281,6 +282,20 @@ def lrcn_fc6():
     return step
 
 
+def _alignment(B, M, T, features, words, size):
+    model, phi = VisualSemanticAlignment(features, 30, size=size, words=words), tensor(B, M, features, grad=False)
+    inside = torch.tensor(np.arange(M) < rng.integers(M - 2, M + 1, (B, 1)))
+    (S, _), params = sentences(B, T, 6, 30), list(model.parameters())
+    optimiser = optim.Adam(params, lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        model.loss(phi, inside, S).backward()
+        nn.utils.clip_grad_value_(params, 5.0)
+        optimiser.step()
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -294,4 +309,5 @@ WORKS = {
     "order_gru": lambda: _order("none"), "order_ln_gru": lambda: _order("layer"),
     "reader_lstm": lambda: _reader("none"), "reader_ln_lstm": lambda: _reader("layer"),
     "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"), "lrcn_fc6": lrcn_fc6,
+    "alignment": lambda: _alignment(50, 8, 14, 64, 64, 64), "alignment_wide": lambda: _alignment(100, 20, 14, 4096, 300, 1000),
 }

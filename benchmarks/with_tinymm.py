@@ -16,6 +16,7 @@ from tinymm.models.lrcn import ActivityLRCN
 from tinymm.models.order_embedding import OrderEmbedding
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
+from tinymm.models.visual_semantic import VisualSemanticAlignment
 
 VERSION = f"tinymm {tinymm.__version__}, NumPy {np.__version__}"
 rng = np.random.default_rng(0)
@@ -285,6 +286,20 @@ def lrcn_fc6():
     return step
 
 
+def _alignment(B, M, T, features, words, size):
+    model, phi = VisualSemanticAlignment(features, 30, size=size, words=words), tensor(B, M, features, grad=False)
+    inside = Tensor(np.arange(M) < rng.integers(M - 2, M + 1, (B, 1)))
+    (S, _), params = sentences(B, T, 6, 30), list(model.parameters())
+    optimiser = optim.Adam(params, lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        model.loss(phi, inside, S).backward()
+        nn.utils.clip_grad_value_(params, 5.0)
+        optimiser.step()
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -298,4 +313,5 @@ WORKS = {
     "order_gru": lambda: _order("none"), "order_ln_gru": lambda: _order("layer"),
     "reader_lstm": lambda: _reader("none"), "reader_ln_lstm": lambda: _reader("layer"),
     "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"), "lrcn_fc6": lrcn_fc6,
+    "alignment": lambda: _alignment(50, 8, 14, 64, 64, 64), "alignment_wide": lambda: _alignment(100, 20, 14, 4096, 300, 1000),
 }

@@ -28,6 +28,7 @@ from tinymm.models.lrcn import ActivityLRCN
 from tinymm.models.order_embedding import OrderEmbedding
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
+from tinymm.models.visual_semantic import VisualSemanticAlignment
 
 pytestmark = pytest.mark.oracle
 torch = pytest.importorskip("torch")
@@ -374,6 +375,29 @@ def test_lrcn_on_clips(monkeypatch, layer, unit, kernels):
         train(ours, theirs, losses, inert=inert)
 
 
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+def test_visual_semantic_alignment(kernels):
+    """With regions and words that are not there."""
+    twin, rng = load("visual_semantic_pytorch"), np.random.default_rng(12)
+    tinymm.manual_seed(12)
+    sizes, M = dict(features=D, vocabulary=K, words=4, size=6), 4
+    ours = stirred(VisualSemanticAlignment(**sizes).double(), rng)
+    theirs = copied(ours, twin.VisualSemanticAlignment(**sizes))
+    same_size(ours, theirs)
+    _, S, _ = captions(rng)
+    phi, inside = rng.normal(size=(B, M, D)), np.arange(M) < rng.integers(1, M + 1, (B, 1))
+    assert not inside.all() and not S.all()
+
+    def losses():
+        both = ours(Tensor(phi), Tensor(inside), Tensor(S)), theirs(torch.tensor(phi), torch.tensor(inside), torch.tensor(S))
+        np.testing.assert_allclose(both[0].detach().numpy(), both[1].detach().numpy(), rtol=1e-9, atol=1e-12)
+        return (ours.loss(Tensor(phi), Tensor(inside), Tensor(S)),
+                theirs.loss(torch.tensor(phi), torch.tensor(inside), torch.tensor(S)))
+
+    with use_kernels(kernels):
+        train(ours, theirs, losses)
+
+
 def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
     monkeypatch.syspath_prepend(str(folder_of_twins()))
     sides = [load("with_tinymm"), load("with_pytorch")]
@@ -381,5 +405,6 @@ def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
     for side in sides:
         side.wake()
         for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard", "show_tell", "clip_vit", "clip_resnet",
-                     "order_gru", "order_ln_gru", "reader_lstm", "reader_ln_lstm", "draw_plain", "draw_ln", "lrcn_fc6"):
+                     "order_gru", "order_ln_gru", "reader_lstm", "reader_ln_lstm", "draw_plain", "draw_ln", "lrcn_fc6",
+                     "alignment"):
             side.WORKS[work]()()
