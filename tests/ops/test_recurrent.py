@@ -40,6 +40,23 @@ def n_states(name):
     return 2 if name == "lstm" else 1
 
 
+@pytest.mark.parametrize("two", [False, True])
+@pytest.mark.parametrize("op", [rnn_relu, rnn_tanh])
+def test_an_input_that_is_added_as_it_is(op, two):
+    """The same as with the identity for its weights: outputs, states, gradients."""
+    draw, directions = Draw(5), 1 + two
+    x, h = Tensor(draw.normal(4, 3, 5), requires_grad=True), Tensor(draw.normal(directions, 3, 5), requires_grad=True)
+    w = [Tensor(draw.normal(5, 5, scale=0.4), requires_grad=True) for _ in range(directions)]
+    b = [Tensor(draw.normal(5), requires_grad=True) for _ in range(directions)]
+    results = []
+    for w_ih, b_ih in ((None, None), (Tensor(np.eye(5)), Tensor(np.zeros(5)))):
+        params = [p for i in range(directions) for p in (w_ih, w[i], b_ih, b[i])]
+        y, last = op(x, h, params, True, 1, 0.0, False, two, False, lengths=[4, 1, 3])
+        results.append([y, last, *grad((y * y).sum() + last.sum(), [x, h, *w, *b])])
+    for given, wanted in zip(*results):
+        np.testing.assert_allclose(given.detach().numpy(), wanted.detach().numpy(), rtol=1e-14, atol=1e-14)
+
+
 # ---------------------------------------------------------------------- known numbers (made with PyTorch 2.13)
 
 @pytest.mark.parametrize("name, last, final, dx", [
@@ -327,6 +344,10 @@ def test_messages(changes, error, message):
 def test_messages_of_cells_and_packing():
     with pytest.raises(ValueError, match=r"gru_cell: input \(B=2, D=3\) but w_ih wants 4 features"):
         gru_cell(zeros(2, 3), zeros(2, 5), zeros(15, 4), zeros(15, 5))
+    with pytest.raises(ValueError, match=r"rnn_relu: input \(T=2, B=1, D=3\) but without w_ih_l0 there must be H=4"):
+        rnn_relu(ramp(2, 1, 3), ramp(1, 1, 4), [None, ramp(4, 4)], False, 1, 0.0, False, False, False)
+    with pytest.raises(TypeError, match="gru: w_ih_l0 is a NoneType, not a Tensor"):
+        gru(ramp(2, 1, 3), ramp(1, 1, 3), [None, ramp(9, 3)], False, 1, 0.0, False, False, False)
     with pytest.raises(ValueError, match=r"gru_cell: h has shape \(1, 5\) but .* \(B, H\) = \(2, 5\)"):
         gru_cell(zeros(2, 3), zeros(1, 5), zeros(15, 3), zeros(15, 5))
     with pytest.raises(ValueError, match=r"layer_norm_gru_cell: gain_hh has shape \(3,\) but must be \(15,\)"):

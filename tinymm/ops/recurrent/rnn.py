@@ -15,7 +15,7 @@ from ...backend.arrays import xp_of
 from ...backend.cuda import CudaKernel
 from ...backend.jit import kernel, prange
 from ...backend.vmath import tanh as tanh_
-from .samples import sample_calls, sample_cell_resets, sample_cells, sample_options
+from .samples import sample_added_input, sample_added_inputs, sample_calls, sample_cell_resets, sample_cells, sample_options
 from .stack import check_cell, check_hx, stacked
 from .sweep import Recurrence, blocks, unroll
 
@@ -33,7 +33,7 @@ class RNNCell(Recurrence):
     def definition(x, h, w_ih, w_hh, b_ih, b_hh, is_relu=False, reset=None):
         if reset is not None:
             h = where(wrap(reset[:, None]), 0, h)
-        a = x @ w_ih.T + h @ w_hh.T
+        a = (x if w_ih is None else x @ w_ih.T) + h @ w_hh.T
         for b in (b_ih, b_hh):
             a = a if b is None else a + b
         return relu(a) if is_relu else tanh(a)
@@ -178,7 +178,7 @@ template <typename T> __global__ void rnn_back(const T* gates, const T* dy, long
 
 
 def _cell(name: str, is_relu: bool):
-    def op(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
+    def op(input: Tensor, hx: Tensor, w_ih: Tensor | None, w_hh: Tensor, b_ih: Tensor | None = None,
            b_hh: Tensor | None = None, *, reset: Tensor | None = None) -> Tensor:
         (input, h, *weights), flags = check_cell(name, 1, input, check_hx(name, hx, "h"), (w_ih, w_hh, b_ih, b_hh),
                                                  reset)
@@ -193,7 +193,7 @@ def _cell(name: str, is_relu: bool):
     Args:
         input: (B, D).
         hx: the state h, (B, H).
-        w_ih: (H, D).
+        w_ih: (H, D); None for an input that is added as it is, D = H.
         w_hh: (H, H).
         b_ih, b_hh: (H,) or None.
         reset: (B,) booleans; where True the state is zero before the step, and no gradient flows to it.
@@ -224,7 +224,7 @@ def _sequence(name: str, is_relu: bool):
         input: (T, B, D), or (B, T, D) with ``batch_first``.
         hx: the state h0 before the first step, (num_layers * directions, B, H).
         params: for each layer, and each direction in it, the weights w_ih (H, features), w_hh (H, H) and, with
-            ``has_biases``, b_ih and b_hh (H,).
+            ``has_biases``, b_ih and b_hh (H,). w_ih None adds the input as it is (features = H), b_ih or b_hh None nothing.
         has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths, reset: as in ``lstm``.
 
     Returns:
@@ -243,6 +243,8 @@ rnn_tanh, rnn_relu = _sequence("rnn_tanh", False), _sequence("rnn_relu", True)
 for _cell_op in (rnn_tanh_cell, rnn_relu_cell):
     register(_cell_op.__name__, _cell_op, sample_cells(1), torch=_cell_op.__name__, fused=RNNCell)
     register(_cell_op.__name__ + ":reset", _cell_op, sample_cell_resets(1), fused=RNNCell)
+    register(_cell_op.__name__ + ":added", _cell_op, sample_added_input, fused=RNNCell)
 for _sequence_op in (rnn_tanh, rnn_relu):
     register(_sequence_op.__name__, _sequence_op, sample_calls(1, 1), torch=_sequence_op.__name__, fused=RNN)
     register(_sequence_op.__name__ + ":options", _sequence_op, sample_options(1, 1), fused=RNN)
+    register(_sequence_op.__name__ + ":added", _sequence_op, sample_added_inputs, fused=RNN)

@@ -64,3 +64,16 @@ def sample_options(gates: int, states: int, **options):
                          sample_weights(draw, gates, D, H, layers, 1 + two), True, layers, 0.0, False, two, False,
                          **extra, **options)
     return samples
+
+
+def sample_added_inputs(draw):
+    """Samples without weights of the input, which has the length of the state."""
+    for T, B, H, two, extra in ((3, 2, 4, False, {}), (4, 3, 5, True, dict(lengths=[4, 1, 2])), (2, 17, 70, False, {})):
+        directions = 1 + two
+        params = directions * [None, draw.normal(H, H, scale=0.4), None, draw.normal(H)]
+        yield Sample(draw.normal(T, B, H), draw.normal(directions, B, H), params, True, 1, 0.0, False, two, False, **extra)
+
+
+def sample_added_input(draw):
+    """A sample of a cell without weights of the input."""
+    yield Sample(draw.normal(3, 4), draw.normal(3, 4), None, draw.normal(4, 4, scale=0.4), None, draw.normal(4))

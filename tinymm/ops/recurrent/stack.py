@@ -104,15 +104,20 @@ def check_weights(name: str, gates: int, source: str, features: int, suffix: str
     """Check the shapes of one layer's weights; ``suffix`` makes their names, e.g. "l0"."""
     w_name, u_name = (f"w_ih_{suffix}", f"w_hh_{suffix}") if suffix else ("w_ih", "w_hh")
     for label, w in ((w_name, w_ih), (u_name, w_hh)):
+        if w is None and label == w_name and gates == 1:   # the input is added as it is
+            continue
         floating(name, label, w)
         if w.ndim != 2:
             raise ValueError(f"{name}: {label} has shape {w.shape}; it must be a matrix")
     H = w_hh.shape[1]
     if w_hh.shape[0] != gates * H:
         raise ValueError(f"{name}: {u_name} has shape {w_hh.shape} but must be ({gates} * H, H)")
-    if w_ih.shape[1] != features:
+    if w_ih is None:
+        if features != H:
+            raise ValueError(f"{name}: {source} but without {w_name} there must be H={H}, as {u_name} {w_hh.shape} has")
+    elif w_ih.shape[1] != features:
         raise ValueError(f"{name}: {source} but {w_name} wants {w_ih.shape[1]} features")
-    if w_ih.shape[0] != gates * H:
+    elif w_ih.shape[0] != gates * H:
         raise ValueError(f"{name}: {w_name} has shape {w_ih.shape} but {u_name} has {w_hh.shape}: both must have "
                          f"{gates} * H rows")
     for label, b in (("b_ih", b_ih), ("b_hh", b_hh)):

@@ -32,8 +32,8 @@ BLOCK = 2048   # elements that a kernel takes through all its loops before the n
 class Recurrence(Fused):
     """Base of the recurrent operations, cells and sequences.
 
-    The arguments are ``(x, h[, c], w_ih, w_hh, b_ih, b_hh)``. A subclass says how many gates it has and
-    writes one time step forward and backward for each rung::
+    The arguments are ``(x, h[, c], w_ih, w_hh, b_ih, b_hh)``; with one gate w_ih may be None: x is added as it is. A
+    subclass says how many gates it has and writes one time step forward and backward for each rung::
 
         step_RUNG(t, before, after, pre)
         back_RUNG(t, before, dy, dh, carry, dc, d_pre, d_rec)
@@ -83,7 +83,9 @@ class Recurrence(Fused):
         if self.n_states == 2:
             self.c = xp.empty((T + 1, H, B), x.dtype)
             self.c[first] = states[1].T
-        pre = self.prepare(products.matmul(w_ih, x.reshape(T * B, D).T)).reshape(self.n_gates, H, T * B)
+        columns = x.reshape(T * B, D).T
+        pre = self.prepare(xp.ascontiguousarray(columns) if w_ih is None else products.matmul(w_ih, columns))
+        pre = pre.reshape(self.n_gates, H, T * B)
         self.gates = xp.empty((T, self.n_gates, H, B), x.dtype)
         self.allocate(xp, T, B, H)
         step = getattr(self, "step_" + self.rung)
@@ -172,7 +174,10 @@ class Recurrence(Fused):
         db_ih = total(d_pre, 1) if need_b_ih or (need_b_hh and self.one_gradient) else None
         db_hh = db_ih if self.one_gradient else total(d_recs, 1) if need_b_hh else None
         d_pre = self.prepare_back(d_pre)
-        dx = products.matmul(d_pre.T, self.w_ih).reshape(self.x.shape) if needs[0] else None
+        dx: Any = None
+        if needs[0]:
+            dx = xp.ascontiguousarray(d_pre.T) if self.w_ih is None else products.matmul(d_pre.T, self.w_ih)
+            dx = dx.reshape(self.x.shape)
         reverse = self.order[0][1] > self.order[0][2]
         h_before = (self.h[1:] if reverse else self.h[:-1]).reshape(T * B, H)
         return (None if dx is None else dx[0] if self.is_cell else dx,
