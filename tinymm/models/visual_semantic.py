@@ -74,24 +74,16 @@ class BidirectionalEncoder(nn.Module):
             raise ValueError(f"BidirectionalEncoder: S[{t}, {l}] is the pad {self.pad}, and a word follows; pad at the end")
         e = F.relu(self.W_e(self.W_w(S)))                                  # (T, L, D)
         if self.context:
-            turned = _turned(ids, S.device)
-            e = _read(e, self.W_f) + _read(e[turned], self.W_b)[turned]    # h^f_t + h^b_t
+            e = self._read(e, ids.sum(0))
         return F.relu(self.W_d(e)), inside
 
-
-def _turned(ids: np.ndarray, device: str) -> tuple[Tensor, Tensor]:
-    """Where the words of each sentence stand when it is read from its last word; pads stay at the end."""
-    t, n = np.arange(len(ids))[:, None], ids.sum(0)
-    return Tensor(to_device(np.where(t < n, n - 1 - t, t), device)), Tensor(to_device(np.arange(len(n)), device))
-
-
-def _read(e: Tensor, W: nn.Linear) -> Tensor:
-    """h_t = f(e_t + W h_{t-1} + b) of all steps, (T, L, D), from h_0 = 0."""
-    first, *rest = F.unbind(e + W.bias)
-    h = [F.relu(first)]
-    for e_t in rest:
-        h.append(F.relu(e_t + h[-1] @ W.weight.T))
-    return F.stack(h)
+    def _read(self, e: Tensor, lengths: np.ndarray) -> Tensor:
+        """h^f_t + h^b_t of the words that are there, (T, L, D), from zeros on; e_t is added as it is, without weights."""
+        T, L, D = e.shape
+        params = [None, self.W_f.weight, None, self.W_f.bias, None, self.W_b.weight, None, self.W_b.bias]
+        start = Tensor(to_device(np.zeros((2, L, D), e.dtype), e.device))
+        h, _ = F.rnn_relu(e, start, params, True, 1, 0.0, self.training, True, False, lengths=lengths)   # (T, L, 2 D)
+        return h.reshape(T, L, 2, D).sum(2)
 
 
 class VisualSemanticAlignment(nn.Module):
