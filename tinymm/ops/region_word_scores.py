@@ -150,9 +150,10 @@ def _choose(x, rows, first, start, stop, sentences, best, S):
         for i in range(first[k] + 1, first[k + 1]):
             row, this = x[i - first[start]], np.int32(rows[i])
             for j in range(n):
-                better = (row[j] > top[j]) | (row[j] != row[j])     # a NaN stays, so that it is seen in S
-                top[j] = row[j] if better else top[j]
-                place[j] = this if better else place[j]
+                a, b, p = row[j], top[j], place[j]        # read before the choice, so that it becomes one of vectors
+                better = a > b or a != a                  # a NaN stays, and is seen in S
+                top[j] = a if better else b
+                place[j] = this if better else p
         sums = np.zeros(L, np.float64)
         for j in range(n):
             sums[sentences[j]] += top[j]
