@@ -89,9 +89,10 @@ def test_words_in_a_padded_batch(context):
         np.testing.assert_allclose(s.detach().numpy()[:n, l], read_by_loops(made(context), S[:n, l]), rtol=0, atol=1e-13)
 
 
-def test_another_pad():
+@pytest.mark.parametrize("pad", [V - 1, -1])
+def test_another_pad(pad):
     """Words counted from the end of the vocabulary, with the pad there."""
-    one, other = made(), made(pad=V - 1)
+    one, other = made(), made(pad=pad)
     other.encoder.W_w.weight.data = Tensor(arrays(one)["encoder.W_w.weight"][::-1].copy())
     np.testing.assert_array_equal(found(other, words=V - 1 - S), found(one))
 
@@ -334,9 +335,34 @@ def test_other_mistakes(context, score):
         model(Tensor(PHI), INSIDE, Tensor(S[:, 0]))
     with pytest.raises(ValueError, match=r"scores has shape \(2, 4\)"):
         model.loss(Tensor(PHI[:2]), INSIDE[:2], Tensor(S))
-    model.encoder.W_d.weight.data = model.encoder.W_d.weight * np.nan      # what is left of a training that blew up
+    for words, error, message in ((S, TypeError, "S is a ndarray, not a Tensor"), (Tensor(S.astype(float)), TypeError, "integers"),
+                                  (Tensor(np.where(S == 0, 0, V)), IndexError, "index 9 .* vocabulary of 9"),
+                                  (Tensor(-S), IndexError, "index -")):
+        for call in (model, model.word_scores):
+            with pytest.raises(error, match=message):
+                call(Tensor(PHI), INSIDE, words)
+
+
+@pytest.mark.parametrize("score", ["max", "sum"])
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+def test_a_recurrent_network_that_blows_up_is_told(score):
+    """Nothing bounds a relu: h_40 overflows, and the loss would be NaN from here on."""
+    model = made(score=score).float()
+    model.encoder.W_f.weight.data = model.encoder.W_f.weight * 100
+    ids = np.random.default_rng(0).integers(1, V, (40, K))
     with pytest.raises(ValueError, match="scores are NaN"):
-        model(Tensor(PHI), INSIDE, Tensor(S))
+        model.loss(Tensor(np.float32(PHI)), INSIDE, Tensor(ids))
+
+
+@kinds
+def test_one_pair_has_nothing_to_learn_from(context, score):
+    """The last batch of an epoch may be as small: its loss is 0 and no NaN."""
+    model = made(context, score)
+    loss = model.loss(Tensor(PHI[:1]), INSIDE[:1], Tensor(S[:, :1]))
+    loss.backward()
+    assert loss.item() == 0 and all(not p.grad.numpy().any() for p in model.parameters())
+    assert model.loss(Tensor(PHI[:0]), INSIDE[:0], Tensor(S[:, :0])).item() == 0
+    assert model.word_scores(Tensor(PHI[:0]), INSIDE[:0], Tensor(S[:, :0])).shape == (0, T, M)
 
 
 # ------------------------------------------------------------------ PyTorch

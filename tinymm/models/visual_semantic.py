@@ -23,6 +23,7 @@ from .. import nn
 from ..autograd import Tensor, no_grad
 from ..backend.arrays import to_device
 from ..nn.chunks import in_chunks
+from ..ops.checks import as_tensor
 from .order_embedding import ranking_loss
 
 SCORES = ("max", "sum")
@@ -42,8 +43,9 @@ class BidirectionalEncoder(nn.Module):
 
     def __init__(self, vocabulary: int, words: int = 64, size: int = 64, context: bool = True, pad: int = 0):
         super().__init__()
-        self.size, self.context, self.pad = size, context, pad
+        self.size, self.context = size, context
         self.W_w = nn.Embedding(vocabulary, words, padding_idx=pad)
+        self.pad = pad % vocabulary                    # -1 is the last
         self.W_e = nn.Linear(words, size)
         if context:
             self.W_f, self.W_b = nn.Linear(size, size), nn.Linear(size, size)
@@ -61,8 +63,10 @@ class BidirectionalEncoder(nn.Module):
 
         Raises:
             ValueError: words of another shape, no step, a sentence without words, a pad before a word.
+            TypeError: S is no Tensor of integers.
+            IndexError: a word outside of the vocabulary.
         """
-        if S.ndim != 2 or not S.shape[0]:
+        if as_tensor("BidirectionalEncoder", "S", S).ndim != 2 or not S.shape[0]:
             raise ValueError(f"BidirectionalEncoder: S has shape {S.shape}; it must be (T, L), time first, T at least 1")
         inside = S != self.pad                                             # (T, L)
         ids = inside.cpu().numpy()
@@ -179,7 +183,7 @@ class VisualSemanticAlignment(nn.Module):
             ValueError: shapes that do not fit, other numbers of images and sentences.
         """
         there = _there(phi, inside)
-        if S.ndim != 2 or S.shape[1] != phi.shape[0]:
+        if as_tensor("VisualSemanticAlignment", "S", S).ndim != 2 or S.shape[1] != phi.shape[0]:
             raise ValueError(f"VisualSemanticAlignment.word_scores: phi has shape {phi.shape} and S {S.shape}; image k goes with "
                              "sentence k: they must be (K, M, features) and (T, K)")
 
