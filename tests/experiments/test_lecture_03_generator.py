@@ -200,3 +200,20 @@ def test_a_smoke_run_and_captions_of_its_boxes(tmp_path, monkeypatch, capsys):
     phi = (regions[0] - encoder.mean.numpy()) / encoder.deviation.numpy()
     wanted = [captioning.vocabulary.decode(best[0].tokens) for best in captioning.captioner.search(phi, 7)]
     assert [line.split()[3:] for line in lines[:-1]] == wanted and experiment.describes == "boxes"
+
+
+@pytest.mark.slow
+def test_stopped_between_its_describers_it_resumes_to_the_same(tmp_path):
+    """The last describer must not depend on what the others left in memory: a fresh process has only the checkpoints."""
+    def losses(folder, resume):
+        manual_seed(0)
+        experiment = DeepVisualSemanticAlignments("generator", "smoke", epochs=1)
+        experiment.prepare()
+        for stage in experiment.stages(folder, False):
+            yield stage.fit(resume)["loss"]
+
+    whole = list(losses(tmp_path / "whole", False))
+    first = losses(tmp_path / "stopped", False)
+    assert [next(first) for _ in range(4)] == whole[:4]                    # windows, alignment, full, captioner
+    first.close()
+    assert list(losses(tmp_path / "stopped", True)) == whole
