@@ -365,6 +365,29 @@ def test_one_pair_has_nothing_to_learn_from(context, score):
     assert model.word_scores(Tensor(PHI[:0]), INSIDE[:0], Tensor(S[:, :0])).shape == (0, T, M)
 
 
+@kinds
+def test_words_that_grow_without_bound(context, score):
+    """A relu passes on everything above 0: what has become infinite is reported here, not as a loss that is NaN."""
+    model = made(context, score)
+    for name in ("W_f", "W_d") if context else ("W_d",):
+        getattr(model.encoder, name).weight.data = Tensor(np.full((D, D), 1e200))
+    model.encoder.W_e.weight.data = model.encoder.W_e.weight * 1e200
+    model.W_m.weight.data, model.W_m.bias.data = model.W_m.weight * 0, model.W_m.bias * 0 + 1   # no inf - inf in the products
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="scores are NaN or infinite"):
+        model.loss(Tensor(PHI), INSIDE, Tensor(S))
+
+
+@kinds
+def test_one_pair_has_nothing_to_be_compared_with(context, score):
+    model = made(context, score)
+    for n in (0, 1):
+        loss = model.loss(Tensor(PHI[:n]), INSIDE[:n], Tensor(S[:, :n]))
+        assert loss.shape == () and loss.item() == 0
+        loss.backward()
+        assert all(p.grad is None or not p.grad.numpy().any() for p in model.parameters())
+    assert model.word_scores(Tensor(PHI[:0]), INSIDE[:0], Tensor(S[:, :0])).shape == (0, T, M)
+
+
 # ------------------------------------------------------------------ PyTorch
 
 @pytest.mark.oracle

@@ -38,14 +38,14 @@ class BidirectionalEncoder(nn.Module):
         words: length of x_t.
         size: D, of e_t, h_t and s_t.
         context: False leaves the recurrent network out: s_t = f(W_d e_t + b_d).
-        pad: the id after the end of a sentence.
+        pad: the id after the end of a sentence; below 0 it counts from the end of the vocabulary.
     """
 
     def __init__(self, vocabulary: int, words: int = 64, size: int = 64, context: bool = True, pad: int = 0):
         super().__init__()
         self.size, self.context = size, context
         self.W_w = nn.Embedding(vocabulary, words, padding_idx=pad)
-        self.pad = pad % vocabulary                    # -1 is the last
+        self.pad = pad % vocabulary                    # -1 is the last word, as it is to the embedding
         self.W_e = nn.Linear(words, size)
         if context:
             self.W_f, self.W_b = nn.Linear(size, size), nn.Linear(size, size)
@@ -155,11 +155,12 @@ class VisualSemanticAlignment(nn.Module):
         v = self.regions(phi, there)                                       # (K, M, D)
         s, words = self.encoder(S)                                         # (T, L, D), (T, L)
         if self.score == "max":
-            return F.region_word_scores(v, s, there, words)
-        found = F.relu(F.einsum("kmd,tld->kmtl", v, s))                    # (K, M, T, L)
-        scores = F.where(there[:, :, None, None] & words, found, 0.0).sum((1, 2))
-        if F.isnan(scores).any():
-            raise ValueError("VisualSemanticAlignment: scores are NaN; there are NaN or infinite numbers in v or s")
+            scores = F.region_word_scores(v, s, there, words)
+        else:
+            found = F.relu(F.einsum("kmd,tld->kmtl", v, s))                # (K, M, T, L)
+            scores = F.where(there[:, :, None, None] & words, found, 0.0).sum((1, 2))
+        if not F.isfinite(scores).all():                                   # a relu network can grow without bound
+            raise ValueError("VisualSemanticAlignment: scores are NaN or infinite; v or s are, or are too large to be multiplied")
         return scores
 
     def loss(self, phi: Tensor, inside, S: Tensor) -> Tensor:
