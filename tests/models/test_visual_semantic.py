@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from tests.device_double import StrictArray
 from tinymm import Tensor, gradcheck, optim
 from tinymm import functional as F
+from tinymm.backend import arrays as backend_arrays
+from tinymm.backend.arrays import to_host
 from tinymm.backend.random import manual_seed
 from tinymm.metrics import retrieval_scores
 from tinymm.models import visual_semantic
@@ -295,6 +298,24 @@ def test_float32_and_a_state_dict(context, score):
     assert np.abs(found(fresh) - found(model)).max() > .01
     fresh.load_state_dict(model.state_dict())
     np.testing.assert_array_equal(found(fresh), found(model))
+
+
+@kinds
+@pytest.mark.parametrize("host_mask", [True, False])
+def test_it_stays_on_the_device(context, score, host_mask, monkeypatch):
+    monkeypatch.setitem(backend_arrays._DEVICES, StrictArray, "cuda:7")    # .to() knows only such names as positional
+    results = []
+    for device, place in (("cpu", Tensor), ("cuda:7", lambda x: Tensor(StrictArray(np.array(x))))):
+        model = made(context, score).to(device=device)
+        pairs = place(PHI), INSIDE if host_mask else place(INSIDE), place(S)
+        loss = model.loss(*pairs)
+        loss.backward()
+        tensors = [loss, *(p.grad for p in model.parameters())]
+        assert {t.device for t in tensors} == {device}
+        results.append([model.word_scores(*pairs), *(to_host(t._data) for t in tensors)])
+        assert isinstance(results[-1][0], np.ndarray)
+    for x, y in zip(*results):
+        np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
 
 
 # ------------------------------------------------------------------ what is refused
