@@ -43,7 +43,7 @@ class BidirectionalEncoder(nn.Module):
 
     def __init__(self, vocabulary: int, words: int = 64, size: int = 64, context: bool = True, pad: int = 0):
         super().__init__()
-        self.size, self.context = size, context
+        self.context = context
         self.W_w = nn.Embedding(vocabulary, words, padding_idx=pad)
         self.pad = pad % vocabulary                    # -1 is the last word, as it is to the embedding
         self.W_e = nn.Linear(words, size)
@@ -149,7 +149,7 @@ class VisualSemanticAlignment(nn.Module):
             (K, L).
 
         Raises:
-            ValueError: shapes that do not fit, an image without regions, a sentence without words, scores that are NaN.
+            ValueError: shapes that do not fit, an image without regions, a sentence without words, scores that are not finite.
         """
         there = _there(phi, inside)                                        # (K, M)
         v = self.regions(phi, there)                                       # (K, M, D)
