@@ -99,7 +99,8 @@ class VisualSemanticAlignment(nn.Module):
         size: D, of the common space.
         words: length of a word's vector x_t.
         context: False for words without the recurrent network.
-        score: "max", S_kl as above; "sum", the older sum_t sum_i max(0, v_i . s_t) of DeFrag, without its norm.
+        score: "max", S_kl as above; "sum", the older sum_t sum_i max(0, v_i . s_t) of DeFrag, without its norm. A pair whose
+            products are all below 0 has no gradient by the sum, and stays at 0.
         margin: by how much a right pair shall score better.
         pad: the id after the end of a sentence.
 
