@@ -34,6 +34,27 @@ ODD = {   # name -> (exercise, task, what is replaced)
          "    dlogits = np.exp(log_p)\n    dlogits -= one_hot\n    dlogits *= (counts * dloss)[:, :, None]\n")]),
     "an embedding by one-hot products": ("02", "image_then_words", [
         ("    np.add.at(dW_e, words, dX[1:]) ", "    dW_e += np.einsum('tbk,tbd->kd', np.eye(shape[0])[words], dX[1:]) ")]),
+    "regions chosen by a stable sort, a pair at a time, from a masked array": ("03", "image_sentence_score", [
+        ("    best = scores.argmax(axis=3) ",
+         "    hidden = np.ma.masked_invalid(scores)\n    best = np.zeros(scores.shape[:3], dtype=np.int8)\n"
+         "    for k, l in np.ndindex(scores.shape[:2]):\n"
+         "        best[k, l] = np.argsort(-scores[k, l], axis=1, kind='stable')[:, 0] "),
+        ("    told = scores.max(axis=3) ", "    told = hidden.max(axis=3).filled(np.nan) "),
+        ("    S = (told * words.T).sum(axis=2)\n",
+         "    S = np.where(words.T, told, 0).sum(axis=2, dtype=np.longdouble).astype(float)\n")]),
+    "the gradient of a maximum by one-hot products": ("03", "image_sentence_score", [
+        ("    np.add.at(dv, (image, best), g * s.swapaxes(0, 1)) ",
+         "    one_hot = np.arange(v.shape[1]) == best[..., None]\n    dv += np.einsum('klti,tld,kltm->kmd', g, s, one_hot) ")]),
+    "all pairs of regions, followed back by the values of the table": ("03", "align", [
+        ("    a[-1] = q.argmax()\n    for t in range(N - 1, 0, -1):\n        a[t - 1] = came[t, a[t]]\n    Q = q[a[-1]]\n",
+         "    best = [scores[0]]\n    for row in scores[1:]:\n"
+         "        best.append(np.array([row[i] + max(best[-1][j] + beta * (i == j) for j in range(M)) for i in range(M)]))\n"
+         "    a = [int(np.flatnonzero(best[-1] == best[-1].max())[0])]\n    for column in best[-2::-1]:\n"
+         "        stay = column[a[0]] + beta >= column.max()\n        a.insert(0, a[0] if stay else int(np.argmax(column)))\n"
+         "    Q, a = float(best[-1].max()), np.array(a, dtype=np.uint8)\n")]),
+    "the table in float128, the path in small integers": ("03", "align", [
+        ("    q = scores[0] ", "    scores = scores.astype(np.longdouble)\n    q = scores[0] "),
+        ("    Q = q[a[-1]]\n", "    a, Q = a.astype(np.int16), float(q[a[-1]])\n")]),
     "the variance as NumPy has it": ("05", "layer_norm", [
         ("sigma = np.sqrt((centred**2).mean(axis=1, keepdims=True) + eps)", "sigma = np.sqrt(np.var(a, axis=1)[:, None] + eps)")]),
     "layer norm backward by sums": ("05", "layer_norm", [

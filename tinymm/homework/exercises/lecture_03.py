@@ -718,7 +718,7 @@ BIDIRECTIONAL_ENCODER = Task(
         Mistake("b_e is missing", _changed((3, lambda args: 0 * args[3]))),
         Mistake("b_f and b_b are missing", _changed((5, lambda args: 0 * args[5]), (7, lambda args: 0 * args[7]))),
         Mistake("b_d is missing", _changed((9, lambda args: 0 * args[9]))),
-    ), points=(2, 2), extra=True)
+    ), points=(1, 2), extra=True)
 
 
 EXERCISE = Exercise(3, "Deep Visual-Semantic Alignments", (IMAGE_SENTENCE_SCORE, ALIGN, RANKING_LOSS, BIDIRECTIONAL_ENCODER))

@@ -214,7 +214,7 @@ def ranking_loss_backward(dsentences, dimages, cache):
 check("03", only="ranking_loss")
 
 # %% [markdown]
-# ## 4. Extra: the bidirectional encoder (4 points)
+# ## 4. Extra: the bidirectional encoder (3 points)
 #
 # The slides do not say where $s_t$ comes from. In the paper it is a recurrent network that reads the sentence in both
 # directions, so that *small* in "a small red circle" can know what is small:
