@@ -51,8 +51,9 @@ words = np.arange(6)[:, None] < [6, 4]                                # the seco
 # these scores are summed. They are inner products and no cosines: the length of $s_t$ says how much the word matters, and
 # training makes words like *a* and *the* short.
 #
-# Three things need care. Scores may all be **negative**, so a region that is not there must not be scored 0. The gradient
-# of a maximum goes to the **one** place where it is attained, and of several equal ones to that of the lowest index. And a
+# Three things need care. Scores may all be **negative**, so a region that is not there must not be scored 0, and no number
+# is small enough for it but $-\infty$ (chosen by `np.where`, say: a product `0 * -np.inf` is nan). The gradient of a
+# maximum goes to the **one** place where it is attained, and of several equal ones to that of the lowest index. And a
 # region may be the best for **many** words, of this sentence and of others: its gradient is a sum.
 
 # %% nbgrader={"grade": false, "grade_id": "image-sentence-score", "locked": false, "schema_version": 3, "solution": true, "task": false}

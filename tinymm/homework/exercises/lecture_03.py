@@ -411,7 +411,7 @@ ALIGN = Task(
         Mistake("a is not followed back: it holds the best of each column of the table, and the words after may have chosen "
                 "otherwise",
                 partial(align, follow=lambda came, q, a, t: q[t - 1].index(max(q[t - 1])))),
-        Mistake("followed back one row off: the region of word t - 1 stands where word t noted it, in row t at a_t",
+        Mistake("followed back one row off: a_{t-1} is what was noted for word t, at its region a_t",
                 partial(align, follow=lambda came, q, a, t: came[t - 1][a])),
         Mistake("a is the wrong way round: it is found from the last word to the first",
                 partial(align, told=lambda a, Q, rows, beta: (a[::-1], Q))),
