@@ -55,6 +55,11 @@ ODD = {   # name -> (exercise, task, what is replaced)
     "the table in float128, the path in small integers": ("03", "align", [
         ("    q = scores[0] ", "    scores = scores.astype(np.longdouble)\n    q = scores[0] "),
         ("    Q = q[a[-1]]\n", "    a, Q = a.astype(np.int16), float(q[a[-1]])\n")]),
+    "a hinge on a copy whose diagonal can never win": ("03", "ranking_loss", [
+        ("np.maximum(S - right[:, None] + 1, 0) * others ", "np.maximum(np.where(others, S, -np.inf) - right[:, None] + 1, 0) ")]),
+    "pads that are 0 only where it matters": ("03", "bidirectional_encoder", [
+        ("np.maximum(x @ W_e.T + b_e, 0) * there ", "np.maximum(x @ W_e.T + b_e, 0) "),
+        ("np.maximum(e[t] + before @ W_f.T + b_f, 0) * there[t]", "np.maximum(e[t] + before @ W_f.T + b_f, 0)")]),
     "the variance as NumPy has it": ("05", "layer_norm", [
         ("sigma = np.sqrt((centred**2).mean(axis=1, keepdims=True) + eps)", "sigma = np.sqrt(np.var(a, axis=1)[:, None] + eps)")]),
     "layer norm backward by sums": ("05", "layer_norm", [

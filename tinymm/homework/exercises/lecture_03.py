@@ -585,7 +585,12 @@ def _leaking(h, there):
 def _states(*args) -> list:
     """The right h^f and h^b, without gradients."""
     seen: list = []
-    bidirectional_encoder(*args, join=lambda h_f, h_b: (seen.extend((h_f.detach(), h_b.detach())), h_f)[1])
+
+    def join(h_f, h_b):
+        seen.extend((h_f.detach(), h_b.detach()))
+        return h_f + h_b
+
+    ENCODER(join=join)(*args)
     return seen
 
 
@@ -705,7 +710,7 @@ BIDIRECTIONAL_ENCODER = Task(
                 ENCODER(mask=lambda h, there: h, end=lambda h, there: h)),
         Mistake("the pads are 0 in e and s alone: h^b of the last word comes from h^b of the pad after it, which is f(b_b) and not "
                 "0",
-                lambda *args: bidirectional_encoder(*args, mask=lambda h, there: h * there if h.ndim == 3 else h)),
+                ENCODER(mask=lambda h, there: h * there if h.ndim == 3 else h)),
         Mistake("f is missing in e: e_t = f(W_e x_t + b_e)", ENCODER(f_e=lambda a: a)),
         Mistake("f is missing in h: h^f_t = f(e_t + W_f h^f_{t-1} + b_f)", ENCODER(f_h=lambda a: a)),
         Mistake("f is missing in s: s_t = f(W_d (h^f_t + h^b_t) + b_d)", ENCODER(f_d=lambda a: a)),
