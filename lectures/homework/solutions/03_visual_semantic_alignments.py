@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Exercise 3: Deep Visual-Semantic Alignments
 #
-# Two functions on which the lecture turns, in plain NumPy, the first forward and backward by hand, and two extra ones:
+# Two tasks on which the lecture turns, in plain NumPy, with every backward by hand, and two extra ones:
 #
 # 1. **the score of an image and a sentence**: every word looks for its best region;
 # 2. **the alignment of a sentence**: the best assignment of words to regions, by dynamic programming;
@@ -27,7 +27,8 @@
 # code in the place of the lines `raise NotImplementedError(...)`.
 #
 # Images differ in their number of regions, and sentences in their number of words. In a batch all get the same number of
-# places, and a mask says which of them hold something. What stands at the other places is **anything**.
+# places, and a mask says which of them hold something. At the other places stand **any** numbers, and nothing may depend on
+# them.
 #
 # Check your work in this notebook by running the cells that say `check`, or in a terminal with
 # `python -m tinymm check 03 YOUR_FILE.py`. A backward is compared with finite differences of your own forward, so the two
@@ -48,8 +49,8 @@ words = np.arange(6)[:, None] < [6, 4]                                # the seco
 #
 # $$S_{kl} = \sum_{t \in g_l} \max_{i \in g_k} v_i^\top s_t .$$
 # $g_k$ are the regions of image $k$ and $g_l$ the words of sentence $l$. Every word finds the region that fits it best, and
-# these scores are summed. They are inner products and no cosines: the length of $s_t$ says how much the word matters, and
-# training makes words like *a* and *the* short.
+# these scores are summed. They are inner products and no cosines, so the length of $s_t$ says how much the word matters: a
+# word that tells images apart can become long, and *a* or *the* short.
 #
 # Three things need care. Scores may all be **negative**, so a region that is not there must not be scored 0, and no number
 # is small enough for it but $-\infty$ (chosen by `np.where`, say: a product `0 * -np.inf` is nan). The gradient of a
