@@ -118,6 +118,8 @@ MUTANTS = [
     m("beta_forgotten", ALIGN, "beta is not used at all", ("    N, M = scores.shape\n", "    N, M = scores.shape\n    beta = 0\n")),
     m("greedy", ALIGN, "greedy: each word decides once for itself",
       (VALUE, "    a[0] = scores[0].argmax()\n    for t in range(1, N):\n        a[t] = (scores[t] + beta * (np.arange(M) == a[t - 1])).argmax()\n    Q = scores[np.arange(N), a].sum() + beta * (a[1:] == a[:-1]).sum()\n")),
+    m("rewarded_after_the_choice", ALIGN, "greedy: each word decides once for itself", (STAYS, "stays = q >= q[top]")),
+    m("last_word_for_itself", ALIGN, "the last word takes the region that is best for it alone", (LAST, "a[-1] = scores[-1].argmax()")),
     m("one_region", ALIGN, "one region for all words", (STAYS, "stays = np.ones(M, dtype=bool)")),
     m("not_followed_back", ALIGN, "a is not followed back", (CAME, "a[t - 1] = top"), ("a = np.zeros(N, dtype=int)", "pass"), ("    for t in range(N - 1, 0, -1):\n        a[t - 1] = came[t, a[t]]\n", ""),
       ("    came = np.zeros((N, M), dtype=int) ", "    a = np.zeros(N, dtype=int) ")),

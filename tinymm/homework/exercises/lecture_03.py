@@ -350,6 +350,10 @@ def _stays_else_highest(reach, i):
     return i if reach[i] == max(reach) else _highest(reach)
 
 
+def _last_for_itself(scores, beta):
+    return align(scores, beta, last=lambda q: int(np.array(scores._data)[-1].argmax()))
+
+
 def _from_the_end(scores, beta):
     """The chain run from the last word to the first: ties are decided at the other end."""
     a, Q = align(scores.flip(0), beta)
@@ -362,8 +366,8 @@ def align_cases(draw: Draw) -> list[Case]:
 
     hidden = np.array([[-np.inf, a, -np.inf, b] for a, b in ((-0.6, -2.7), (2.9, 3.3), (-1.2, 0.1), (0.5, 0.4), (-2.7, 1.6))])
     equal = np.array([[2, 3, 2, 1], [0, 2, 3, 1], [1, 0, 1, 1], [1, 0, 0, 3], [2, 2, 2, 2], [2, 2, 0, 0]]) / 2
-    return [case("", 0.85, [[-1.0, -0.66, 0.81, 1.83], [-0.95, 1.32, 1.61, 1.71], [2.03, -0.5, 0.85, 1.76],
-                            [0.12, -0.5, 0.57, -0.9], [-0.39, 1.96, 1.27, 1.98], [1.9, 2.04, -0.06, 0.54]]),
+    return [case("", 0.85, [[0.08, 0.98, 0.19, -0.94], [-0.24, 0.38, 0.0, 1.44], [0.28, 1.07, 0.15, 0.22],
+                            [0.22, 1.55, -0.87, 0.5], [1.25, -0.49, -0.2, -0.56], [0.73, 0.82, 1.17, 0.52]]),
             case("beta = 0", 0.0, draw.normal(4, 3)),
             case("a beta so large that all words take one region", 50.0, draw.normal(5, 3)),
             case("one word", 0.5, draw.normal(1, 4)),
@@ -405,12 +409,14 @@ ALIGN = Task(
         Mistake("each word takes its best region alone: beta is not used in the choice, only in Q", _telling(_words_alone)),
         Mistake("beta is not used at all: each word takes its best region alone",
                 partial(align, step=lambda j, i, beta: 0.0)),
-        Mistake("greedy: each word decides once for itself, from the region that the word before took; the table keeps the best "
-                "for every region, and decides at the end", _telling(_greedy)),
+        Mistake("the last word takes the region that is best for it alone; it takes the best of the last column of the table",
+                _last_for_itself),
         Mistake("one region for all words: a word may move to another, without the reward", _telling(_one_for_all)),
         Mistake("a is not followed back: it holds the best of each column of the table, and the words after may have chosen "
                 "otherwise",
                 partial(align, follow=lambda came, q, a, t: q[t - 1].index(max(q[t - 1])))),
+        Mistake("greedy: each word decides once for itself, from the region that the word before took; the table keeps the best "
+                "for every region (q_{t-1}(i) + beta against the best of all), and decides at the end", _telling(_greedy)),
         Mistake("followed back one row off: a_{t-1} is what was noted for word t, at its region a_t",
                 partial(align, follow=lambda came, q, a, t: came[t - 1][a])),
         Mistake("a is the wrong way round: it is found from the last word to the first",
