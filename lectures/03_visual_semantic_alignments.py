@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Lecture 3: Deep Visual-Semantic Alignments
 #
-# Karpathy and Fei-Fei, *Deep Visual-Semantic Alignments for Generating Image Descriptions*, CVPR 2015.
-# A caption says what is in a picture, and not where. Here a model finds out which words are about which
-# region, though it is only ever told which sentence belongs to which picture; and a second model learns
-# from what the first has found to describe single regions.
+# Karpathy and Fei-Fei, *Deep Visual-Semantic Alignments for Generating Image Descriptions*, CVPR 2015. A caption says
+# what is in a picture, and not where. Here a model finds out which words are about which region, though it is only ever
+# told which sentence belongs to which picture; and a second model learns from what the first has found to describe
+# single regions.
 #
 # **What you will learn**
 #
@@ -27,14 +27,14 @@
 # - to hold an alignment against the truth: controls, kinds of words, chance;
 # - what it costs to train a generator on inferred data instead of true data.
 #
-# **What you should know**: matrix products, recurrent networks (lecture 1), the softmax and its cross
-# entropy, and what a gradient is (lecture 0).
+# **What you should know**: matrix products, recurrent networks (lecture 1), the softmax and its cross entropy, and what
+# a gradient is (lecture 0).
 #
-# **Why anyone wanted this.** In 2014 networks learnt to caption whole pictures: one sentence for everything. But
-# a picture holds many things, and a rich description names each of them where it stands. To teach that
-# directly one needs boxes with phrases, drawn by people, one by one. Captions without boxes lie around by the
-# hundred thousand. "Weakly labelled" they are: a word is about *some* region of *its* picture. That is little for
-# one pair, and much for all pairs together: what is said with "red" has something in common.
+# **Why anyone wanted this.** In 2014 networks learnt to caption whole pictures: one sentence for everything. But a
+# picture holds many things, and a rich description names each of them where it stands. To teach that directly one needs
+# boxes with phrases, drawn by people, one by one. Captions without boxes lie around by the hundred thousand. "Weakly
+# labelled" they are: a word is about *some* region of *its* picture. That is little for one pair, and much for all
+# pairs together: what is said with "red" has something in common.
 
 # %%
 # %matplotlib inline
@@ -120,8 +120,8 @@ plot.picture(page.figure, "Boxes go through a CNN and W_m and become vectors v; 
              "loss. Below: a chain hands snippets to regions, on which an RNN learns.")
 
 # %% [markdown]
-# $K$ images with $M$ regions, $L$ sentences of $T$ words, $F$ features of a region, $D$ numbers in the common space (the
-# slides' $h$). Sequences are time first, as everywhere here.
+# $K$ images with $M$ regions, $L$ sentences of $T$ words, $F$ features of a region, $D$ numbers in the common space
+# (the slides' $h$). Sequences are time first, as everywhere here.
 #
 # ## The world
 #
@@ -143,9 +143,10 @@ plot.picture(page, "A scene with its boxes, and its sentence with the words of e
 #
 # $$v = W_m\, \mathrm{CNN}_{\theta_c}(I_b) + b_m$$
 #
-# $I_b$ are the pixels in a box. In the paper R-CNN finds the boxes, and the 19 it is most sure of and the whole image make
-# 20 vectors; the CNN has 60 million parameters, learnt on other pictures, and 4096 numbers before its classifier; $D$ is
-# 1000 to 1600. Ours is small, and has learnt on windows with single things. It gets the pixels of a box, resized:
+# $I_b$ are the pixels in a box. In the paper R-CNN finds the boxes, and the 19 it is most sure of and the whole image
+# make 20 vectors; the CNN has 60 million parameters, learnt on other pictures, and 4096 numbers before its classifier;
+# $D$ is 1000 to 1600. Ours is small, and has learnt on windows with single things. It gets the pixels of a box,
+# resized:
 
 # %%
 def pixels_in(image, box, side=16):
@@ -165,7 +166,7 @@ for i, (axes, pixels) in enumerate(zip(page.subplots(1, len(I_b)), I_b)):
 plot.picture(page, "The pixels of each box as the CNN gets them.")
 
 # %% [markdown]
-# (Size is lost there but for the coarseness of the pixels.) The equation, for now on random features of three images:
+# (Of the size only the coarse pixels tell.) The equation, for now on random features of three images:
 
 # %%
 K, M, features, D = 3, 4, 6, 5
@@ -177,15 +178,16 @@ there = np.arange(M) < np.array([[4], [3], [2]])         # (K, M): images have 4
 # %% [markdown]
 # ## Representing sentences
 #
-# > **What the slides leave out** is where $s_t$ comes from. A word vector alone cannot be it: in "a small blue square and
-# > a blue cross" *blue* fits two things, and its neighbours say which. In the paper each word looks both ways, by a
+# > **What the slides leave out** is where $s_t$ comes from. A word vector alone cannot be it: in "a small blue square
+# > and a blue cross" *blue* fits two things, and its neighbours say which. In the paper each word looks both ways, by a
 # > bidirectional recurrent network (BRNN):
 # >
 # > $$\begin{aligned} x_t &= W_w \mathbb{1}_t & e_t &= f(W_e x_t + b_e)\\
 # > h^f_t &= f(e_t + W_f h^f_{t-1} + b_f) & h^b_t &= f(e_t + W_b h^b_{t+1} + b_b)\\
 # > s_t &= f(W_d (h^f_t + h^b_t) + b_d) & f(x) &= \max(0, x) \end{aligned}$$
 #
-# $W_w \mathbb{1}_t$ picks the vector of word $t$. With $f$ at the end a word can be sent to the origin, where it has no say.
+# $W_w \mathbb{1}_t$ picks the vector of word $t$. With $f$ at the end a word can be sent to the origin, where it has no
+# say.
 
 # %%
 PAD = 0
@@ -226,15 +228,15 @@ brnn = BRNN(V, 6, D)
 s, inside = brnn(S)
 
 # %% [markdown]
-# **The trap of padding.** After the biases, padding is not zero any more, and the backward pass *begins* there: without the
-# mask a word would depend on the other sentences of its batch. Each sentence by itself must give the same vectors:
+# **The trap of padding.** After the biases, padding is not zero any more, and the backward pass *begins* there: without
+# the mask a word would depend on the other sentences of its batch. Each sentence by itself must give the same vectors:
 
 # %%
 for l, length in enumerate(inside.sum(0)):
     same(s[:length, l], brnn(S[:length, l:l + 1])[0][:, 0], within=1e-12)
 
 # %% [markdown]
-# And every word depends on every other one. Exchange word $t'$ of a sentence of five: how far does each $s_t$ move?
+# And every word depends on every other one. If one word of a sentence is exchanged, how far does each $s_t$ move?
 
 # %%
 moved = np.zeros((T, T))
@@ -243,7 +245,7 @@ for t in range(T):
     other[t] = other[t] % (V - 1) + 1
     change = (brnn(other)[0] - brnn(S[:, :1])[0]).detach().numpy()              # (T, 1, D)
     moved[t] = np.linalg.norm(change[:, 0], axis=1)
-print(moved.round(4))                                    # row: the word exchanged; column: t
+print(moved.round(4))                                    # [exchanged, t]
 assert (moved > 0).all()
 
 # %% [markdown]
@@ -251,8 +253,8 @@ assert (moved > 0).all()
 #
 # $$S_{kl} = \sum_{t \in g_l} \max_{i \in g_k} v_i^\top s_t$$
 #
-# Each word takes the one region that suits it best, and the words add up. $g_k$ and $g_l$ are the regions and words that
-# are there, without the padding.
+# Each word takes the one region that suits it best, and the words add up. $g_k$ and $g_l$ are the regions and words
+# that are there, without the padding.
 
 # %%
 def image_sentence_scores(v, s, there, inside):
@@ -323,8 +325,8 @@ same(sum(terms.sum() for terms in pair_losses(S_kl)) - ranking(S_kl), 2.0 * K)
 
 # %% [markdown]
 # > **Correction to the slide: which half ranks what.** It calls the first sum "rank images". But $S_{kl} - S_{kk}$
-# > holds the *image* $k$ and varies the *sentence*: it ranks sentences. Below each sentence finds its
-# > image (columns), and image 0 prefers the wrong sentence (row 0). The first sum complains, the second does not.
+# > holds the *image* $k$ and varies the *sentence*: it ranks sentences. Below each sentence finds its image (columns),
+# > and image 0 prefers the wrong sentence (row 0). The first sum complains, the second does not.
 
 # %%
 scores = Tensor([[2.0, 4.0],
@@ -336,7 +338,7 @@ print("images for sentences:", scores.argmax(0).tolist(), "  second sum:", secon
 # %% [markdown]
 # ### The whole model
 #
-# Features and ids in, scores and a loss out, divided by the number of pairs.
+# Features and ids in, scores out; the loss is divided by the number of pairs.
 
 # %%
 class Alignment(nn.Module):
@@ -355,8 +357,8 @@ class Alignment(nn.Module):
 
 
 # %% [markdown]
-# The package's `VisualSemanticAlignment` has the same weights under other names. Its `F.region_word_scores` is one fused
-# operation that never holds all $K \times L \times T \times M$ products at once. Scores and gradients agree:
+# The package's `VisualSemanticAlignment` has the same weights under other names. Its `F.region_word_scores` is one
+# fused operation that never holds all $K \times L \times T \times M$ products at once. Scores and gradients agree:
 
 # %%
 def copied(mine):
@@ -383,11 +385,11 @@ same(S_kl, F.region_word_scores(v, s, Tensor(there), Tensor(inside)))
 # %% [markdown]
 # ## Training
 #
-# First the CNN learns to see, on windows with single sprites. Then it stays as it is, and says once what is in every box;
-# each feature is brought to mean 0 and deviation 1 over the training regions.
+# First the CNN learns to see, on windows with single sprites. Then it stays as it is, and says once what is in every
+# box; each feature is brought to mean 0 and deviation 1 over the training regions.
 
 # %%
-counts = (3000, 300, 4000) if SCALE == "lecture" else (300, 60, 1000)
+counts = (3000, 300, 4000) if SCALE == "lecture" else (100, 20, 200)
 parts = scene_parts({"train": counts[0], "validation": counts[1]}, seed=0)
 vocabulary = Vocabulary.build(parts["train"].captions)
 cnn = ConvEncoder(3)
@@ -396,8 +398,8 @@ pairs = read(cnn, parts, vocabulary)
 print({name: part.regions.phi.shape for name, part in pairs.items()})          # (N, M, F)
 
 # %% [markdown]
-# Now pairs, and nothing else: Adam, batches of 50, every element of a gradient cut at $\pm 5$ (a recurrent network with ReLU
-# can explode). This is the only training loop of the lecture.
+# Now pairs, and nothing else: Adam, batches of 50, every element of a gradient cut at $\pm 5$ (a recurrent network with
+# ReLU can explode). This is the only training loop of the lecture.
 
 # %%
 def train(model, pairs, epochs, batch=50):
@@ -426,15 +428,14 @@ plot.picture(plot.loss_curves({"from its cells": history}, smooth=10,
              "The ranking loss falls from about 98 to a few.")
 
 # %% [markdown]
-# Did the words find their regions? For each word of a thing: is its best region the box of that thing? All boxes compete,
-# distractors and the whole image, too. The truth measures, and teaches nothing.
+# Did the words find their regions? For each word of a thing: is its best region the box of that thing? All boxes
+# compete, distractors and the whole image, too. The truth measures, and teaches nothing.
 
 # %%
 held = pairs["validation"].batch(slice(None))
 of_kind = pointing(copied(mine).float().word_scores(*held), parts["validation"].scenes)
 plot.table(of_kind, [[f"{share:.3f}" for share in of_kind.values()]],
            f"Pointing on validation scenes after {EPOCHS} epoch(s)")
-
 
 # %% [markdown]
 # ## Training data: inferred correspondences
@@ -477,22 +478,22 @@ words = rng.integers(1, V, (6, 3))
 same(describer(phi[:, 0], words), package(phi[:, 0], Tensor(words)))
 
 # %% [markdown]
-# > **Correction to the slide.** It writes $\mathbb{1}(t=1) \odot b_v$. The indicator is a number, and $\odot$ is for two
-# > vectors; a plain product is meant. (The authors' program shows the image at *every* step unless told otherwise; the
-# > paper found once to be better.)
-
-# %% [markdown]
+# > **Correction to the slide.** It writes $\mathbb{1}(t=1) \odot b_v$. The indicator is a number, and $\odot$ is for
+# > two vectors; a plain product is meant. (The authors' program shows the image at *every* step unless told otherwise;
+# > the paper found once to be better.)
+#
 # ## Decoding text segment alignments to images
 #
-# Looked up one by one, words jump from region to region; but phrases are about one thing. A Markov random field over the
-# words, a chain, rewards neighbours that agree. With $a_t \in \{1, \dots, M\}$ the region of word $t$,
+# Looked up one by one, words jump from region to region; but phrases are about one thing. A Markov random field over
+# the words, a chain, rewards neighbours that agree. With $a_t \in \{1, \dots, M\}$ the region of word $t$,
 #
 # $$Q(a) = \sum_{t=1}^{N} v_{a_t}^\top s_t + \beta \sum_{t=1}^{N-1} \mathbb{1}[a_t = a_{t+1}], \qquad \max_a Q(a),
 # \qquad \beta \ge 0.$$
 #
-# > **Correction to the slide, and to the paper: the sign.** They call these very terms an energy, $E = \sum \psi^U +
-# > \sum \psi^B$, and take $\min E$. To the letter that gives each word its *worst* region, and forbids neighbours to agree.
-# > What is meant is $E = -Q$. Two words and two regions; word 0 fits region 0, word 1 fits region 1:
+# > **Correction to the slide, and to the paper: the sign.** They call these very terms an energy,
+# > $E = \sum \psi^U + \sum \psi^B$, and take $\min E$. To the letter that gives each word its *worst* region, and
+# > forbids neighbours to agree. What is meant is $E = -Q$. Two words and two regions; word 0 fits region 0, word 1 fits
+# > region 1:
 
 # %%
 two_by_two = np.array([[2.0, 1.0],
@@ -509,8 +510,8 @@ assert align(np.ones((4, 2)), 5.0, "slide")[0].tolist() in ([0, 1, 0, 1], [1, 0,
 #
 # $$D_t(i) = v_i^\top s_t + \max\big(D_{t-1}(i) + \beta,\ \max_j D_{t-1}(j)\big)$$
 #
-# Who stays earns $\beta$; who moves comes from the best region, whichever that is. So a step needs one maximum and no pairs
-# of regions: $O(NM)$ in all. The path is read backwards from where each came.
+# Who stays earns $\beta$; who moves comes from the best region, whichever that is. So a step needs one maximum and no
+# pairs of regions: $O(NM)$ in all. The path is read backwards from where each came.
 
 # %%
 def best_chain(psi, beta):
@@ -540,8 +541,8 @@ for N, M_, beta in itertools.product((1, 3, 5), (1, 4), (0, 0.1, 0.5, 2)):
     assert (found == package_a).all()
 
 # %% [markdown]
-# **Both ends.** $\beta = 0$ is each word by itself. From $\beta = \sum_t (\max_i - \min_i)\, v_i^\top s_t$ on, the sentence goes
-# to one region, the one with the greatest sum. Between the two, segments never grow in number.
+# **Both ends.** $\beta = 0$ is each word by itself. From $\beta = \sum_t (\max_i - \min_i)\, v_i^\top s_t$ on, the
+# sentence goes to one region, the one with the greatest sum. Between the two, segments never grow in number.
 
 # %%
 psi = rng.standard_normal((12, 6))
@@ -570,19 +571,21 @@ def study(variant):
 
 
 found, claims, figures = study("alignment")
-others = {variant: study(variant)[0] for variant in ("no_context", "sum")}
+others = {variant: study(variant)[0] for variant in ("no_context", "sum")
+          if SCALE == "lecture"}                         # the quick look leaves them out
 both = find(3).compare({"alignment": found, **others})
 claims_table(claims + [claim.as_dict() for claim in both])
 
 # %% [markdown]
-# How to read a failure. In the quick look (`smoke`) nothing is learnt: what should be *learnt* fails, and what *cannot* be
-# learnt holds for nothing. At the lecture's scale: size words alone below the rest, and the features do not carry size (a box
-# is resized); words for two things alone, and neighbours are not used; shuffled captions above chance, and something
-# points without having been taught by pairs: a leak; the ratio of norms, and function words are not silenced.
+# How to read a failure. In the quick look (`smoke`) nothing is learnt: what should be *learnt* fails, and what *cannot*
+# be learnt holds for nothing. At the lecture's scale: size words alone below the rest, and the features do not carry
+# size (a box is resized); words for two things alone, and neighbours are not used; shuffled captions above chance, and
+# something points without having been taught by pairs: a leak; the ratio of norms, and function words are not silenced.
 #
 # ### Pointing
 #
-# The best region of each word against the truth. *Shuffled captions*: the same training on sentences of *other* pictures.
+# The best region of each word against the truth. *Shuffled captions*: the same training on sentences of *other*
+# pictures.
 
 # %%
 KINDS = ["all", "shape", "colour", "size", "two things", "things only"]
@@ -593,9 +596,10 @@ plot.table(["", *KINDS, "chance"], [[row, *(f"{of[kind]:.3f}" for kind in (*KIND
            "Share of words whose best region is the right one, held-out scenes")
 
 # %% [markdown]
-# Read the kinds apart; an average hides them. A size word alone fits many things, so without the BRNN it points nowhere.
-# *Two things* are words that the sentence says of two: a guess among these has about a half. *Things only* lets just boxes of
-# things compete: were the distractors so empty that any threshold sorts them out, the column "all" would flatter.
+# Read the kinds apart; an average hides them. A size word alone fits many things, so without the BRNN it points
+# nowhere. *Two things* are words that the sentence says of two: a guess among these has about a half. *Things only*
+# lets just boxes of things compete: were the distractors so empty that any threshold sorts them out, the column "all"
+# would flatter.
 
 # %%
 plot.picture(figures["epochs.png"], "Pointing on validation scenes by epoch, for each kind.")
@@ -607,8 +611,8 @@ plot.picture(figures["scores.png"], "S of images and sentences before and after 
 # %% [markdown]
 # ### The table in miniature
 #
-# The slides have no table here; this is the form of the paper's first. R@K is the share of queries whose right answer is
-# among the first $K$.
+# The slides have no table here; this is the form of the paper's first. R@K is the share of queries whose right answer
+# is among the first $K$.
 
 # %%
 PAPER = "38.4 69.9 80.5 1.0 27.4 60.2 74.8 3.0".split()    # COCO, 1,000 images
@@ -623,10 +627,10 @@ plot.table(["", *(f"{c}, {what}" for what in ("sentences", "images")
            "Sentences for an image, and images for a sentence; R@K in per cent")
 
 # %% [markdown]
-# **What carries over**: parts that were matched by nobody find whole images and sentences, both ways. **What does not**: the
-# numbers. Ours have 300 candidates, the paper's 1,000 (with 5,000 its own R@1 for images falls from 27.4 to 10.7), and a
-# sentence here says nothing that is not seen. Relations such as "above" could not be learnt at all: $v$ knows the pixels of
-# a box and not its place. That holds for the paper's, too.
+# **What carries over**: parts that were matched by nobody find whole images and sentences, both ways. **What does
+# not**: the numbers. Ours have 300 candidates, the paper's 1,000 (with 5,000 its own R@1 for images falls from 27.4 to
+# 10.7), and a sentence here says nothing that is not seen. Relations such as "above" could not be learnt at all: $v$
+# knows the pixels of a box and not its place. That holds for the paper's, too.
 #
 # ### Norms
 #
@@ -652,14 +656,14 @@ plot.table(["beta", "pointing", "segments a sentence"],
             for of in found["beta"]], "What smoothing does, held-out scenes")
 
 # %% [markdown]
-# A little smoothing repairs words that were drawn away from their phrase; much of it hands the sentence to one region. The
-# values belong to this model: with all $v$ ten times as long, $\beta$ would have to be ten times as large.
+# A little smoothing repairs words that were drawn away from their phrase; much of it hands the sentence to one region.
+# The values belong to this model: with all $v$ ten times as long, $\beta$ would have to be ten times as large.
 #
 # ## Describing regions
 #
-# Now the generator learns from what the chain inferred: each run of words with one region is a snippet of that region. Its
-# rivals: the same network taught on full images with whole sentences; and as a **bound**, which has the truth, on true
-# phrases. All are asked about the true boxes of held-out scenes, of which each has four honest descriptions.
+# Now the generator learns from what the chain inferred: each run of words with one region is a snippet of that region.
+# Its rivals: the same network taught on full images with whole sentences; and as a **bound**, which has the truth, on
+# true phrases. All are asked about the true boxes of held-out scenes, of which each has four honest descriptions.
 
 # %%
 described, claims, drawn = study("generator")
@@ -675,10 +679,11 @@ plot.table(["taught on", *(f"B-{n}" for n in (1, 2, 3, 4)), "exact", "right shap
            "BLEU in per cent on boxes. *: quoted from notes, not from the paper's own page")
 
 # %% [markdown]
-# **What carries over**: taught on whole images it goes on listing things, however small the crop (see *words*), and snippets
-# that nobody labelled are enough to learn from. Length alone costs BLEU; in the paper regions win in other measures, too
-# (CIDEr 61.6 to 20.3, METEOR 15.8 to 13.3). **What does not**: BLEU-3 and -4. Phrases here have two to four words, so a
-# writer of two-word phrases has BLEU-4 = 0 at a perfect BLEU-2. The distance to the bound is the price of inferred data.
+# **What carries over**: taught on whole images it goes on listing things, however small the crop (see *words*), and
+# snippets that nobody labelled are enough to learn from. Length alone costs BLEU; in the paper regions win in other
+# measures, too (CIDEr 61.6 to 20.3, METEOR 15.8 to 13.3). **What does not**: BLEU-3 and -4. Phrases here have two to
+# four words, so a writer of two-word phrases has BLEU-4 = 0 at a perfect BLEU-2. The distance to the bound is the price
+# of inferred data.
 #
 # A better alignment is not always a better teacher: function words belong to no region, and with $\beta > 0$ the chain
 # hands them to a neighbour ("a blue circle and a").
@@ -693,7 +698,8 @@ plot.picture(drawn["captions.png"], "Held-out scenes, and what is said of each b
 # - Ranking pairs both ways is all the supervision. The diagonal stays out; each half ranks what it varies.
 # - A word needs its neighbours: "small" says nothing without its thing, and "blue" may be said of two.
 # - Lengths are free, so that words that tell nothing apart can be silenced.
-# - The chain maximises $Q = \sum v^\top s + \beta \sum \mathbb{1}[=]$ in $O(NM)$; the slide's $\min E$ has the wrong sign.
+# - The chain maximises $Q = \sum v^\top s + \beta \sum \mathbb{1}[=]$ in $O(NM)$; the slide's $\min E$ has the wrong
+#   sign.
 # - Inferred snippets teach a describer of regions; what inferring costs is seen beside the bound.
 #
 # ## Questions
