@@ -22,6 +22,7 @@ REGIONS = (*COLORS[:6], "#f0e442", "#999999")   # of regions 0, 1, ...; no black
 LINE = 1.9         # distance of two lines of a sentence, in font sizes
 BLANK = 0.35       # between two words, in font sizes
 LEAST = 5.0        # points, of a sentence in a small place
+HALO = 0.75        # points, of white on both sides of a box's frame
 
 
 def region_color(region: int) -> str:
@@ -31,7 +32,7 @@ def region_color(region: int) -> str:
 
 def draw_boxes(axes: Axes, image, boxes, *, regions: Iterable[int] | None = None, labels: Sequence[str] | None = None,
                linewidth: float = 2.0) -> None:
-    """A picture with boxes, each in its region's colour and with its label in a corner.
+    """A picture with boxes, each a frame in its region's colour around what it holds, with its label at a corner.
 
     Args:
         axes: where to draw.
@@ -60,16 +61,19 @@ def draw_boxes(axes: Axes, image, boxes, *, regions: Iterable[int] | None = None
     show(axes, shown)
     place = _points(axes)
     pixel = min(place[0] / width, place[1] / height)                       # points
-    inset = linewidth / 2 / pixel                                          # pixels: a box at the border stays in the picture
+    half, out = linewidth / 2 / pixel, (linewidth / 2 + HALO) / pixel      # pixels
     taken: list[tuple[float, float, float, float]] = []
     for i in sorted(chosen, key=lambda i: -_area(boxes[i])):               # the large ones below the small ones
-        top, left, bottom, right = (float(n) - 0.5 for n in boxes[i])
+        top, left = (max(n - 0.5 - out, half - 0.5) for n in boxes[i, :2])   # around what the box holds, within the picture
+        bottom, right = (min(n - 0.5 + out, end - 0.5 - half) for n, end in zip(boxes[i, 2:], (height, width)))
         style = "-" if i < len(REGIONS) else (0, (3, 1.5))
-        axes.add_patch(Rectangle((left + inset, top + inset), right - left - 2 * inset, bottom - top - 2 * inset, fill=False,
-                                 edgecolor=region_color(i), linewidth=linewidth, linestyle=style,
-                                 path_effects=[patheffects.withStroke(linewidth=linewidth + 1.5, foreground="white")]))
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=region_color(i),
+                                 linewidth=linewidth, linestyle=style, path_effects=[
+                                     patheffects.withStroke(linewidth=linewidth + 2 * HALO, foreground="white")]))
         h, w = 1.3 * SMALL / pixel, (text_width(names[i], SMALL) + 4) / pixel
-        corners = [(y, x) for y, x in itertools.product((top, bottom - h), (left, right - w))]
+        beside = [(y, x) for y, x in itertools.product((top - h, bottom), (left - half, right + half - w))
+                  if -0.5 <= y <= height - 0.5 - h and -0.5 <= x <= width - 0.5 - w]
+        corners = [*beside, *itertools.product((top - half, bottom + half - h), (left - half, right + half - w))]
         y, x = next((c for c in corners if not any(_overlap((*c, c[0] + h, c[1] + w), other) for other in taken)), corners[0])
         taken.append((y, x, y + h, x + w))
         axes.add_patch(Rectangle((x, y), w, h, facecolor=region_color(i), edgecolor="none", zorder=3))
