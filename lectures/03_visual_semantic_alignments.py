@@ -32,9 +32,9 @@
 #
 # **Why anyone wanted this.** In 2014 networks learnt to caption whole pictures: one sentence for everything. But a
 # picture holds many things, and a rich description names each of them where it stands. To teach that directly one needs
-# boxes with phrases, drawn by people, one by one. Captions without boxes lie around by the hundred thousand. "Weakly
-# labelled" they are: a word is about *some* region of *its* picture. That is little for one pair, and much for all
-# pairs together: what is said with "red" has something in common.
+# boxes with phrases, drawn by people, one by one. Captions without boxes lie around by the hundred thousand. They are
+# weak labels: a word is about *some* region of *its* picture. That is little for one pair, and much for all pairs
+# together: the regions of all pictures of which "red" is said have something in common.
 
 # %%
 # %matplotlib inline
@@ -580,7 +580,7 @@ claims_table(claims + [claim.as_dict() for claim in both])
 # How to read a failure. In the quick look (`smoke`) nothing is learnt: what should be *learnt* fails, and what *cannot*
 # be learnt holds for nothing. At the lecture's scale: size words alone below the rest, and the features do not carry
 # size (a box is resized); words for two things alone, and neighbours are not used; shuffled captions above chance, and
-# something points without having been taught by pairs: a leak; the ratio of norms, and function words are not silenced.
+# something points without having been taught by pairs, a leak; the ratio of norms, and function words are not silenced.
 #
 # ### Pointing
 #
@@ -597,9 +597,9 @@ plot.table(["", *KINDS, "chance"], [[row, *(f"{of[kind]:.3f}" for kind in (*KIND
 
 # %% [markdown]
 # Read the kinds apart; an average hides them. A size word alone fits many things, so without the BRNN it points
-# nowhere. *Two things* are words that the sentence says of two: a guess among these has about a half. *Things only*
-# lets just boxes of things compete: were the distractors so empty that any threshold sorts them out, the column "all"
-# would flatter.
+# nowhere; with it, it is the last to be learnt. With DeFrag's sum it need not choose, and chooses worse. *Two things*
+# are words that the sentence says of two: a guess among these has about a half. *Things only* lets just boxes of things
+# compete: were the distractors so empty that any threshold sorts them out, the column "all" would flatter.
 
 # %%
 plot.picture(figures["epochs.png"], "Pointing on validation scenes by epoch, for each kind.")
@@ -628,9 +628,9 @@ plot.table(["", *(f"{c}, {what}" for what in ("sentences", "images")
 
 # %% [markdown]
 # **What carries over**: parts that were matched by nobody find whole images and sentences, both ways. **What does
-# not**: the numbers. Ours have 300 candidates, the paper's 1,000 (with 5,000 its own R@1 for images falls from 27.4 to
-# 10.7), and a sentence here says nothing that is not seen. Relations such as "above" could not be learnt at all: $v$
-# knows the pixels of a box and not its place. That holds for the paper's, too.
+# not**: the numbers. Ours have 300 candidates, the paper's 1,000 images with five sentences each (among 5,000 its own
+# R@1 for images falls from 27.4 to 10.7), and a sentence here says nothing that is not seen. Relations such as "above"
+# could not be learnt at all: $v$ knows the pixels of a box and not its place. That holds for the paper's, too.
 #
 # ### Norms
 #
@@ -685,8 +685,9 @@ plot.table(["taught on", *(f"B-{n}" for n in (1, 2, 3, 4)), "exact", "right shap
 # four words, so a writer of two-word phrases has BLEU-4 = 0 at a perfect BLEU-2. The distance to the bound is the price
 # of inferred data.
 #
-# A better alignment is not always a better teacher: function words belong to no region, and with $\beta > 0$ the chain
-# hands them to a neighbour ("a blue circle and a").
+# Function words belong to no region. At $\beta = 0$ they scatter, and what is left may be "red triangle"; with
+# $\beta > 0$ the chain keeps phrases whole, and hands an "and" to a neighbour. Compare *exact* and B-4 of the two, and
+# the phrases below.
 
 # %%
 plot.picture(drawn["captions.png"], "Held-out scenes, and what is said of each box.")
