@@ -74,10 +74,6 @@ def same(ours, theirs, within=1e-10):
     print(f"the largest difference is {gap:.1e}")
 
 
-def normal(*shape):
-    return Tensor(rng.standard_normal(shape))
-
-
 def weights(*shape):
     """A parameter, small for its number of inputs."""
     return nn.Parameter(rng.standard_normal(shape) / np.sqrt(shape[-1]))
@@ -171,7 +167,7 @@ plot.picture(page, "The pixels of each box as the CNN gets them.")
 # %%
 K, M, features, D = 3, 4, 6, 5
 W_m, b_m = weights(D, features), weights(D)
-phi = normal(K, M, features)                             # CNN(I_b) of three images
+phi = Tensor(rng.standard_normal((K, M, features)))      # CNN(I_b) of three images
 v = phi @ W_m.T + b_m                                    # (K, M, D)
 there = np.arange(M) < np.array([[4], [3], [2]])         # (K, M): images have 4, 3, 2 boxes
 
@@ -285,10 +281,10 @@ print(*(f"hidden by {fill}: {negative.masked_fill(hidden, fill).max().item()}"
 # **The gradient** goes to the best region of each word, and to no other: that is how regions come to stand for words.
 
 # %%
-v_, s_ = Tensor(rng.standard_normal((K, M, D)), requires_grad=True), normal(T, L, D)
+v_, s_ = (Tensor(rng.standard_normal(x.shape), requires_grad=True) for x in (v, s))
 (slope,) = tinymm.grad(image_sentence_scores(v_, s_, there, inside)[0, 0], v_)
-chosen = (s_[:, 0] @ v_[0].T).argmax(-1).numpy()         # (T,)
-print("the words' best regions:", chosen, "  regions with a gradient:",
+chosen = (s_[:, 0] @ v_[0].T).argmax(-1)                 # (T,)
+print("the words' best regions:", chosen.tolist(), "  regions with a gradient:",
       np.flatnonzero(np.abs(slope.numpy()[0]).sum(-1)))
 
 # %% [markdown]
@@ -556,8 +552,9 @@ for beta in (0, 0.5, 1, 2, 5, enough):
 # %% [markdown]
 # ## The experiment
 #
-# The package's run: more epochs, controls, and two variants: words without the BRNN, $s_t = f(W_d e_t + b_d)$, and the
-# score of the authors' earlier DeFrag, $\sum_t \sum_i \max(0, v_i^\top s_t)$, where a word need not choose.
+# The package's run: more pairs and epochs, a falling learning rate, controls, and two variants: words without the BRNN,
+# $s_t = f(W_d e_t + b_d)$, and the score of the authors' earlier DeFrag, $\sum_t \sum_i \max(0, v_i^\top s_t)$, where a
+# word need not choose.
 
 # %%
 def study(variant):
