@@ -92,12 +92,13 @@ __all__ = ["PackedSequence", "Tensor", "abs", "adaptive_avg_pool1d", "adaptive_a
            "multi_head_attention_forward", "mv", "ne", "neg", "nll_loss", "norm", "normalize", "one_hot", "outer",
            "pack_padded_sequence", "pack_sequence", "pad", "pad_packed_sequence", "pad_sequence", "pairwise_distance",
            "permute", "pixel_shuffle", "pixel_unshuffle", "pow", "prod", "quick_gelu", "ravel", "reciprocal",
-           "region_word_scores", "relu", "remainder", "repeat_interleave", "reshape", "rms_norm", "rnn_relu", "rnn_relu_cell",
-           "rnn_tanh", "rnn_tanh_cell", "roi_align", "roi_pool", "roll", "round", "rsqrt", "scaled_dot_product_attention",
-           "scatter", "scatter_add", "sigmoid", "sign", "silu", "sin", "smooth_l1_loss", "softmax", "softmin", "softplus",
-           "sort", "spectral_norm", "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub", "sum", "swapaxes", "t", "take",
-           "take_along_dim", "tan", "tanh", "tensordot", "tile", "topk", "transpose", "tril", "triplet_margin_loss", "triu",
-           "trunc", "unbind", "unflatten", "unfold", "unpad_sequence", "unsqueeze", "var", "var_mean", "weight_norm", "where"]
+           "region_word_scores", "relu", "remainder", "repeat_interleave", "reshape", "rms_norm", "rnn_relu",
+           "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roi_align", "roi_pool", "roll", "round", "rsqrt",
+           "scaled_dot_product_attention", "scatter", "scatter_add", "sigmoid", "sign", "silu", "sin", "smooth_l1_loss",
+           "softmax", "softmin", "softplus", "sort", "spectral_norm", "split", "sqrt", "square", "squeeze", "stack",
+           "std", "std_mean", "sub", "sum", "swapaxes", "t", "take", "take_along_dim", "tan", "tanh", "tensordot",
+           "tile", "topk", "transpose", "tril", "triplet_margin_loss", "triu", "trunc", "unbind", "unflatten", "unfold",
+           "unpad_sequence", "unsqueeze", "var", "var_mean", "weight_norm", "where"]
 
 
 def _attach() -> None:

@@ -11,7 +11,7 @@ from .dataset import Dataset, Subset, TensorDataset, random_split
 from .loader import DataLoader
 
 __all__ = ["Dataset", "TensorDataset", "Subset", "random_split", "DataLoader", "default_collate", "CaptionDataset",
-           "CaptionedImage", "RegionDataset", "RegionImage", "read_binarized_mnist", "read_clips", "read_cnn",
+           "CaptionedImage", "RegionDataset", "RegionImage", "read_binarized_mnist", "read_boxes", "read_clips", "read_cnn",
            "read_coco_captions", "read_coco_regions", "read_flickr8k", "read_flickr30k", "read_flickr30k_entities",
            "read_iam_ondb", "read_karpathy", "read_mat", "read_mnist", "read_pascal_sentences", "read_picture",
            "read_region_features", "read_sbu", "read_sentences", "read_sick", "read_tuples", "read_ucf101",

@@ -19,7 +19,9 @@ import numpy as np
 from ...models.conv_encoder import ConvEncoder
 from ...text import Vocabulary
 from ...train import Trainer
+from ..captioning.captioner import Captioner
 from ..captioning.datasets import WITH_BOXES
+from ..captioning.lecture import CaptionerExperiment
 from ..captioning.teaching import sprite_window_stage
 from ..claims import Claim
 from ..experiment import Measured
@@ -46,9 +48,9 @@ class Scale:
     steps: int                # of each describer
 
 
-SCALES = {"lecture": Scale(windows=4000, window_rounds=2, train=3000, validation=300, test=300, epochs=12,
+SCALES = {"lecture": Scale(windows=4000, window_rounds=2, train=6000, validation=300, test=300, epochs=10,
                            before_describing=5, steps=600),
-          "smoke": Scale(windows=1000, window_rounds=1, train=300, validation=40, test=60, epochs=2,
+          "smoke": Scale(windows=1000, window_rounds=1, train=300, validation=40, test=60, epochs=6,
                          before_describing=2, steps=60)}
 
 
@@ -58,7 +60,9 @@ class DeepVisualSemanticAlignments(CaptionerExperiment[Any, Measured]):
     number, title = 3, "Deep Visual-Semantic Alignments for Generating Image Descriptions"
     variants = {"alignment": "words find their regions, from pairs of pictures and sentences; and a control on shuffled captions",
                 "no_context": "the same without the BRNN: a word's vector knows the word alone",
-                "sum": "DeFrag's score: the sum over all regions in the place of the best one"}
+                "sum": "DeFrag's score: the sum over all regions in the place of the best one",
+                "generator": "descriptions of regions, taught on the regions and snippets that the alignment infers"}
+    describes = "boxes"
     datasets = WITH_BOXES
     setting: Setting
 
@@ -83,8 +87,8 @@ class DeepVisualSemanticAlignments(CaptionerExperiment[Any, Measured]):
         else:
             parts = self.study.photo_parts(self.data, self.root, counts, self.seed)
             vocabulary = self.study.vocabulary_of(parts["train"])
-        self.setting = Setting(self.variant, parts, vocabulary, self.epochs or self.size.epochs,
-                               self.seed, self.device)
+        epochs = self.size.before_describing if self.variant == "generator" else self.size.epochs
+        self.setting = Setting(self.variant, parts, vocabulary, self.epochs or epochs, self.size.steps, self.seed, self.device)
 
     def see(self, at: Callable[[str], dict]) -> Generator[Trainer, None, ConvEncoder]:
         """Teach a CNN on single sprites."""
