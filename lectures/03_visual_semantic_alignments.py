@@ -673,7 +673,7 @@ plot.table(["taught on", *(f"B-{n}" for n in (1, 2, 3, 4)), "exact", "right shap
                f"{described['shape said'][row]:.2f}", f"{described['words'][row]:.1f}"]
               for row, bleu in described["bleu"].items()),
             *([f"{row} (paper, COCO)*", *bleu.split(), *"---"] for row, bleu in PAPER.items())],
-           "BLEU in per cent on boxes. *: quoted from notes, not from the paper's own page")
+           "BLEU in per cent on boxes. *: the paper's, on COCO, quoted at second hand")
 
 # %% [markdown]
 # **What carries over**: taught on whole images it goes on listing things, however small the crop (see *words*), and
