@@ -92,7 +92,8 @@ class Pairs:
         return Tensor(phi).to(device), Tensor(inside).to(device), Tensor(S).to(device)
 
     def shuffled(self, seed: int) -> Pairs:
-        """The same sentences, each with the regions of another picture."""
+        """The same sentences, each with the regions of another pair: of another picture, but for a few where pictures have several
+        sentences."""
         order = Stream("shuffled captions", seed).generator.permutation(len(self))
         other = np.empty_like(order)
         other[order] = np.roll(order, 1)                                   # one round through all pictures: none keeps its own
