@@ -172,7 +172,7 @@ def _lines(words: Sequence[str], regions: np.ndarray, names: Sequence[str], widt
     x = 2.0
     for t, (word, region) in enumerate(zip(words, regions.tolist())):
         last = t + 1 == len(words) or regions[t + 1] != region
-        label = names[region] if last and region >= 0 else ""
+        label = names[int(region)] if last and region >= 0 else ""
         wide = text_width(word, size) + (text_width(label, 0.75 * size) + 3 if label else 0)
         if lines[-1] and x + wide + 2 > width:
             lines.append([])

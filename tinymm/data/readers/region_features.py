@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import tokenize
@@ -82,7 +83,7 @@ def _npy(path: pathlib.Path) -> np.ndarray:
 
 def _hdf5(path: pathlib.Path, key: str) -> np.ndarray:
     try:
-        import h5py
+        h5py = importlib.import_module("h5py")
     except ImportError:
         raise RuntimeError(f"{READER}: h5py is not installed, so {path}, which is HDF5, cannot be read; pip install "
                            f"'tinymm[hdf5]', or write it as a .npy file where h5py is") from None

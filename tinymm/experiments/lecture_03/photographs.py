@@ -246,6 +246,7 @@ def all_figures(setting: Setting, trained: Aligned, measured: Found) -> dict:
     test = setting.parts["test"]
     assert isinstance(test, Photographs)
     rows = np.unique(test.owner, return_index=True)[1][:SCENES].tolist()
-    shown = [RegionScene(test.images[n], (), test.boxes[n], np.full(len(test.boxes[n]), -1), tuple(test.captions[row]), (), (), ())
-             for n, row in enumerate(rows)]
+    words = [tuple(map(str, test.captions[row])) for row in rows]
+    shown = [RegionScene(test.images[n], (), test.boxes[n], np.full(len(test.boxes[n]), -1), said, (), (), ())
+             for n, said in enumerate(words)]
     return {"alignment.png": aligned_sentences(shown, of_scenes(measured.scores[rows], shown))}

@@ -103,11 +103,11 @@ def _weights(name: str, gates: int, input, params, has_biases: bool, num_layers:
 def check_weights(name: str, gates: int, source: str, features: int, suffix: str, w_ih, w_hh, b_ih, b_hh) -> None:
     """Check the shapes of one layer's weights; ``suffix`` makes their names, e.g. "l0"."""
     w_name, u_name = (f"w_ih_{suffix}", f"w_hh_{suffix}") if suffix else ("w_ih", "w_hh")
-    for label, w in ((w_name, w_ih), (u_name, w_hh)):
+    given: Any = ((w_name, w_ih), (u_name, w_hh))
+    for label, w in given:
         if w is None and label == w_name and gates == 1:   # the input is added as it is
             continue
-        floating(name, label, w)
-        if w.ndim != 2:
+        if floating(name, label, w).ndim != 2:
             raise ValueError(f"{name}: {label} has shape {w.shape}; it must be a matrix")
     H = w_hh.shape[1]
     if w_hh.shape[0] != gates * H:
