@@ -55,6 +55,7 @@ def test_the_rule_on_a_small_file(tmp_path):
 
 
 @pytest.mark.real
+@pytest.mark.slow   # seldom given: elsewhere a skipped judge is a fault
 @shell
 @pytest.mark.skipif(not (REAL / "Flickr8k.token.txt").is_file(), reason="TINYMM_REAL_DATA has no flickr8k/Flickr8k.token.txt")
 def test_2537_words_of_flickr8k(tmp_path):
