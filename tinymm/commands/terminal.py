@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import warnings
-from typing import NoReturn, TextIO, cast
+from typing import Any, NoReturn, TextIO, cast
 
 from ..backend.files import target_of
 from ..backend.telling import tell
@@ -24,6 +24,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         say(f"{self.prog}: {message}; {self.prog} --help tells more")
         self.exit(REFUSED)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        with contextlib.suppress(OSError):   # as argparse itself does from Python 3.11.7 on; flush() finds a full disk
+            super()._print_message(message, file)
 
 
 def one_line(text: str) -> str:
