@@ -7,7 +7,7 @@ import pathlib
 
 from ...text import plain_words
 from .captions import field, read_json
-from .coco_captions import read_coco_captions
+from .coco_captions import annotations_of, images_of, read_coco_captions
 from .regions import Oddities, RegionDataset, RegionImage, as_boxes, checked_box, region_dataset
 
 READER = "read_coco_regions"
@@ -46,29 +46,16 @@ def read_coco_regions(captions: str | os.PathLike, instances: str | os.PathLike,
                         "a COCO instances file such as instances_val2017.json, with 'images' and 'annotations'")
     sizes: dict[int | str, tuple[int, int]] = {}
     names: dict[int | str, str] = {}
-    for i, image in enumerate(content["images"]):
-        where = f"{READER}: {instances}: image {i}"
-        number = field(image, "id", (int, str), where)
-        if number in sizes:
-            raise ValueError(f"{where} (id {number}): an earlier image has the same id")
-        height, width = (field(image, name, int, f"{where} (id {number})") for name in ("height", "width"))
+    for number, image, where in images_of(content, f"{READER}: {instances}"):
+        height, width = (field(image, name, int, where) for name in ("height", "width"))
         if min(height, width) < 1:
-            raise ValueError(f"{where} (id {number}): {width} x {height} pixels (width x height); expected at least 1 x 1")
+            raise ValueError(f"{where}: {width} x {height} pixels (width x height); expected at least 1 x 1")
         sizes[number] = height, width
         if "file_name" in image:
-            names[number] = field(image, "file_name", str, f"{where} (id {number})")
+            names[number] = field(image, "file_name", str, where)
     boxes: dict[int | str, list] = {number: [] for number in sizes}
-    crowds, odd, seen = 0, Oddities(strict), set()
-    for i, annotation in enumerate(content["annotations"]):
-        where = f"{READER}: {instances}: annotation {i}"
-        number = field(annotation, "id", int, where)
-        where += f" (id {number})"
-        if number in seen:
-            raise ValueError(f"{where}: an earlier annotation has the same id")
-        seen.add(number)
-        image_id = field(annotation, "image_id", (int, str), where)
-        if image_id not in boxes:
-            raise ValueError(f"{where}: image_id {image_id!r} is not among the images")
+    crowds, odd = 0, Oddities(strict)
+    for number, image_id, annotation, where in annotations_of(content, f"{READER}: {instances}", boxes):
         if "bbox" not in annotation and "caption" in annotation:
             raise ValueError(f"{where}: it has a caption and no bbox; this is a captions file, give the instances file")
         box = _corners(field(annotation, "bbox", list, where), where)
