@@ -51,5 +51,5 @@ def window_stage(encoder: ConvEncoder, classes: Sequence[int], train: tuple, hel
                  **trainer) -> Trainer:
     """``classify_stage`` for small windows, by their strongest features: the maximum over places, then one linear layer."""
     model = nn.Sequential(encoder, nn.Linear(encoder.channels[-1], sum(classes))).to(device)
-    logits = lambda images: model[1](encoder.feature_map(images.float() / 255).amax((2, 3)))
+    logits = lambda images: model[1](encoder.strongest(images.float() / 255))
     return classify_stage(model, logits, classes, train, held, epochs, device=device, **trainer)

@@ -66,6 +66,20 @@ class ConvEncoder(nn.Module):
                              f"they must have at least {self.stride} pixels a side")
         return self.layers(images)
 
+    def strongest(self, images: Tensor) -> Tensor:
+        """Each feature where it is greatest in the picture, (B, C, H, W) -> (B, features), without coordinates.
+
+        Args:
+            images: (B, C, H, W).
+
+        Returns:
+            (B, ``channels[-1]``).
+
+        Raises:
+            ValueError: as ``feature_map``.
+        """
+        return self.feature_map(images).amax((2, 3))
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, L, D)."""
         a = self.feature_map(images)                       # (B, D', rows, columns)

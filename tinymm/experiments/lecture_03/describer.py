@@ -35,7 +35,7 @@ class RegionEncoder(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """(B, 3, h, w) -> (B, F)."""
         with no_grad():
-            return (self.conv.feature_map(crops).amax((2, 3)) - self.mean) / self.deviation
+            return (self.conv.strongest(crops) - self.mean) / self.deviation
 
 
 Describer: TypeAlias = "Captioner[RegionEncoder, DescriptionRNN]"

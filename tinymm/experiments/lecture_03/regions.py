@@ -89,8 +89,7 @@ def regions_of(encoder: ConvEncoder, images: Sequence[np.ndarray], boxes: Sequen
     """
     encoder.eval()
     pixels = crops(images, boxes)
-    strongest = lambda x: encoder.feature_map(x).amax((2, 3))              # of all places of a crop
-    f = chunks.array_in_chunks(strongest, lambda rows: pixels[rows.start:rows.stop], len(pixels), CHUNK, device)   # (boxes, F)
+    f = chunks.array_in_chunks(encoder.strongest, lambda rows: pixels[rows.start:rows.stop], len(pixels), CHUNK, device)   # (n, F)
     return padded(np.split(f, np.cumsum([len(of_image) for of_image in boxes])[:-1]))
 
 
