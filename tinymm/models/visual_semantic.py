@@ -130,7 +130,7 @@ class VisualSemanticAlignment(nn.Module):
         if phi.ndim != 3 or phi.shape[2] != self.features or not phi.shape[1]:
             raise ValueError(f"VisualSemanticAlignment: phi has shape {phi.shape}; it must be (K, M, features={self.features}), M "
                              "at least 1")
-        if inside is not None:
+        if inside is not None and not inside.all():
             phi = F.where(inside.unsqueeze(2), phi, 0.0)
         wrong = ~F.isfinite(phi).all(2).cpu().numpy()                      # (K, M)
         if wrong.any():

@@ -170,11 +170,9 @@ class Trainer:
             raise FloatingPointError(f"Trainer: the loss of step {self.steps + 1} is {value}; a smaller learning rate or max_norm "
                                      "may help, and detect_anomaly() names the first operation that gave it")
         loss.backward()
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        if self.max_value is not None:
-            optim.clip_grad_value_(parameters, self.max_value)
-        if self.max_norm is not None:
-            optim.clip_grad_norm_(parameters, self.max_norm)
+        for clip, most in ((optim.clip_grad_value_, self.max_value), (optim.clip_grad_norm_, self.max_norm)):
+            if most is not None:
+                clip([p for group in self.optimizer.param_groups for p in group["params"]], most)
         self.optimizer.step()
         if self.after is not None:
             self.after()
