@@ -16,11 +16,11 @@ from tinymm.cli import main
 from tinymm.data.readers.regions import Phrase
 from tinymm.experiments import running
 from tinymm.experiments.captioning.datasets import WITH_BOXES, open_regions
+from tinymm.experiments.captioning.parts import frequent_words
 from tinymm.experiments.lecture_03 import experiment
 from tinymm.experiments.lecture_03.data import read
 from tinymm.experiments.lecture_03.experiment import DeepVisualSemanticAlignments as Lecture
-from tinymm.experiments.lecture_03.photographs import (MOST, SIDE, Photographs, photo_parts, photographs, pixel_boxes, pointing,
-                                                       vocabulary_of)
+from tinymm.experiments.lecture_03.photographs import MOST, SIDE, Photographs, photo_parts, photographs, pixel_boxes, pointing
 
 COUNTS = {"train": 20, "validation": 3, "test": 3}
 
@@ -102,7 +102,7 @@ def test_parts_of_photographs(tmp_path):
         red = "red" in train.captions[2 * n]
         assert (image[0].mean() > image[2].mean()) == red                               # captions are with their picture
     assert photo_parts("coco", str(tmp_path / "coco"), {**COUNTS, "train": 4}, seed=0)["train"].owner.max() == 3
-    assert "picture" in vocabulary_of(train)
+    assert "picture" in frequent_words(train.captions)
 
 
 def test_phrases_stay_with_their_words_and_boxes(tmp_path):
@@ -176,7 +176,7 @@ def test_words_boxes_features_and_phrases_stay_together(tmp_path):
             thing(things[n][0], box=(1 + k, 1, side + k, side)) for k, (n, side) in enumerate(zip(order, sides)))))
         np.save(root / "features" / f"{i}.npy", np.vstack([np.eye(8)[[things[n][1] for n in order]], np.full(8, 2)]))
     parts = photo_parts("flickr30k", str(root), COUNTS, seed=0)
-    vocabulary = vocabulary_of(parts["train"])
+    vocabulary = frequent_words(parts["train"].captions)
     for name, pairs in read(None, parts, vocabulary).items():
         part = parts[name]
         assert len(pairs) == len(part) == len(part.images) * (1 if name == "validation" else 2) and part.owner.max() > 0

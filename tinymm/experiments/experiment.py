@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Generator
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable, Generator
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ..train import Trainer
 from .claims import Claim
 
 SCALES = ("smoke", "lecture")
+At: TypeAlias = "Callable[[str], dict]"   # name of a stage -> the Trainer's options for it
 
 
 @dataclasses.dataclass
@@ -116,6 +117,16 @@ class Experiment(Generic[T, M]):
             What was trained.
         """
         raise NotImplementedError(f"{type(self).__name__}: stages is not written")
+
+    @staticmethod
+    def at(folder: pathlib.Path | None, progress: bool, **more) -> At:
+        """Name of a stage -> the Trainer's options for its folder and its bar, as ``stages`` is asked for them.
+
+        Args:
+            folder, progress: of ``stages``.
+            more: options that all stages share.
+        """
+        return lambda name: {"folder": folder and folder / name, "label": name if progress else None, **more}
 
     def evaluate(self, trained: T) -> M:
         """Measurements of what was trained."""

@@ -99,4 +99,9 @@ def _photos(dataset: CaptionDataset) -> Part:
 def vocabulary_of(train: Part) -> Vocabulary:
     """The words of the training captions."""
     sentences = list(train.tokens())
-    return Vocabulary.build(sentences, min_count=RARE if len(sentences) >= MANY and not train.scenes else 1)
+    return Vocabulary.build(sentences) if train.scenes else frequent_words(sentences)
+
+
+def frequent_words(sentences: Sequence[Sequence[str]]) -> Vocabulary:
+    """The words of captions of photographs; of many captions the frequent ones."""
+    return Vocabulary.build(sentences, min_count=RARE if len(sentences) >= MANY else 1)

@@ -12,7 +12,7 @@ from typing import Any
 from ...train import Trainer
 from ..claims import Claim
 from ..experiment import Experiment, Measured
-from .study import DATASETS, At, Study, study
+from .study import DATASETS, Study, study
 
 
 class LongTermRecurrentConvolutionalNetworks(Experiment[Any, Measured]):
@@ -38,8 +38,7 @@ class LongTermRecurrentConvolutionalNetworks(Experiment[Any, Measured]):
                                                     self.data, self.root)
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Any]:
-        at: At = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
-        return (yield from self.study.stages(at))
+        return (yield from self.study.stages(self.at(folder, progress)))
 
     def evaluate(self, trained: Any) -> Measured:
         return Measured(self.study.evaluate(trained))

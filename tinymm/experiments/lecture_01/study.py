@@ -7,14 +7,13 @@ when its variant is run.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Generator
-from typing import Any, TypeAlias
+from collections.abc import Generator
+from typing import Any
 
 from ...train import Trainer
 from ..captioning.datasets import NAMES
 from ..claims import Claim
-
-At: TypeAlias = "Callable[[str], dict]"   # name of a stage -> the Trainer's options for its folder and its bar
+from ..experiment import At
 
 STUDIES = {"activity": ("activity", "Activity"), "activity_splits": ("activity", "ActivitySplits"),
            "caption": ("caption", "Caption"), "retrieval": ("retrieval", "Retrieval"),

@@ -26,6 +26,7 @@ from ..captioning.parts import Part, alone, photo_parts
 from ..captioning.stage import BATCH, caption_stage
 from ..captioning.teaching import SPRITE_CLASSES, scene_stage, sprite_answers, sprite_window_stage
 from ..claims import Claim
+from ..experiment import At
 from ..lecture_04 import systems as lecture_04
 from .claims import claims_of, comparisons
 from .data import DIGIT_CLASSES, Worlds, digit_answers, digit_parts, noisy_parts, sprite_parts
@@ -59,8 +60,6 @@ SCALES = {"lecture": Scale(windows=20_000, window_rounds=2, pretraining=12_000, 
           "smoke": Scale(windows=1500, window_rounds=2, pretraining=600, pretraining_rounds=3, train=400, digits=250,
                          validation=20, test=40, novel=20, sketch=20, epochs=2, digit_epochs=1, sizes=(50, 200),
                          photo_epochs=2)}
-
-At = Callable[[str], dict]   # name of a stage -> the Trainer's options for its folder and its bar
 
 
 class ShowAndTell(CaptioningExperiment[Trained, Measured, Worlds]):
@@ -115,7 +114,7 @@ class ShowAndTell(CaptioningExperiment[Trained, Measured, Worlds]):
     # ------------------------------------------------------------------ trainings
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
-        at: At = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
+        at = self.at(folder, progress)
         if self.data is not None:
             return (yield from self._caption(self._captioner(), None, self.epochs or self.size.photo_epochs, at))
         if self.variant == "digits":

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pathlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,10 @@ from ...train import Trainer
 from ..captioning.captioner import Captioner
 from ..captioning.datasets import WITH_BOXES
 from ..captioning.lecture import CaptionerExperiment
+from ..captioning.parts import frequent_words
 from ..captioning.teaching import sprite_window_stage
 from ..claims import Claim
-from ..experiment import Measured
+from ..experiment import At, Measured
 from .claims import comparisons
 from .data import Setting, read, scene_parts
 from .describer import RegionEncoder, build
@@ -86,11 +87,11 @@ class DeepVisualSemanticAlignments(CaptionerExperiment[Any, Measured]):
                              f"{self.variant} takes its own world only")
         else:
             parts = self.study.photo_parts(self.data, self.root, counts, self.seed)
-            vocabulary = self.study.vocabulary_of(parts["train"])
+            vocabulary = frequent_words(parts["train"].captions)
         epochs = self.size.before_describing if self.variant == "generator" else self.size.epochs
         self.setting = Setting(self.variant, parts, vocabulary, self.epochs or epochs, self.size.steps, self.seed, self.device)
 
-    def see(self, at: Callable[[str], dict]) -> Generator[Trainer, None, ConvEncoder]:
+    def see(self, at: At) -> Generator[Trainer, None, ConvEncoder]:
         """Teach a CNN on single sprites."""
         encoder = ConvEncoder(3).to(self.device)
         yield sprite_window_stage(encoder, self.size.windows, self.size.window_rounds, self.seed, device=self.device,
@@ -98,8 +99,7 @@ class DeepVisualSemanticAlignments(CaptionerExperiment[Any, Measured]):
         return encoder
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Any]:
-        at: Callable[[str], dict] = lambda name: {"folder": folder and folder / name, "label": name if progress else None,
-                                                  "config": self.config}
+        at = self.at(folder, progress, config=self.config)
         encoder = None if self.setting.parts["train"].features else (yield from self.see(at))
         pairs = read(encoder, self.setting.parts, self.setting.vocabulary, self.device)
         return (yield from self.study.stages(self.setting, encoder, pairs, at))

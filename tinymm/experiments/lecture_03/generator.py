@@ -8,7 +8,7 @@ and, as a bound that an inference without mistakes would reach, from the true ph
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from ..captioning.pairs import CaptionPairs
 from ..captioning.parts import Part as CaptionedPart
 from ..captioning.stage import BATCH, caption_stage
 from ..claims import Claim
+from ..experiment import At
 from ..lecture_02.systems import likelihood
 from .alignment import alignment_stage
 from .alignment import build as build_alignment
@@ -56,8 +57,7 @@ class Trained:
     test: Pairs
 
 
-def stages(setting: Setting, encoder: ConvEncoder, pairs: Mapping[str, Pairs],
-           at: Callable[[str], dict]) -> Generator[Trainer, None, Trained]:
+def stages(setting: Setting, encoder: ConvEncoder, pairs: Mapping[str, Pairs], at: At) -> Generator[Trainer, None, Trained]:
     """The alignment, and the describers one after the other.
 
     Args:

@@ -25,9 +25,9 @@ from ...data.worlds.region_scenes import RegionScene
 from ...metrics import retrieval_scores
 from ...models.visual_semantic import VisualSemanticAlignment
 from ...nn.chunks import in_chunks
-from ...text import Vocabulary, plain_words
+from ...text import plain_words
 from ..captioning.datasets import open_regions
-from ..captioning.parts import MANY, RARE, divided
+from ..captioning.parts import divided
 from ..claims import Claim
 from ..experiment import Measured
 from .alignment import Aligned
@@ -42,7 +42,7 @@ MOST = 19            # boxes of a picture beside the whole: the largest ones
 CHUNK = 50           # pictures that are scored at a time
 ENDINGS = (".npy", ".mat", ".h5", ".hdf5")   # of files of features
 
-__all__ = ["VARIANTS", "photo_parts", "vocabulary_of", "stages", "evaluate", "claims_of", "all_figures"]
+__all__ = ["VARIANTS", "photo_parts", "stages", "evaluate", "claims_of", "all_figures"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,11 +174,6 @@ def plain_captions(dataset: RegionDataset, index: int, places: Mapping[int, int]
         if words:
             found.append((words, [p for p in kept if p.boxes and p.start < p.stop]))
     return found
-
-
-def vocabulary_of(train: Part) -> Vocabulary:
-    """The words of the training captions; of many captions the frequent ones."""
-    return Vocabulary.build(train.captions, RARE if len(train.captions) >= MANY else 1)
 
 
 def evaluate(setting: Setting, trained: Aligned) -> Found:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 
 import numpy as np
 
 from ...models.conv_encoder import ConvEncoder
 from ...train import Trainer
+from ..experiment import At
 from .alignment import Aligned, alignment_stage, build
 from .claims import ROWS, SHUFFLED, UNTRAINED, claims_of, interior
 from .data import Pairs, Setting
@@ -18,8 +19,7 @@ __all__ = ["stages", "evaluate", "claims_of", "all_figures"]   # what the lectur
 OPTIONS: dict[str, dict] = {"alignment": {}, "no_context": {"context": False}, "sum": {"score": "sum"}}   # of the model
 
 
-def stages(setting: Setting, encoder: ConvEncoder, pairs: Mapping[str, Pairs],
-           at: Callable[[str], dict]) -> Generator[Trainer, None, Aligned]:
+def stages(setting: Setting, encoder: ConvEncoder, pairs: Mapping[str, Pairs], at: At) -> Generator[Trainer, None, Aligned]:
     """The trainings of a variant; for "alignment" also the control, on sentences of other pictures.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class ShowAttendAndTell(CaptioningExperiment[Trained, Measured, Material]):
         self.material = Material.of(parts)
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
-        at: Callable[[str], dict] = lambda name: {"folder": folder and folder / name, "label": name if progress else None}
+        at = self.at(folder, progress)
         captioner = build(self.material.channels, len(self.material.vocabulary), self.objective.hard).to(self.device)
         encoder_trainer = None
         if self.data is None:

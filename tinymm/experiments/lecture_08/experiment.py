@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 import numpy as np
 
@@ -121,8 +121,7 @@ class LearningFromText(Experiment[Trained, Measured]):
                                       {"train": size.probe, "validation": size.validation, "test": size.test}, self.seed)
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
-        at: Callable[[str], dict] = lambda name: {"folder": folder and folder / name, "label": name if progress else None,
-                                                        "config": self.config}
+        at = self.at(folder, progress, config=self.config)
         material, tokenizer = self.material, self.material.tokenizer
         model = build(self.variant, len(tokenizer), material.resolution, tokenizer.context_length).to(self.device)
         snapshots = Snapshots(model, material.shown[0], material.ids(material.shown[1]))
