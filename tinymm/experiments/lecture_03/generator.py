@@ -8,7 +8,7 @@ and, as a bound that an inference without mistakes would reach, from the true ph
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from .alignment import alignment_stage
 from .alignment import build as build_alignment
 from .data import Pairs, Setting
 from .describer import BOUND, CHAIN, FULL, WORD, Described, Describer, RegionEncoder, build
+from .evaluation import mean_of
 from .snippets import Snippets, inferred, snippet_part, true, whole_part
 
 BETAS = {WORD: 0.0, CHAIN: 0.5}
@@ -120,7 +121,7 @@ def evaluate(setting: Setting, trained: Trained) -> Described:
                      for row, describer in trained.describers.items()} for search, options in SEARCHES.items()}
     found = {search: measures(of_search, seen) for search, of_search in said.items()}
     main = next(iter(SEARCHES))
-    taught = {row: {"pairs": len(of_row), "of one word, dropped": of_row.dropped, "words": _share(map(len, of_row.words))}
+    taught = {row: {"pairs": len(of_row), "of one word, dropped": of_row.dropped, "words": mean_of(list(map(len, of_row.words)))}
               for row, of_row in trained.taught.items()}
     return Described({**found[main], "searches": found, "taught": taught, "boxes": len(things),
                       "scenes": {name: len(part) for name, part in parts.items()}, "vocabulary": len(setting.vocabulary)},
@@ -139,16 +140,12 @@ def measures(said: Mapping[str, Sequence[Sequence[str]]], things: Sequence[Sprit
         share with the thing's shape in it), "one shape said" (and no other shape), "words" (their mean number).
     """
     references = [phrases(thing) for thing in things]
-    each = lambda right: {row: _share(map(right, of_row, things, references)) for row, of_row in said.items()}
+    each = lambda right: {row: mean_of(list(map(right, of_row, things, references))) for row, of_row in said.items()}
     return {"bleu": {row: [100 * score for score in bleu(of_row, references).corpus] for row, of_row in said.items()},
             "exact": each(lambda words, thing, four: tuple(words) in four),
             "shape said": each(lambda words, thing, four: thing.shape in words),
             "one shape said": each(lambda words, thing, four: [w for w in words if w in SHAPES] == [thing.shape]),
             "words": each(lambda words, thing, four: len(words))}
-
-
-def _share(numbers: Iterable[float]) -> float:
-    return float(np.mean(list(numbers)))
 
 
 def claims_of(variant: str, metrics: dict) -> list[Claim]:
