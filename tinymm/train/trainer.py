@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ..backend.locks import Occupied, locked
 from ..backend.telling import can_tell
 from .checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from .interrupts import delayed_interrupt
+from .parts import check_parts, held, parameters
 from .plain import plain, same
 
 
@@ -32,16 +34,26 @@ class Trainer:
     bit for bit, on the same machine with the same number of threads: the checkpoint has the model, the optimiser, the
     schedule, the place in the data's order, every random stream and what the step function carries from batch to batch.
 
+    Networks that train against each other take turns: ``optimizer`` and ``step`` are then dicts with a name for each part,
+
+        Trainer(nn.ModuleDict({"D": D, "G": G}), {"D": optim.Adam(D.parameters()), "G": optim.Adam(G.parameters())}, loader,
+                {"D": discriminate, "G": generate}, epochs)
+
+    and for each batch the parts follow one another in the order of ``step``: a part's loss, its gradients, its own optimizer's
+    step. Meanwhile what only other parts change requires no gradient: ``generate`` goes through D and leaves nothing there. What
+    a part makes with another's network as data, such as pictures for D, it makes under ``no_grad``.
+
     Args:
-        model: the Module to train.
-        optimizer: of its parameters.
+        model: the Module to train; of all parts together.
+        optimizer: of its parameters, or one for each part.
         loader: a DataLoader; its ``state_dict`` is the place in the data.
-        step: ``step(batch) -> loss``, a scalar Tensor; or ``(loss, {name: number})`` with more to record.
+        step: ``step(batch) -> loss``, a scalar Tensor; or ``(loss, {name: number})`` with more to record. One for each part may
+            also return None: the part rests for this batch, as where a critic takes five steps to the generator's one.
         epochs: rounds through the loader.
-        scheduler: stepped after every training step.
-        max_norm: clip the joint norm of the gradients to this.
+        scheduler: stepped after every training step; a dict with those of the parts that have one, after the part's own.
+        max_norm: clip the joint norm of the gradients (of a part) to this.
         max_value: clip every element of every gradient to [-max_value, max_value], before their norm.
-        after: called after every step of the optimizer, to put parameters back within their bounds.
+        after: called after every step of an optimizer, to put parameters back within their bounds.
         validate: ``validate() -> {name: number}`` after each epoch, in evaluation mode without gradients.
         carried: name -> object with ``state_dict`` and ``load_state_dict`` that belongs to the checkpoint, such as a
             moving average.
@@ -52,19 +64,22 @@ class Trainer:
         label: name of the progress bar; None shows none.
 
     Raises:
-        TypeError, ValueError: an argument that cannot be trained with, such as a Tensor in ``config``; the message names it.
+        TypeError, ValueError: an argument that cannot be trained with, such as a Tensor in ``config`` or parts that lack an
+            optimizer; the message names it.
 
     Attributes:
-        history: name -> one number for each step ("loss" and what ``step`` records), or each epoch (what ``validate``
-            returns).
+        history: name -> one number for each step ("loss", of named parts "D loss" and the like, and what ``step`` records), or
+            each epoch (what ``validate`` returns).
         seconds: spent training, over all interrupted parts.
     """
 
-    def __init__(self, model: nn.Module, optimizer: optim.Optimizer, loader, step: Callable, epochs: int, *, scheduler=None,
-                 max_norm: float | None = None, max_value: float | None = None, after: Callable | None = None,
-                 validate: Callable | None = None, carried: dict | None = None, folder: str | os.PathLike | None = None,
-                 every: float = 20.0, config: dict | None = None, label: str | None = "training"):
+    def __init__(self, model: nn.Module, optimizer: optim.Optimizer | dict[str, optim.Optimizer], loader,
+                 step: Callable | dict[str, Callable], epochs: int, *, scheduler=None, max_norm: float | None = None,
+                 max_value: float | None = None, after: Callable | None = None, validate: Callable | None = None,
+                 carried: dict | None = None, folder: str | os.PathLike | None = None, every: float = 20.0,
+                 config: dict | None = None, label: str | None = "training"):
         epochs = integer("Trainer", "epochs", epochs, 1)
+        check_parts(optimizer, step, scheduler)
         if not len(loader):
             raise ValueError("Trainer: the loader has no batches; is the dataset empty, or smaller than one batch with drop_last?")
         self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
@@ -81,6 +96,11 @@ class Trainer:
     def steps(self) -> int:
         """Training steps so far."""
         return self.epoch * len(self.loader) + self.batch
+
+    @property
+    def _parts(self) -> list[str] | None:
+        """Names of the parts in their turn; None where there is one loss."""
+        return list(self.step) if isinstance(self.step, dict) else None
 
     # ------------------------------------------------------------------ the loop
 
@@ -158,27 +178,38 @@ class Trainer:
                 raise KeyboardInterrupt
 
     def _train_on(self, batch) -> None:
-        self.optimizer.zero_grad()
-        result = self.step(batch)
+        if not isinstance(self.optimizer, dict):
+            self._update(batch, self.step, self.optimizer, self.scheduler)
+            return
+        for name, step in self.step.items():
+            with held(self.optimizer, name):
+                self._update(batch, step, self.optimizer[name], (self.scheduler or {}).get(name), name)
+
+    def _update(self, batch, step: Callable, optimizer: optim.Optimizer, scheduler, part: str = "") -> None:
+        """One loss, its gradients, and one step of one optimizer."""
+        optimizer.zero_grad()
+        result = step(batch)
+        if result is None and part:
+            return
         loss, more = result if isinstance(result, tuple) else (result, {})
         if not isinstance(loss, Tensor) or loss.numel() != 1:
-            raise TypeError(f"Trainer: step returned a {type(loss).__name__}"
+            raise TypeError(f"Trainer: step{part and f'[{part!r}]'} returned a {type(loss).__name__}"
                             + (f" of shape {loss.shape}" if isinstance(loss, Tensor) else "")
                             + "; it must return a scalar Tensor, or (scalar Tensor, {name: number})")
-        value = loss.item()
+        value, name = loss.item(), f"{part} loss".lstrip()
         if not math.isfinite(value):
-            raise FloatingPointError(f"Trainer: the loss of step {self.steps + 1} is {value}; a smaller learning rate or max_norm "
+            raise FloatingPointError(f"Trainer: the {name} of step {self.steps + 1} is {value}; a smaller learning rate or max_norm "
                                      "may help, and detect_anomaly() names the first operation that gave it")
         loss.backward()
         for clip, most in ((optim.clip_grad_value_, self.max_value), (optim.clip_grad_norm_, self.max_norm)):
             if most is not None:
-                clip([p for group in self.optimizer.param_groups for p in group["params"]], most)
-        self.optimizer.step()
+                clip(parameters(optimizer), most)
+        optimizer.step()
         if self.after is not None:
             self.after()
-        if self.scheduler is not None:
-            self.scheduler.step()
-        self._record({"loss": value, **more})
+        if scheduler is not None:
+            scheduler.step()
+        self._record({name: value, **more})
 
     def _end_of_epoch(self) -> None:
         if self.validate is not None:
@@ -193,11 +224,12 @@ class Trainer:
             self.history.setdefault(name, []).append(float(number))
 
     def _latest(self) -> dict[str, str]:
-        """The last number of each kind, the training loss as a mean over the last 50 steps."""
+        """The last number of each kind, training losses as means over the last 50 steps."""
         shown = {name: values[-1] for name, values in self.history.items()}
-        recent = self.history.get("loss", [])[-50:]
-        if recent:
-            shown["loss"] = sum(recent) / len(recent)
+        losses = [f"{part} loss" for part in self.optimizer] if isinstance(self.optimizer, dict) else ["loss"]
+        for name in [name for name in losses if name in shown]:
+            recent = self.history[name][-50:]
+            shown[name] = sum(recent) / len(recent)
         return {name: f"{value:.3f}" for name, value in shown.items()}
 
     def _bar(self):
@@ -214,7 +246,7 @@ class Trainer:
         if self.folder is None:
             return
         try:
-            save_checkpoint(self.folder, self.steps, self.model.state_dict(), self.optimizer.state_dict(), self._state())
+            save_checkpoint(self.folder, self.steps, self.model.state_dict(), _states(self.optimizer), self._state())
         except OSError as error:
             raise OSError(error.errno, f"Trainer: the checkpoint of step {self.steps} could not be written "
                           f"({error.strerror or error}); those before stay: continue from there with resume=True",
@@ -222,10 +254,10 @@ class Trainer:
 
     def _state(self) -> dict:
         """What a checkpoint knows besides the arrays."""
-        scheduler = None if self.scheduler is None else plain(self.scheduler.state_dict(), "Trainer: the scheduler's state")
+        scheduler = None if self.scheduler is None else plain(_states(self.scheduler), "Trainer: the scheduler's state")
         carried = {name: plain(thing.state_dict(), f"Trainer: the state of carried[{name!r}]")
                    for name, thing in self.carried.items()}
-        return {"epoch": self.epoch, "batch": self.batch, "steps_an_epoch": len(self.loader), "seconds": self.seconds,
+        return {"parts": self._parts, "epoch": self.epoch, "batch": self.batch, "steps_an_epoch": len(self.loader), "seconds": self.seconds,
                 "history": self.history, "loader": self._place(), "random": random.state_dict(), "scheduler": scheduler,
                 "carried": carried, "config": self.config}
 
@@ -248,9 +280,9 @@ class Trainer:
                                      "continue from the one before, or train into another folder")
         try:
             self.model.load_state_dict(model)
-            self.optimizer.load_state_dict(optimizer)
+            _load_states(self.optimizer, optimizer)
             if self.scheduler is not None:
-                self.scheduler.load_state_dict(state["scheduler"])
+                _load_states(self.scheduler, state["scheduler"])
             self.loader.load_state_dict(state["loader"])
             for name, thing in self.carried.items():
                 thing.load_state_dict(state["carried"][name])
@@ -273,8 +305,23 @@ class Trainer:
                      if not same(there.get(key), here.get(key))]
         if state["steps_an_epoch"] != len(self.loader):
             wrong.append(f"{state['steps_an_epoch']} steps an epoch there, {len(self.loader)} here")
+        if (parts := state.get("parts")) != self._parts:   # an older checkpoint has none
+            wrong.append(f"its step has {parts or 'no'} parts there and {self._parts or 'none'} here")
         if (state["scheduler"] is None) != (self.scheduler is None):
             wrong.append("a scheduler there, none here" if self.scheduler is None else "no scheduler there, one here")
+        elif isinstance(self.scheduler, dict) and set(state["scheduler"]) != set(self.scheduler):
+            wrong.append(f"a scheduler for {sorted(state['scheduler'])} there and {sorted(self.scheduler)} here")
         if set(state["carried"] or ()) != set(self.carried):
             wrong.append(f"carried is {sorted(state['carried'] or ())} there and {sorted(self.carried)} here")
         return wrong
+
+
+def _states(of: Any) -> dict:
+    """The state of an optimizer or a scheduler, or of each part's."""
+    return {name: part.state_dict() for name, part in of.items()} if isinstance(of, dict) else of.state_dict()
+
+
+def _load_states(of: Any, state: dict) -> None:
+    """What ``_states`` gave."""
+    for part, of_part in [(of[name], state[name]) for name in of] if isinstance(of, dict) else [(of, state)]:
+        part.load_state_dict(of_part)
