@@ -24,15 +24,24 @@ class Average:
         self.value = state["value"]
 
 
-def interrupt(training: Trainer, after: int) -> None:
-    """Let Ctrl-C come to a training after so many steps."""
-    step = training.step
+def before_step(training: Trainer, do, part: str | None = None) -> None:
+    """Call ``do`` before every step of a training, or of one part of it: the first, if no other is named."""
+    whole = training.step
+    part = next(iter(whole)) if part is None and isinstance(whole, dict) else part
+    step = whole if part is None else whole[part]
 
-    def interrupted(batch):
+    def changed(batch):
+        do()
+        return step(batch)
+    training.step = changed if part is None else {**whole, part: changed}
+
+
+def interrupt(training: Trainer, after: int, part: str | None = None) -> None:
+    """Let a training (before a part's turn) break off after so many steps."""
+    def stop():
         if training.steps == after:
             raise KeyboardInterrupt
-        return step(batch)
-    training.step = interrupted
+    before_step(training, stop, part)
 
 
 def trainer(folder, epochs: int = 3, every: float = 0.0, validate=None, seed: int = 0, config=None):

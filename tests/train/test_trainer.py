@@ -17,13 +17,11 @@ import pytest
 
 import tinymm
 import tinymm.train
-from tests.train.small_training import checksum, trainer
+from tests.train.small_training import before_step, checksum, trainer
 from tinymm import Tensor, nn, optim
 from tinymm.data import DataLoader, TensorDataset
 from tinymm.train import CheckpointMismatch, Trainer, load_checkpoint, save_checkpoint
 from tinymm.train.checkpoint import checkpoints
-
-SCRIPT = [sys.executable, "-m", "tests.train.small_training"]
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +33,7 @@ def whole():
 
 def stop_after(training, steps):
     """Make a training behave as after Ctrl-C in its step number ``steps``."""
-    step = training.step
-
-    def interrupted(batch):
-        if training.steps == steps - 1:
-            signal.raise_signal(signal.SIGINT)
-        return step(batch)
-
-    training.step = interrupted
+    before_step(training, lambda: signal.raise_signal(signal.SIGINT) if training.steps == steps - 1 else None)
     with pytest.raises(KeyboardInterrupt):
         training.fit()
 
@@ -113,11 +104,11 @@ def test_after_every_step_parameters_can_be_bounded(tmp_path):
     assert np.abs(saved["0.weight"]).max() == limit
 
 
-def kill_at_random(folder, moments, whole):
+def kill_at_random(folder, moments, whole, script="tests.train.small_training"):
     """Kill -9 a training again and again, each time at another moment; then let it finish."""
     kills = 0
     while True:
-        process = subprocess.Popen([*SCRIPT, str(folder), "resume"], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([sys.executable, "-m", script, str(folder), "resume"], stdout=subprocess.PIPE, text=True)
         while kills == 0 and not checkpoints(folder) and process.poll() is None:
             time.sleep(0.005)   # the first kill shall fall into the training, not into the imports
         if kills < len(moments):

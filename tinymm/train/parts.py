@@ -19,12 +19,12 @@ def check_parts(optimizer: Any, step: Any, scheduler: Any) -> None:
     """
     if not isinstance(optimizer, dict) and not isinstance(step, dict):
         if isinstance(scheduler, dict):
-            raise TypeError(f"Trainer: scheduler is a dict of {', '.join(map(repr, scheduler))}, and optimizer is a single one; give "
-                            "one scheduler, or name the parts in optimizer and step, too")
+            raise TypeError(f"Trainer: scheduler is a dict of {', '.join(map(repr, scheduler))}, and optimizer is a single one; "
+                            "give one scheduler, or name the parts in optimizer and step, too")
         return
     if not (isinstance(optimizer, dict) and isinstance(step, dict)):
-        raise TypeError(f"Trainer: optimizer is a {type(optimizer).__name__} and step a {type(step).__name__}; for updates that take "
-                        "turns both are dicts with the same names, otherwise neither is")
+        raise TypeError(f"Trainer: optimizer is a {type(optimizer).__name__} and step a {type(step).__name__}; for updates that "
+                        "take turns both are dicts with the same names, otherwise neither is")
     if not step or list(map(str, step)) != list(step):
         raise TypeError(f"Trainer: the parts of step are {list(step)}; give at least one, named by text")
     if set(optimizer) != set(step):
@@ -35,8 +35,8 @@ def check_parts(optimizer: Any, step: Any, scheduler: Any) -> None:
     if len(set(map(id, optimizer.values()))) < len(optimizer):
         raise ValueError(f"Trainer: two of the parts {list(optimizer)} have the same optimizer; give each its own")
     if scheduler is not None and not isinstance(scheduler, dict):
-        raise TypeError(f"Trainer: scheduler is a {type(scheduler).__name__}, and the step has the parts {list(step)}; give a dict, "
-                        "with a scheduler for each part that has one")
+        raise TypeError(f"Trainer: scheduler is a {type(scheduler).__name__}, and the step has the parts {list(step)}; give a "
+                        "dict, with a scheduler for each part that has one")
     unknown = set(scheduler or ()) - set(step)
     if unknown:
         raise ValueError(f"Trainer: scheduler has the parts {sorted(unknown)}, which step does not have; it has {list(step)}")

@@ -82,7 +82,9 @@ class Trainer:
         check_parts(optimizer, step, scheduler)
         if not len(loader):
             raise ValueError("Trainer: the loader has no batches; is the dataset empty, or smaller than one batch with drop_last?")
-        self.model, self.optimizer, self.loader, self.step, self.epochs = model, optimizer, loader, step, epochs
+        self.model, self.loader, self.epochs = model, loader, epochs
+        self.optimizer: Any = optimizer    # of one loss, or, as the next two, name -> of a part
+        self.step: Any = step
         self.scheduler, self.max_norm, self.max_value, self.after = scheduler, max_norm, max_value, after
         self.validate, self.carried = validate, carried or {}
         self.folder, self.every, self.label = folder, every, label
@@ -198,8 +200,8 @@ class Trainer:
                             + "; it must return a scalar Tensor, or (scalar Tensor, {name: number})")
         value, name = loss.item(), f"{part} loss".lstrip()
         if not math.isfinite(value):
-            raise FloatingPointError(f"Trainer: the {name} of step {self.steps + 1} is {value}; a smaller learning rate or max_norm "
-                                     "may help, and detect_anomaly() names the first operation that gave it")
+            raise FloatingPointError(f"Trainer: the {name} of step {self.steps + 1} is {value}; a smaller learning rate or "
+                                     "max_norm may help, and detect_anomaly() names the first operation that gave it")
         loss.backward()
         for clip, most in ((optim.clip_grad_value_, self.max_value), (optim.clip_grad_norm_, self.max_norm)):
             if most is not None:
@@ -257,9 +259,9 @@ class Trainer:
         scheduler = None if self.scheduler is None else plain(_states(self.scheduler), "Trainer: the scheduler's state")
         carried = {name: plain(thing.state_dict(), f"Trainer: the state of carried[{name!r}]")
                    for name, thing in self.carried.items()}
-        return {"parts": self._parts, "epoch": self.epoch, "batch": self.batch, "steps_an_epoch": len(self.loader), "seconds": self.seconds,
-                "history": self.history, "loader": self._place(), "random": random.state_dict(), "scheduler": scheduler,
-                "carried": carried, "config": self.config}
+        return {"parts": self._parts, "epoch": self.epoch, "batch": self.batch, "steps_an_epoch": len(self.loader),
+                "seconds": self.seconds, "history": self.history, "loader": self._place(), "random": random.state_dict(),
+                "scheduler": scheduler, "carried": carried, "config": self.config}
 
     def _restore(self, folder: str | os.PathLike) -> None:
         model, optimizer, state = load_checkpoint(folder)
