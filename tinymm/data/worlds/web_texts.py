@@ -26,7 +26,7 @@ def _choose(rng: np.random.Generator, options):
     return options[rng.integers(len(options))]
 
 
-def _word(rng: np.random.Generator, words: Sequence[str]) -> str:
+def word_for(rng: np.random.Generator, words: Sequence[str]) -> str:
     """The first of the words, or sometimes another one."""
     return words[int(rng.integers(1, len(words)))] if len(words) > 1 and rng.random() < SYNONYM else words[0]
 
@@ -38,7 +38,7 @@ def framed(rng: np.random.Generator, thing: str) -> str:
 
 def sprite_text(rng: np.random.Generator, shape: str, colour: str, size: str) -> str:
     """A text about a sprite: colour and shape, perhaps the size; or only one of the first two."""
-    shape, colour = _word(rng, SHAPE_WORDS[shape]), _word(rng, COLOUR_WORDS[colour])
+    shape, colour = word_for(rng, SHAPE_WORDS[shape]), word_for(rng, COLOUR_WORDS[colour])
     if rng.random() < PARTIAL:
         return framed(rng, _choose(rng, (f"a {shape}", f"something {colour}")))
     size = f"{_choose(rng, SIZE_WORDS[size])} " if rng.random() < SIZED else ""
@@ -52,7 +52,7 @@ def digit_text(rng: np.random.Generator, digit: int) -> str:
 
 def action_text(rng: np.random.Generator, action: str) -> str:
     """A text about a person who does something."""
-    who, what = _choose(rng, PEOPLE), _word(rng, ACTION_WORDS[action])
+    who, what = _choose(rng, PEOPLE), word_for(rng, ACTION_WORDS[action])
     return f"{who} is {what}" if rng.random() < 0.3 else framed(rng, f"{who} {what}")
 
 
