@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING
 from ..backend.lazy import lazily
 
 __all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "CRF", "CaptionLRCN",
-           "ConvEncoder", "ConvSentence", "DeViSE", "Decoded", "DependencyRNN", "DescriptionRNN", "Draw",
-           "Drawn", "Fragments", "FrameEncoder", "FullCRF", "Glimpse", "Handwriting", "JointEmbedding",
-           "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "MultimodalRNN",
-           "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell", "PenMixture",
-           "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ShowAttendTell",
-           "ShowTell", "SkipThoughts", "StarCRF", "Transformer", "Translation", "Trigram", "VideoDescriber",
-           "VideoLRCN", "VisionTransformer", "VisualNGrams", "VisualSemanticAlignment", "Written",
-           "attention_entropy", "caption_log_prob", "checked_labels", "checked_probabilities", "clip_loss",
-           "clip_temperature_", "consistent_phrases", "contrastive_loss", "doubly_stochastic_penalty",
-           "filterbank", "fragment_scores", "gaussian_kl", "hard_objective", "ibm_model_1", "label_one_hots",
-           "normalised_scores", "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table",
-           "ranking_loss", "skip_thoughts_loss", "slot_offsets", "small_embedding", "soft_objective",
-           "word_links", "zero_shot", "zero_shot_weights"]
+           "CharCNNRNN", "ConvEncoder", "ConvSentence", "DeViSE", "Decoded", "DependencyRNN",
+           "DescriptionRNN", "Draw", "Drawn", "Fragments", "FrameEncoder", "FullCRF", "Glimpse",
+           "Handwriting", "JointEmbedding", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
+           "MovingAverage", "MultimodalRNN", "NGramPictures", "Neighbours", "OrderEmbedding",
+           "OutputNormLSTMCell", "PenMixture", "PhraseTranslation", "PictureEncoder", "QuickGELU",
+           "Reading", "Recurrent", "ReedGRU", "ReedRNN", "ShowAttendTell", "ShowTell", "SkipThoughts",
+           "StarCRF", "Transformer", "Translation", "Trigram", "VideoDescriber", "VideoLRCN",
+           "VisionTransformer", "VisualNGrams", "VisualSemanticAlignment", "Written", "attention_entropy",
+           "caption_log_prob", "checked_labels", "checked_probabilities", "class_means", "class_scores",
+           "classify_images", "classify_texts", "clip_loss", "clip_temperature_", "consistent_phrases",
+           "contrastive_loss", "doubly_stochastic_penalty", "filterbank", "fragment_scores", "gaussian_kl",
+           "hard_objective", "ibm_model_1", "joint_embedding_loss", "label_one_hots", "normalised_scores",
+           "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table", "ranking_loss",
+           "skip_thoughts_loss", "slot_offsets", "small_embedding", "soft_objective", "word_links",
+           "zero_one_loss", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
                                       soft_objective)
     from .attentive_reader import AttentiveReader, Reading
     from .caption_likelihood import caption_log_prob
+    from .char_cnn_rnn import CharCNNRNN
     from .clip import (CLIP, ModifiedResNet, QuickGELU, Transformer, VisionTransformer, clip_loss, clip_temperature_,
                        contrastive_loss, zero_shot, zero_shot_weights)
     from .conv_encoder import ConvEncoder
@@ -50,10 +53,13 @@ if TYPE_CHECKING:
     from .phrase_translation import (PhraseTranslation, Translation, consistent_phrases, ibm_model_1, phrase_table,
                                      word_links)
     from .picture_encoder import PictureEncoder
+    from .reed_recurrence import ReedGRU, ReedRNN
     from .show_and_tell import ShowTell
     from .show_attend_and_tell import Decoded, ShowAttendTell
     from .skip_thoughts import Neighbours, SkipThoughts, skip_thoughts_loss
     from .star_crf import CRF, FullCRF, StarCRF
+    from .structured_joint_embedding import (class_means, class_scores, classify_images, classify_texts, joint_embedding_loss,
+                                             zero_one_loss)
     from .trigram import Trigram
     from .video_lrcn import VideoDescriber
     from .visual_ngrams import VisualNGrams
@@ -65,6 +71,7 @@ else:
                                 "path_log_prob", "soft_objective"],
         "attentive_reader": ["AttentiveReader", "Reading"],
         "caption_likelihood": ["caption_log_prob"],
+        "char_cnn_rnn": ["CharCNNRNN"],
         "clip": ["CLIP", "ModifiedResNet", "QuickGELU", "Transformer", "VisionTransformer", "clip_loss", "clip_temperature_",
                  "contrastive_loss", "zero_shot", "zero_shot_weights"],
         "conv_encoder": ["ConvEncoder"],
@@ -88,10 +95,13 @@ else:
         "phrase_translation": ["PhraseTranslation", "Translation", "consistent_phrases", "ibm_model_1", "phrase_table",
                                "word_links"],
         "picture_encoder": ["PictureEncoder"],
+        "reed_recurrence": ["ReedGRU", "ReedRNN"],
         "show_and_tell": ["ShowTell"],
         "show_attend_and_tell": ["Decoded", "ShowAttendTell"],
         "skip_thoughts": ["Neighbours", "SkipThoughts", "skip_thoughts_loss"],
         "star_crf": ["CRF", "FullCRF", "StarCRF"],
+        "structured_joint_embedding": ["class_means", "class_scores", "classify_images", "classify_texts",
+                                       "joint_embedding_loss", "zero_one_loss"],
         "trigram": ["Trigram"],
         "video_lrcn": ["VideoDescriber"],
         "visual_ngrams": ["VisualNGrams"],
