@@ -24,11 +24,11 @@ PLACES = ("top left", "top right", "bottom left", "bottom right")
 PLACELESS = 0.1                # share of the texts that do not say where
 TEXTS = 4                      # about each picture
 LONGEST = 64                   # characters, and room to spare
-PARTS = ("train", "validation", "test", "unseen")
 ATTRIBUTES = {"colour": tuple(COLOURS), "shape": tuple(SHAPES), "place": PLACES}
 UNSAID = -1
 PAIRS = tuple((c, s) for c, colour in enumerate(COLOURS) for s, shape in enumerate(SHAPES) if (colour, shape) not in NOVEL)
 UNSEEN_PAIRS = tuple((c, s) for c, colour in enumerate(COLOURS) for s, shape in enumerate(SHAPES) if (colour, shape) in NOVEL)
+PARTS = {"train": PAIRS, "validation": PAIRS, "test": PAIRS, "unseen": UNSEEN_PAIRS, "judge": PAIRS + UNSEEN_PAIRS}   # of which pairs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)   # its arrays have no single truth of equality
@@ -84,7 +84,7 @@ class PlacedSprites(Dataset):
     """Pictures of one part.
 
     Args:
-        part: "train", "validation", "test", or "unseen", which has the pairs of colour and shape that the others lack.
+        part: one of ``PARTS``; "unseen" has the pairs of colour and shape that the first three lack, "judge" has all.
         count: how many, the contents in turn.
         seed: of the pictures.
     """
@@ -95,7 +95,7 @@ class PlacedSprites(Dataset):
         if count < 1:
             raise ValueError(f"PlacedSprites: count={count} must be at least 1")
         rng = Stream(f"placed sprites {part}", seed).generator
-        contents = [(*pair, place) for pair in (UNSEEN_PAIRS if part == "unseen" else PAIRS) for place in range(len(PLACES))]
+        contents = [(*pair, place) for pair in PARTS[part] for place in range(len(PLACES))]
         order = np.concatenate([rng.permutation(len(contents)) for _ in range(-(-count // len(contents)))])[:count]
         self.pictures = [draw(rng, contents[i]) for i in order]
 
