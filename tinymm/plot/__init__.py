@@ -13,10 +13,11 @@ from .diagram import Diagram
 from .intervals import intervals
 from .levels import caption_columns, stacked_bars
 from .notebook import claims_table, picture, table
+from .picture_table import picture_table
 from .regions import coloured_sentence, described_boxes, draw_boxes
 from .style import COLORS, RIGHT, WRONG
 
 __all__ = ["attended_text", "attention_words", "attention_pair", "spread_attention", "caption_grid", "loss_curves",
            "moving_average", "bars", "intervals", "heatmap", "beam_tree", "caption_columns", "stacked_bars", "Diagram",
-           "draw_boxes", "coloured_sentence", "described_boxes", "picture", "table", "claims_table", "COLORS", "RIGHT",
-           "WRONG"]
+           "draw_boxes", "coloured_sentence", "described_boxes", "picture_table", "picture", "table", "claims_table", "COLORS",
+           "RIGHT", "WRONG"]
