@@ -14,7 +14,7 @@ LONG = "a photo of a small and very purple triangle at the bottom right of the p
 @pytest.mark.parametrize("count, names", [(2, ["", ""]), (4, ["truth", LONG]), (9, ["w" * 90, "b"]), (30, ["a", "b"])])
 def test_rows_and_columns_lie_apart(count, names):
     pictures = [PICTURES[k % 4] for k in range(count)]
-    figure = plot.picture_table([(names[0], pictures), (names[1], [None, *pictures[1:]])], [LONG] * count, title="Same noise, same text")
+    figure = plot.picture_table([(names[0], pictures), (names[1], [None, *pictures[1:]])], [LONG] * count, title="Noise and text")
     assert len(figure.axes) == 2 * count - 1 and figure.get_figwidth() <= 10 + 1e-9 and not overlaps(figure)
     found = [axes.images[0].get_array() for axes in figure.axes]
     np.testing.assert_allclose(found[count - 1], pictures[-1].transpose(1, 2, 0))
