@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import functional as F
 from ... import optim
 from ...autograd import Tensor
 from ...backend.random import stream
@@ -21,7 +20,7 @@ from .data import Part
 from .judge import PictureNet
 
 CHANNELS, FEATURES = (64, 96), 64
-BATCH, LR = 40, 2e-3          # classes of a batch
+BATCH, LR = 40, 4e-3          # classes of a batch
 
 
 def text_encoder() -> CharCNNRNN:
@@ -48,6 +47,21 @@ def phis(encoder: CharCNNRNN, characters: np.ndarray, device: str = "cpu") -> np
     return array_in_chunks(encoder, lambda rows: one_hot(characters[rows.start:rows.stop]), len(characters), 500, device)
 
 
+def phi_of(encoder: CharCNNRNN, characters: np.ndarray, device: str = "cpu") -> np.ndarray:
+    """phi of texts as the GANs are given it, of length sqrt(d): its numbers are as large as those of the noise.
+
+    Args:
+        encoder: phi, in evaluation mode.
+        characters: (K, L), numbers of characters.
+        device: where the encoder is.
+
+    Returns:
+        (K, d) float32.
+    """
+    found = phis(encoder, characters, device)
+    return found * (found.shape[1] ** 0.5 / np.linalg.norm(found, axis=1, keepdims=True))
+
+
 def embedding_stage(encoder: CharCNNRNN, theta: np.ndarray, train: Part, epochs: int, *, device: str = "cpu", **trainer) -> Trainer:
     """A Trainer that teaches the encoder which text is about which picture: batches of one pair of each of 40 classes.
 
@@ -69,7 +83,7 @@ def embedding_stage(encoder: CharCNNRNN, theta: np.ndarray, train: Part, epochs:
         pictures = np.array([rng.choice(of_class[c]) for c in rng.permutation(len(numbers))[:BATCH]])
         texts = pictures * TEXTS + rng.integers(TEXTS, size=len(pictures))
         phi = encoder(Tensor(one_hot(train.characters[texts])).to(device))
-        return joint_embedding_loss(Tensor(theta[pictures]).to(device) @ phi.T)
+        return joint_embedding_loss(Tensor(theta[pictures]).to(device) @ phi.T, train.classes[pictures])
 
     return Trainer(encoder, optimizer, loader, step, epochs,
                    scheduler=optim.lr_scheduler.WarmupCosineLR(optimizer, min(50, total // 4), total), **trainer)

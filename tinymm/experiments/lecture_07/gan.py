@@ -1,100 +1,147 @@
-"""GAN, GAN-CLS, GAN-INT and GAN-INT-CLS: one training, with two numbers."""
+"""Training of a GAN on pictures and texts: D and G take turns at every batch.
+
+One implementation of four systems, which differ in two numbers, the weight w of wrong texts and that of interpolated ones:
+GAN (0, 0), GAN-CLS (1/2, 0), GAN-INT (0, 1), GAN-INT-CLS (1/2, 1). For one seed all have the same first weights, batches, texts
+and noise.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ... import functional as F
 from ... import nn, optim
 from ...autograd import Tensor, no_grad
-from ...autograd.sampling import randn
 from ...autograd.join import cat
-from ...backend.random import stream
-from ...data import DataLoader, TensorDataset
-from ...data.worlds.placed_sprites import TEXTS, wrong_texts
+from ...backend.random import manual_seed, stream
+from ...data import DataLoader
 from ...models.adversarial import discriminator_loss, generator_loss, interpolated_texts
 from ...models.text_to_image_gan import Discriminator, Generator
-from ...nn.chunks import array_in_chunks
 from ...train import Trainer
-from .data import Part
+from .embedding import FEATURES
 
+SYSTEMS = {"GAN": (0.0, 0.0), "GAN-CLS": (0.5, 0.0), "GAN-INT": (0.0, 1.0), "GAN-INT-CLS": (0.5, 1.0)}   # w, interpolation
 BATCH, LR, BETAS = 32, 5e-4, (0.5, 0.999)
-WIDTHS, NOISE, EMBEDDING = (96, 48), 32, 32      # of G, whose D has them the other way round; Z; N_T
+WIDTHS, NOISE, EMBEDDING = (96, 48), 32, 32   # of G; D has the widths from behind
 
 
-@dataclasses.dataclass(frozen=True)
-class System:
-    """The two numbers in which the systems differ.
+def build_generator() -> Generator:
+    """G of the world's small pictures, untrained."""
+    return Generator(FEATURES, WIDTHS, NOISE, EMBEDDING)
+
+
+def build_discriminator() -> Discriminator:
+    """D of the world's small pictures, untrained."""
+    return Discriminator(FEATURES, WIDTHS[::-1], EMBEDDING)
+
+
+def noise(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
+    """z ~ N(0, I): (count, size) float32."""
+    return rng.standard_normal((count, size), dtype=np.float32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Described:
+    """Pictures and the texts about them, as a GAN is taught them.
 
     Attributes:
-        w: weight of wrong texts in D's loss; 0 without them.
-        interpolation: weight of interpolated texts in G's loss; 0 without them.
+        images: N pictures (3, S, S), float32 in [-1, 1]; an array, or what gives one for an array of indices.
+        phi: (N, T, d), the texts about each.
+        wrong: (rng, pictures (B,), texts (B,)) -> (B,): for each picture of a batch a text of the batch that is wrong about it, the
+            batch's text k being number ``texts[k]`` of picture ``pictures[k]``.
     """
 
-    w: float = 0.0
-    interpolation: float = 0.0
+    images: Any
+    phi: np.ndarray
+    wrong: Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.phi)
 
 
-SYSTEMS = {"GAN": System(), "GAN-CLS": System(w=0.5), "GAN-INT": System(interpolation=1.0),
-           "GAN-INT-CLS": System(w=0.5, interpolation=1.0)}
+class Turns:
+    """What D and G do with a batch; the two losses of a step.
 
-
-def networks(text: int) -> nn.ModuleDict:
-    """G and D, untrained."""
-    return nn.ModuleDict({"G": Generator(text, WIDTHS, NOISE, EMBEDDING), "D": Discriminator(text, WIDTHS[::-1], EMBEDDING)})
-
-
-def drawn(G: nn.Module, z: np.ndarray, h: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """G's pictures for noise (N, Z) and texts (N, d), in evaluation mode: (N, 3, S, S) float32."""
-    was = G.training
-    G.eval()
-    try:
-        both = np.concatenate([z, h], 1)
-        return array_in_chunks(lambda x: G(x[:, :z.shape[1]], x[:, z.shape[1]:]), lambda rows: both[rows.start:rows.stop], len(z), 200,
-                               device)
-    finally:
-        G.train(was)
-
-
-def gan_stage(model: nn.ModuleDict, system: System, train: Part, phi: np.ndarray, epochs: int, *, validate: Callable | None = None,
-              device: str = "cpu", **trainer) -> Trainer:
-    """A Trainer in which D and G take turns.
-
-    D sees real pictures with a text of theirs, the same pictures with a text that contradicts them (``wrong_texts``; where w is
-    0 they are drawn and not shown), and pictures that G draws for the first texts. G then draws anew, from other noise.
+    Batch normalisation in D sees real pictures with right texts, those with wrong ones, and drawn ones in a forward pass each.
 
     Args:
-        model: "G" and "D".
-        system: the two numbers.
-        train: pictures and what their texts say.
-        phi: (N * 4, d) of the texts.
-        epochs: rounds.
+        G, D: the networks.
+        described: pictures and texts.
+        w: weight of real pictures with wrong texts in D's loss.
+        interpolation: weight of texts between two others in G's loss; each batch has half as many of them.
+        beta: how near to the first.
+        kind: of G's loss, see ``generator_loss``.
+        literal: the signs of Algorithm 1 as they are printed, by which D *descends* ln D(x, h) + ..., and G ln D(x^, h).
+        device: where the networks are.
+    """
+
+    def __init__(self, G: nn.Module, D: nn.Module, described: Described, w: float, interpolation: float = 0.0, *, beta: float = 0.5,
+                 kind: str = "non-saturating", literal: bool = False, device: str = "cpu"):
+        self.G, self.D, self.described, self.w, self.interpolation = G, D, described, w, interpolation
+        self.beta, self.kind, self.sign, self.device = beta, kind, -1 if literal else 1, device
+
+    def z(self, count: int, name: str) -> Tensor:
+        """Fresh noise (count, Z), from a stream of its own for each use: no system's draws move another's."""
+        return Tensor(noise(stream(name).generator, count, self.G.noise)).to(self.device)
+
+    def discriminate(self, pictures: np.ndarray) -> Tensor:
+        """D's loss. One text is drawn for each picture, and a wrong one, which plain GAN lets lie.
+
+        Args:
+            pictures: (B,) indices.
+        """
+        texts = stream("texts").generator.integers(self.described.phi.shape[1], size=len(pictures))
+        wrong = self.described.wrong(stream("wrong texts").generator, pictures, texts)
+        x = Tensor(self.described.images[pictures]).to(self.device)                     # (B, 3, S, S)
+        self.h = h = Tensor(self.described.phi[pictures, texts]).to(self.device)        # (B, d)
+        with no_grad():
+            fake = self.G(self.z(len(h), "noise of D"), h)
+        real_wrong = self.D(x, h[wrong]) if self.w else None
+        return self.sign * discriminator_loss(self.D(x, h), real_wrong, self.D(fake, h), self.w)
+
+    def generate(self, pictures: np.ndarray) -> Tensor:
+        """G's loss, with new noise and D as it is now; the texts are those of D's turn."""
+        h, z = self.h, self.z(len(pictures), "noise of G")
+        if not self.interpolation:
+            return self.sign * generator_loss(self.D(self.G(z, h), h), self.kind)
+        between = interpolated_texts(h, self.beta)                                      # (B // 2, d)
+        h = cat([h, between], 0)
+        s = self.D(self.G(cat([z, self.z(len(between), "noise between")], 0), h), h)
+        B = len(pictures)                                                               # the mean is over all 1.5 B
+        loss = B * generator_loss(s[:B], self.kind) + self.interpolation * len(between) * generator_loss(s[B:], self.kind)
+        return self.sign * loss / len(h)
+
+
+def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, w: float = 0.5, interpolation: float = 0.0,
+              snapshots=None, batch: int = BATCH, lr: float = LR, device: str = "cpu", options: dict | None = None,
+              **trainer) -> Trainer:
+    """A Trainer of D and G, with Adam each; what it ends with is used, whatever the snapshots say.
+
+    Args:
+        G, D: the networks.
+        described: pictures and texts.
+        epochs: rounds through the pictures.
+        w, interpolation: what makes the system, see ``SYSTEMS``.
+        snapshots: with ``take()``, called after each round in evaluation mode, whose numbers are recorded; and with
+            ``state_dict`` and ``load_state_dict``.
+        batch: pictures at a step.
+        lr: of both.
+        device: where to train.
+        options: more arguments for ``Turns``.
         trainer: more arguments for the Trainer.
     """
-    G, D = model["G"], model["D"]
-    parts = {"D": optim.Adam(D.parameters(), lr=LR, betas=BETAS), "G": optim.Adam(G.parameters(), lr=LR, betas=BETAS)}
-    now: dict = {}
+    parts = {"D": D.to(device), "G": G.to(device)}
+    turns = Turns(G, D, described, w, interpolation, device=device, **(options or {}))
+    loader = DataLoader(range(len(described)), batch, shuffle=True, drop_last=True, collate_fn=np.asarray, generator="pairs")
+    watched = {} if snapshots is None else {"validate": snapshots.take, "carried": {"snapshots": snapshots}}
+    return Trainer(nn.ModuleDict(parts), {name: optim.Adam(part.parameters(), lr, betas=BETAS) for name, part in parts.items()}, loader,
+                   {"D": turns.discriminate, "G": turns.generate}, epochs, **watched, **trainer)
 
-    def discriminate(batch):
-        pictures, rng = batch[0].numpy(), stream("texts").generator
-        texts = rng.integers(TEXTS, size=len(pictures))
-        wrong = wrong_texts(rng, train.mentions[pictures, texts], train.contents[pictures])
-        x, h = Tensor(train.images[pictures]).to(device), Tensor(phi[pictures * TEXTS + texts]).to(device)
-        now.update(h=h)
-        with no_grad():
-            x_hat = G(randn(len(x), NOISE).to(device), h)
-        s_r, s_f = D(x, h), D(x_hat, h)
-        s_w = D(x, h[wrong]) if system.w else None
-        return discriminator_loss(s_r, s_w, s_f, system.w), {"real": F.sigmoid(s_r).mean().item(), "fake": F.sigmoid(s_f).mean().item()}
 
-    def generate(batch):
-        h = now["h"]
-        if system.interpolation:
-            h = cat([h, interpolated_texts(h)])
-        return generator_loss(D(G(randn(len(h), NOISE).to(device), h), h))
-
-    return Trainer(model, parts, DataLoader(TensorDataset(Tensor(np.arange(len(train)))), BATCH, shuffle=True, drop_last=True),
-                   {"D": discriminate, "G": generate}, epochs, validate=validate, **trainer)
+def build(seed: int) -> tuple[Generator, Discriminator]:
+    """Untrained networks, the same ones for a seed, and all that is drawn after, whatever was drawn before."""
+    manual_seed(seed)
+    return build_generator(), build_discriminator()

@@ -38,11 +38,11 @@ class PictureNet(nn.Module):
         self.answer = nn.Linear(features or width, outputs)
 
     def theta(self, x: Tensor) -> Tensor:
-        """(N, 3, S, S) in [-1, 1] -> features (N, d)."""
-        return self.features(self.encoder(x).flatten(1))
+        """(N, 3, S, S) in [-1, 1] -> features (N, d), none below 0."""
+        return self.features(self.encoder(x).flatten(1)).relu()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.answer(self.theta(x).relu())
+        return self.answer(self.theta(x))              # (N, outputs)
 
 
 def judge_stage(judge: PictureNet, train: Part, held: Part, epochs: int, *, device: str = "cpu", **trainer) -> Trainer:
