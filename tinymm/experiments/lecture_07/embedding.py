@@ -8,7 +8,7 @@ from ... import optim
 from ...autograd import Tensor
 from ...backend.random import stream
 from ...data import DataLoader, TensorDataset
-from ...data.worlds.placed_sprites import LONGEST, TEXTS
+from ...data.worlds.placed_sprites import LONGEST
 from ...metrics import accuracy
 from ...models.char_cnn_rnn import CharCNNRNN
 from ...models.structured_joint_embedding import class_means, classify_images, joint_embedding_loss
@@ -23,9 +23,9 @@ CHANNELS, FEATURES = (64, 96), 64
 BATCH, LR = 40, 4e-3          # classes of a batch
 
 
-def text_encoder() -> CharCNNRNN:
-    """phi, untrained: two convolutions and Reed's GRU over 5 steps."""
-    return CharCNNRNN(CHANNELS, FEATURES, recurrent="gru", pools=((3, 3), (3, 3)), length=LONGEST)
+def text_encoder(length: int = LONGEST) -> CharCNNRNN:
+    """phi, untrained: two convolutions and Reed's GRU, over 5 steps for the world's short texts."""
+    return CharCNNRNN(CHANNELS, FEATURES, recurrent="gru", pools=((3, 3), (3, 3)), length=length)
 
 
 def picture_stage(net: PictureNet, train: Part, held: Part, epochs: int, *, device: str = "cpu", **trainer) -> Trainer:
@@ -76,12 +76,12 @@ def embedding_stage(encoder: CharCNNRNN, theta: np.ndarray, train: Part, epochs:
     of_class = [np.flatnonzero(train.classes == number) for number in numbers]
     optimizer = optim.Adam(encoder.parameters(), lr=LR)
     loader = DataLoader(TensorDataset(Tensor(np.arange(len(train) // BATCH))), 1)
-    total = epochs * len(loader)
+    total, each = epochs * len(loader), len(train.characters) // len(train)   # texts of a picture
 
     def step(batch):
         rng = stream("pairs of classes").generator
         pictures = np.array([rng.choice(of_class[c]) for c in rng.permutation(len(numbers))[:BATCH]])
-        texts = pictures * TEXTS + rng.integers(TEXTS, size=len(pictures))
+        texts = pictures * each + rng.integers(each, size=len(pictures))
         phi = encoder(Tensor(one_hot(train.characters[texts])).to(device))
         return joint_embedding_loss(Tensor(theta[pictures]).to(device) @ phi.T, train.classes[pictures])
 
@@ -95,7 +95,7 @@ def zero_shot(encoder: CharCNNRNN, net: PictureNet, test: Part, unseen: Part, de
     texts, numbers, labels = {}, {}, {}
     for name, part in (("seen", test), ("unseen", unseen)):
         numbers[name], labels[name] = np.unique(part.classes, return_inverse=True)
-        texts[name] = class_means(phis(encoder, part.characters, device), labels[name].repeat(TEXTS), len(numbers[name]))
+        texts[name] = class_means(phis(encoder, part.characters, device), labels[name].repeat(len(part.characters) // len(part)), len(numbers[name]))
     both = np.concatenate([texts["seen"], texts["unseen"]])
     return {"seen": accuracy(classify_images(theta["seen"], texts["seen"]), labels["seen"]),
             "unseen among themselves": accuracy(classify_images(theta["unseen"], texts["unseen"]), labels["unseen"]),

@@ -8,8 +8,7 @@ and noise.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,9 +17,11 @@ from ...autograd import Tensor, no_grad
 from ...autograd.join import cat
 from ...backend.random import manual_seed, stream
 from ...data import DataLoader
+from ...data.worlds.placed_sprites import wrong_texts
 from ...models.adversarial import discriminator_loss, generator_loss, interpolated_texts
 from ...models.text_to_image_gan import Discriminator, Generator
 from ...train import Trainer
+from .data import Part
 from .embedding import FEATURES
 
 SYSTEMS = {"GAN": (0.0, 0.0), "GAN-CLS": (0.5, 0.0), "GAN-INT": (0.0, 1.0), "GAN-INT-CLS": (0.5, 1.0)}   # w, interpolation
@@ -28,14 +29,16 @@ BATCH, LR, BETAS = 32, 5e-4, (0.5, 0.999)
 WIDTHS, NOISE, EMBEDDING = (96, 48), 32, 32   # of G; D has the widths from behind
 
 
-def build_generator() -> Generator:
-    """G of the world's small pictures, untrained."""
-    return Generator(FEATURES, WIDTHS, NOISE, EMBEDDING)
+def build_generator(text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise: int = NOISE, embedding: int = EMBEDDING) -> Generator:
+    """G, untrained; by default that of the world's small pictures."""
+    return Generator(text, widths, noise, embedding)
 
 
-def build_discriminator() -> Discriminator:
-    """D of the world's small pictures, untrained."""
-    return Discriminator(FEATURES, WIDTHS[::-1], EMBEDDING)
+def build(seed: int, text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise: int = NOISE,
+          embedding: int = EMBEDDING) -> tuple[Generator, Discriminator]:
+    """Untrained G and D, the same for a seed as all that is drawn after, whatever was drawn before; D has G's widths from behind."""
+    manual_seed(seed)
+    return build_generator(text, widths, noise, embedding), Discriminator(text, widths[::-1], embedding)
 
 
 def noise(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
@@ -47,19 +50,42 @@ def noise(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
 class Described:
     """Pictures and the texts about them, as a GAN is taught them.
 
+    Other pictures than the world's may come from another class with ``len`` and ``batch``.
+
     Attributes:
-        images: N pictures (3, S, S), float32 in [-1, 1]; an array, or what gives one for an array of indices.
+        images: (N, 3, S, S) float32 in [-1, 1].
         phi: (N, T, d), the texts about each.
-        wrong: (rng, pictures (B,), texts (B,)) -> (B,): for each picture of a batch a text of the batch that is wrong about it, the
-            batch's text k being number ``texts[k]`` of picture ``pictures[k]``.
+        mentions: (N, T, 3), what each says; contents: (N, 3), what is so.
     """
 
-    images: Any
+    images: np.ndarray
     phi: np.ndarray
-    wrong: Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]
+    mentions: np.ndarray
+    contents: np.ndarray
+
+    @classmethod
+    def of(cls, part: Part, phi: np.ndarray, large: bool = False) -> Described:
+        """The small or the large pictures of a part, with phi of their texts (N, T, d)."""
+        return cls(part.large if large else part.images, phi, part.mentions, part.contents)
 
     def __len__(self) -> int:
         return len(self.phi)
+
+    def batch(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pictures, for each a text that is drawn, and a wrong one among those of the batch.
+
+        Wrong is a text that says something which the picture does not show. Another class's text need not be: "something red" fits
+        every red sprite; so what each text says is compared, and never the class.
+
+        Args:
+            pictures: (B,) indices.
+
+        Returns:
+            x (B, 3, S, S), h (B, d), and for each picture the index of a text of the batch, (B,).
+        """
+        texts = stream("texts").generator.integers(self.phi.shape[1], size=len(pictures))
+        wrong = wrong_texts(stream("wrong texts").generator, self.mentions[pictures, texts], self.contents[pictures])
+        return self.images[pictures], self.phi[pictures, texts], wrong
 
 
 class Turns:
@@ -88,15 +114,14 @@ class Turns:
         return Tensor(noise(stream(name).generator, count, self.G.noise)).to(self.device)
 
     def discriminate(self, pictures: np.ndarray) -> Tensor:
-        """D's loss. One text is drawn for each picture, and a wrong one, which plain GAN lets lie.
+        """D's loss. Each picture gets a right text and a wrong one, which plain GAN lets lie.
 
         Args:
             pictures: (B,) indices.
         """
-        texts = stream("texts").generator.integers(self.described.phi.shape[1], size=len(pictures))
-        wrong = self.described.wrong(stream("wrong texts").generator, pictures, texts)
-        x = Tensor(self.described.images[pictures]).to(self.device)                     # (B, 3, S, S)
-        self.h = h = Tensor(self.described.phi[pictures, texts]).to(self.device)        # (B, d)
+        images, phi, wrong = self.described.batch(pictures)
+        x = Tensor(images).to(self.device)                                              # (B, 3, S, S)
+        self.h = h = Tensor(phi).to(self.device)                                        # (B, d)
         with no_grad():
             fake = self.G(self.z(len(h), "noise of D"), h)
         real_wrong = self.D(x, h[wrong]) if self.w else None
@@ -140,8 +165,3 @@ def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, 
     return Trainer(nn.ModuleDict(parts), {name: optim.Adam(part.parameters(), lr, betas=BETAS) for name, part in parts.items()}, loader,
                    {"D": turns.discriminate, "G": turns.generate}, epochs, **watched, **trainer)
 
-
-def build(seed: int) -> tuple[Generator, Discriminator]:
-    """Untrained networks, the same ones for a seed, and all that is drawn after, whatever was drawn before."""
-    manual_seed(seed)
-    return build_generator(), build_discriminator()
