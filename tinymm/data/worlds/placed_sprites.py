@@ -18,7 +18,7 @@ from .sprites import COLOURS, SHAPES, dark_ground, grainy, paint, shade
 from .web_texts import COLOUR_WORDS, PARTIAL, SHAPE_WORDS, framed, word_for
 
 CANVAS = 32                    # pixels a side; the small picture has half of them
-SIDES = (14, 16)               # least and greatest height and width of a sprite
+SIDES = (14, 16)               # height and width of a sprite; even, like its place, so that edges are sharp in the small picture
 ROOM = 18                      # pixels a side of a place, a corner of the canvas
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 PLACELESS = 0.1                # share of the texts that do not say where
@@ -70,9 +70,9 @@ def describe(rng: np.random.Generator, colour: str, shape: str, place: str) -> t
 def draw(rng: np.random.Generator, content: tuple[int, int, int]) -> PlacedSprite:
     """One picture with its texts."""
     colour, shape, place = (names[i] for names, i in zip(ATTRIBUTES.values(), content))
-    picture, side = dark_ground(rng, CANVAS), int(rng.integers(SIDES[0], SIDES[1] + 1))
+    picture, side = dark_ground(rng, CANVAS), int(rng.choice(SIDES))
     tint = picture[:, 0, 0].copy()
-    offset = rng.integers(0, ROOM - side + 1, 2)
+    offset = 2 * rng.integers(0, (ROOM - side) // 2 + 1, 2)
     top, left = (CANVAS - ROOM) * np.array([place.startswith("bottom"), place.endswith("right")]) + offset
     paint(picture, shape, shade(rng, colour), (int(top), int(left), int(top) + side, int(left) + side))
     texts, said = zip(*(describe(rng, colour, shape, place) for _ in range(TEXTS)))

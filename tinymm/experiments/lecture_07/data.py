@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -60,20 +61,28 @@ class Part:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Setting:
-    """What a study of this lecture is given.
+    """What a study of this lecture is given; the last four once the judge and the embedding are trained.
 
     Attributes:
         variant: of the lecture.
         parts: "judge", "train", "validation", "test" and "unseen".
-        size: the scale's numbers.
-        steps: of each GAN.
+        epochs: rounds of each GAN.
+        size: the scale's other numbers.
         seed: of weights and order.
         device: where to train.
+        judge: of real pictures.
+        net: of the seen classes, whose features are theta.
+        encoder: of texts.
+        phi: part -> phi of its texts, (N, 4, d).
     """
 
     variant: str
     parts: Mapping[str, Part]
-    size: object
-    steps: int
+    epochs: int
+    size: Any
     seed: int
     device: str
+    judge: Any = None
+    net: Any = None
+    encoder: Any = None
+    phi: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)

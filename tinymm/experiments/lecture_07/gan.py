@@ -29,14 +29,15 @@ BATCH, LR, BETAS = 32, 5e-4, (0.5, 0.999)
 WIDTHS, NOISE, EMBEDDING = (96, 48), 32, 32   # of G; D has the widths from behind
 
 
-def build_generator(text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise: int = NOISE, embedding: int = EMBEDDING) -> Generator:
+def build_generator(text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise: int = NOISE,
+                    embedding: int = EMBEDDING) -> Generator:
     """G, untrained; by default that of the world's small pictures."""
     return Generator(text, widths, noise, embedding)
 
 
 def build(seed: int, text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise: int = NOISE,
           embedding: int = EMBEDDING) -> tuple[Generator, Discriminator]:
-    """Untrained G and D, the same for a seed as all that is drawn after, whatever was drawn before; D has G's widths from behind."""
+    """Untrained G and D; they and all that is drawn after are the same for a seed. D has G's widths from behind."""
     manual_seed(seed)
     return build_generator(text, widths, noise, embedding), Discriminator(text, widths[::-1], embedding)
 
@@ -64,9 +65,10 @@ class Described:
     contents: np.ndarray
 
     @classmethod
-    def of(cls, part: Part, phi: np.ndarray, large: bool = False) -> Described:
-        """The small or the large pictures of a part, with phi of their texts (N, T, d)."""
-        return cls(part.large if large else part.images, phi, part.mentions, part.contents)
+    def of(cls, part: Part, phi: np.ndarray, count: int | None = None, large: bool = False) -> Described:
+        """The small or the large pictures of a part, or the first of them, with phi of their texts (N, T, d)."""
+        images = part.large if large else part.images
+        return cls(images[:count], phi[:count], part.mentions[:count], part.contents[:count])
 
     def __len__(self) -> int:
         return len(self.phi)
@@ -162,6 +164,7 @@ def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, 
     turns = Turns(G, D, described, w, interpolation, device=device, **(options or {}))
     loader = DataLoader(range(len(described)), batch, shuffle=True, drop_last=True, collate_fn=np.asarray, generator="pairs")
     watched = {} if snapshots is None else {"validate": snapshots.take, "carried": {"snapshots": snapshots}}
-    return Trainer(nn.ModuleDict(parts), {name: optim.Adam(part.parameters(), lr, betas=BETAS) for name, part in parts.items()}, loader,
+    optimizers = {name: optim.Adam(part.parameters(), lr, betas=BETAS) for name, part in parts.items()}
+    return Trainer(nn.ModuleDict(parts), optimizers, loader,
                    {"D": turns.discriminate, "G": turns.generate}, epochs, **watched, **trainer)
 
