@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-import pathlib
-from typing import Any
 
 import numpy as np
 
-from ...autograd.host import to_numpy
 from ...data import read_boxes, read_picture
 from ...data.readers.images import picture_size, read_within
 from ...text import Vocabulary
-from ...train import load_checkpoint
 from .. import find
-from ..running import CHECKPOINTS
+from ..restoring import restore
 from .captioner import Captioner
 from .lecture import CaptionerExperiment
 from .parts import Part, alone
 
 LARGEST = 512   # pixels, of the pictures that a checkpoint may ask for
-MESSAGE = 300    # characters of an error's message that are shown
 BRIGHT = 0.5   # mean of the border above which a picture is taken for dark ink on light paper
 
 
@@ -131,33 +126,17 @@ def load_captioner(run: str | os.PathLike) -> Captioning | BoxCaptioning:
         FileNotFoundError: no captioner was trained there.
         ValueError: its checkpoint does not load, is of another lecture or version, or is damaged.
     """
-    folder = pathlib.Path(run)
-    stage = folder / CHECKPOINTS / "captioner"
-    if not stage.is_dir():
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is a file; give the folder of a run, e.g. runs/lecture_04")
-        raise FileNotFoundError(f"{folder} holds no trained captioner; python -m tinymm lecture 4 --out {folder} "
-                                "(or lecture 2, or 3 --variant generator) trains one")
-    try:
-        model, _, state = load_checkpoint(stage)
-    except RecursionError:   # of the JSON reader
-        raise ValueError(f"the checkpoint in {stage} does not load: its state.json has brackets within brackets without "
-                         "end") from None
-    config: Any = state.get("config") if isinstance(state, dict) else None
-    try:
+    known: dict = {}
+
+    def build(config) -> Captioner:
         lecture = _lecture_of(config)
-        vocabulary = Vocabulary.from_state_dict(config["vocabulary"])
-        captioner = lecture.restore(config, len(vocabulary))
-        captioner.load_state_dict(model)
-        _check_finite(captioner)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        said = " ".join(str(error).split())   # a list of keys has many lines
-        raise ValueError(f"the checkpoint in {stage} holds no captioner of this version: "
-                         f"{said if len(said) <= MESSAGE else said[:MESSAGE] + ' ...'}; train it again, or give the folder of "
-                         "another run") from None
-    captioner.eval()
-    kind = BoxCaptioning if lecture.describes == "boxes" else Captioning
-    return kind(captioner, vocabulary, lecture, config)
+        known.update(vocabulary=Vocabulary.from_state_dict(config["vocabulary"]), lecture=lecture, config=config)
+        return lecture.restore(config, len(known["vocabulary"]))
+
+    captioner = restore(run, "captioner", "captioner",
+                        "python -m tinymm lecture 4 --out {} (or lecture 2, or 3 --variant generator)", build)
+    kind = BoxCaptioning if known["lecture"].describes == "boxes" else Captioning
+    return kind(captioner, **known)
 
 
 def _lecture_of(config) -> type[CaptionerExperiment]:
@@ -186,10 +165,3 @@ def _lecture_of(config) -> type[CaptionerExperiment]:
     if not isinstance(config["vocabulary"], dict):
         raise ValueError(f"its vocabulary is a {type(config['vocabulary']).__name__}, not an object with its words")
     return lecture
-
-
-def _check_finite(captioner: Captioner) -> None:
-    for name, tensor in captioner.state_dict().items():
-        array = to_numpy(tensor)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name} has NaN or infinity in it")
