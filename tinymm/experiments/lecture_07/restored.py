@@ -1,0 +1,77 @@
+"""The generator and the encoder of texts of a finished run, to draw other texts."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ...backend.random import Stream
+from ...data.worlds.placed_sprites import LONGEST, PlacedSprites
+from ...models.char_cnn_rnn import CharCNNRNN
+from ...text.characters import character_numbers, unknown_characters
+from ...text.tokens import plain_words
+from ..restoring import restore
+from ..running import read_report, unfinished
+from .embedding import phis, text_encoder
+from .gan import drawn, networks
+
+SAMPLE = 600     # pictures whose texts tell the words of the world: each is in dozens of them
+
+Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]   # noise (N, Z), phi of texts (N, d) -> pictures (N, 3, S, S) in [-1, 1]
+
+
+class Painter:
+    """Pictures of texts.
+
+    Args:
+        name: of the system, for messages.
+        encoder: phi.
+        draw: noise and phi of texts -> pictures.
+        noises: Z.
+        length: characters that a text may have.
+        words: those of the texts that it learned from; None where that is not known.
+    """
+
+    def __init__(self, name: str, encoder: CharCNNRNN, draw: Draw, noises: int, words: set[str] | None):
+        self.name, self.encoder, self.draw, self.noises, self.words = name, encoder, draw, noises, words
+
+    def noise(self, count: int, seed: int = 0) -> np.ndarray:
+        """(count, Z) from N(0, 1), the same for a seed."""
+        return Stream("generate", seed).generator.standard_normal((count, self.noises)).astype(np.float32)
+
+    def phi(self, texts: Sequence[str]) -> np.ndarray:
+        """(K, d) of K texts.
+
+        Raises:
+            ValueError: an empty text, or one that is too long.
+        """
+        return phis(self.encoder, character_numbers(texts, self.encoder.length))
+
+    def remarks(self, texts: Sequence[str]) -> list[str]:
+        """What of the texts the encoder cannot read, or has never read."""
+        notes = []
+        if unknown := unknown_characters("".join(texts)):
+            notes.append(f"not among the 70 characters that it reads, and left empty: {' '.join(unknown)}")
+        if self.words is not None and (strange := [w for w in dict.fromkeys(plain_words(" ".join(texts))) if w not in self.words]):
+            notes.append(f"in no text that it learned from: {', '.join(strange)}")
+        return notes
+
+    def pictures(self, texts: Sequence[str], z: np.ndarray) -> np.ndarray:
+        """Each of K texts with each of N noises (N, Z): (K, N, 3, S, S) in [0, 1]."""
+        return self._table(self.phi(texts)[:, None], z[None])
+
+    def strips(self, text: str, to: str, z: np.ndarray, steps: int) -> np.ndarray:
+        """From one text to another, phi in even steps, for each of N noises (N, Z): (N, steps, 3, S, S) in [0, 1]."""
+        start, end = self.phi([text, to])
+        beta = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        return self._table(((1 - beta) * start + beta * end)[None], z[:, None])
+
+    def _table(self, phi: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """(K or 1, N or 1, d) and (K or 1, N or 1, Z) -> pictures of every place of the table."""
+        rows, columns = np.broadcast_shapes(phi.shape[:2], z.shape[:2])
+        each = lambda x: np.broadcast_to(x, (rows, columns, x.shape[2])).reshape(rows * columns, -1)
+        pictures = self.draw(each(z), each(phi))
+        return (pictures.reshape(rows, columns, *pictures.shape[1:]) + 1) / 2
