@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from tests.experiments.drawing_run import drawing_run
 from tests.weights.clip_layout import hugging_face_config, hugging_face_state
 from tinymm.backend.settings import wrong_settings
 from tinymm.cli import COMMANDS, INTERRUPTED, UNREAD, main
@@ -40,7 +41,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pipes, modes and signals 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """An untrained captioner's run, one that describes boxes, a tiny CLIP, a picture, and things that are none of these."""
+    """Untrained runs: a captioner, one that describes boxes, one that draws; a tiny CLIP, a picture, and what is none of these."""
     folder = tmp_path_factory.mktemp("doors")
     vocabulary = Vocabulary(["a", "one", "two"])
     config = {"lecture": 4, "variant": "soft", "vocabulary": vocabulary.state_dict(), "channels": 1, "picture_size": [16, 16],
@@ -49,6 +50,7 @@ def folder(tmp_path_factory):
     for run, settings in (("run", config), ("regions", described)):
         captioner = find(settings["lecture"]).restore(settings, len(vocabulary))
         save_checkpoint(folder / run / "checkpoints" / "captioner", 1, captioner.state_dict(), {}, {"config": settings})
+    drawing_run(folder / "drawn")
     tokenizer = CLIPTokenizer.train(["a photo of a dog."] * 3, 530, context_length=16)
     options = dict(embed_dim=8, image_resolution=16, vision_layers=1, vision_width=64, vision_patch_size=8, context_length=16,
                    vocab_size=tokenizer.vocab_size, transformer_width=64, transformer_heads=1, transformer_layers=1, vision_heads=1,
@@ -99,6 +101,7 @@ def assert_refused(argv, capsys):
 BASE = {   # a call that is right, quick, and is made wrong in one argument at a time
     "lecture": ["lecture", "0", "--scale", "smoke", "--out", "new"], "claims": ["claims", "0", "--scale", "smoke"],
     "caption": ["caption", "p.png", "--model", "regions", "--boxes", "boxes.json"],
+    "generate": ["generate", "drawn", "a red star"],
     "zero-shot": ["zero-shot", "p.png", "--labels", "a", "b", "--model", "clip"],
     "exercise": ["exercise", "04"], "check": ["check", "04", "p.png"], "grade": ["grade", "04", "class"],
     "gradcheck": ["gradcheck", "--op", "abs"], "bench": ["bench", "chain", "--alone"],
@@ -120,6 +123,10 @@ WRONG = {   # (command, argument) -> values that are refused; () where there is 
     ("caption", "boxes"): ["", "nowhere.json", "empty", "p.png", "empty.txt", "latin.txt", "/dev/null", "pipe.png", "zero\0",
                            "x" * 300, *(f"{name}.json" for name in BOXES if name != "boxes")],
     ("caption", "out"): [*FILES, "picture", "picture.xyz", "/dev/full.d/x.png"],
+    ("generate", "run"): ["", "nowhere", "p.png", "empty", "run", "/dev/null", "zero\0", "no\nwhere"],
+    ("generate", "texts"): ["", " ", "a" * 1000, "\u6771", "\0", "bad\udcff" * 20], ("generate", "to"): ["", "a" * 1000],
+    ("generate", "count"): [*NUMBERS, "0", "-1", "1000"], ("generate", "seed"): [*NUMBERS, "-1"],
+    ("generate", "out"): [*FILES, "picture", "picture.xyz"],
     ("zero-shot", "images"): PICTURES, ("zero-shot", "labels"): ["", " "],
     ("zero-shot", "labels_file"): ["nowhere", "empty", "latin.txt", "zero\0"],
     ("zero-shot", "model"): ["", "nowhere", "p.png", "empty", "run", "/dev/null", "zero\0"],
@@ -172,7 +179,7 @@ def test_what_is_wrong_is_said_in_one_line(command, folder, monkeypatch, capsys)
         for value in WRONG[command, name]:
             assert_refused(made_wrong(command, action, value), capsys)
     assert_refused([command, "--nonsense"], capsys)
-    if command in ("lecture", "caption", "zero-shot", "check", "gradcheck"):   # which need arguments
+    if command in ("lecture", "caption", "generate", "zero-shot", "check", "gradcheck"):   # which need arguments
         assert_refused([command], capsys)
     assert sorted(os.listdir()) == before   # nothing was made, nothing is left
 

@@ -24,6 +24,7 @@ COMMANDS = {            # name -> (module, one line of help)
     "lecture": ("tinymm.commands.lecture", "run a lecture: training, metrics, claims and pictures"),
     "claims": ("tinymm.commands.claims", "what the lectures claim, what was measured, and whether it holds"),
     "caption": ("tinymm.commands.caption", "caption a picture of your own with a trained model"),
+    "generate": ("tinymm.commands.generate", "draw pictures of a text of your own with a trained generator"),
     "zero-shot": ("tinymm.commands.zero_shot", "which of some words fits a picture, by a published CLIP"),
     "exercise": ("tinymm.homework.handout_cli", "write the file or notebook of an exercise, for your solution"),
     "check": ("tinymm.homework.cli", "check a student's exercise file"),

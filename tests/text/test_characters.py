@@ -40,10 +40,10 @@ def test_unknown_characters_are_told_once():
 
 
 @pytest.mark.parametrize("texts, message", [
-    (["a", ""], "text 1, '', of length 0, is empty"),
-    (["  "], "of length 2, is empty"),
+    (["a", ""], "text 1, '', of length 0, has no character of the alphabet but spaces"),
+    (["  "], "of length 2, has no character"),
     (["東京"], "no character of the alphabet"),
-    (["b" * 202], "has length 202; 201 characters fit"),
+    (["b" * 202], "has 202 characters; 201 can be read"),
     ([], "there is no text")])
 def test_texts_that_are_refused(texts, message):
     with pytest.raises(ValueError, match=message):

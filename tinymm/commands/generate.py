@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="folder of a finished lecture 7, e.g. runs/lecture_07")
     parser.add_argument("texts", nargs="+", metavar="TEXT", help="what to draw, e.g. 'a red star at the top left'")
     parser.add_argument("--to", metavar="TEXT", help="draw what lies between a text and this one, in a strip for each noise")
-    parser.add_argument("--count", type=from_1, metavar="N", help="pictures of each text, from different noise (default 8; strips: 4)")
+    parser.add_argument("--count", type=from_1, metavar="N", help="pictures of each text, from different noise (default 8), "
+                        "or strips (4)")
     parser.add_argument("--seed", type=from_0, default=0, help="of the noise (default 0); the same noise serves all texts")
     parser.add_argument("--out", type=output_picture, metavar="FILE", help="the picture (default: named after the first text)")
 
@@ -33,8 +34,6 @@ def run(args: argparse.Namespace) -> int:
     if args.to is not None and len(args.texts) > 1:
         raise ValueError(f"--to leads from one text to another, and there are {len(args.texts)} texts; give one")
     painter = load_painter(args.run)
-    for note in painter.remarks([*args.texts, *([args.to] if args.to is not None else [])]):
-        say(f"generate: {note}")
     z = painter.noise(count, args.seed)
     if args.to is None:
         pictures = painter.pictures(args.texts, z)                              # (texts, count, 3, S, S)
@@ -43,10 +42,12 @@ def run(args: argparse.Namespace) -> int:
         pictures = painter.strips(args.texts[0], args.to, z, STEPS)             # (count, steps, 3, S, S)
         heads = [args.texts[0], *(f"{step / (STEPS - 1):.0%}" for step in range(1, STEPS - 1)), args.to]
         figure = picture_table([(f"noise {n}", row) for n, row in enumerate(pictures)], heads)
+    for note in painter.remarks([*args.texts, *([args.to] if args.to is not None else [])]):
+        say(f"generate: {note}")
     out = pathlib.Path(args.out or name_of(args.texts[0]))
     save_figure(figure, out)
-    print(f"{pictures.shape[0] * pictures.shape[1]} pictures by {painter.name}, of {pictures.shape[-1]} x {pictures.shape[-1]} "
-          f"pixels: {out}")
+    side = pictures.shape[-1]
+    print(f"{pictures.shape[0] * pictures.shape[1]} pictures of {side} x {side} pixels, by {painter.name}: {out}")
     return 0
 
 

@@ -133,11 +133,20 @@ def output_picture(text: str) -> str:
     return text
 
 
+def from_0(text: str) -> int:
+    """An integer from 0 on."""
+    return _from(0, text)
+
+
 def from_1(text: str) -> int:
     """An integer from 1 on."""
-    value = int(text) if text.strip().isdecimal() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be an integer, 1 or more")
+    return _from(1, text)
+
+
+def _from(least: int, text: str) -> int:
+    value = int(text) if text.strip().isdecimal() else -1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text!r} must be an integer, {least} or more")
     return value
 
 

@@ -18,7 +18,8 @@ MESSAGE = 300    # characters of an error's message that are shown
 M = TypeVar("M")
 
 
-def restore(run: str | os.PathLike, stage: str, what: str, trains: str, build: Callable[[Any], M]) -> M:
+def restore(run: str | os.PathLike, stage: str, what: str, trains: str, build: Callable[[Any], M],
+            part: str = "") -> M:
     """What a stage of a run trained, in evaluation mode.
 
     Args:
@@ -27,6 +28,7 @@ def restore(run: str | os.PathLike, stage: str, what: str, trains: str, build: C
         what: it is called in messages, e.g. "captioner".
         trains: a command that trains one; messages put ``--out`` and the folder behind it.
         build: configuration that the checkpoint keeps -> the untrained model; what it finds wrong, it raises.
+        part: with a point at its end, that of a stage's modules which the model is, "G." for a GAN's generator; all by default.
 
     Raises:
         FileNotFoundError: no such stage was trained there.
@@ -45,7 +47,7 @@ def restore(run: str | os.PathLike, stage: str, what: str, trains: str, build: C
                          "end") from None
     try:
         model: Any = build(state.get("config") if isinstance(state, dict) else None)
-        model.load_state_dict(weights)
+        model.load_state_dict({key[len(part):]: tensor for key, tensor in weights.items() if key.startswith(part)})
         _check_finite(model)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         said = " ".join(str(error).split())   # a list of keys has many lines

@@ -50,11 +50,11 @@ def character_numbers(texts: Sequence[str], length: int = LENGTH) -> np.ndarray:
             raise TypeError(f"character_numbers: text {n} is a {type(text).__name__}; it must be a str")
         found = [_NUMBERS.get(c, 0) for c in text.lower()]
         if not any(k and ALPHABET[k - 1] != " " for k in found):
-            raise ValueError(f"character_numbers: text {n}, {text!r}, of length {len(text)}, is empty: it has no character of the "
-                             "alphabet but spaces")
+            raise ValueError(f"character_numbers: text {n}, {text!r}, of length {len(text)}, has no character of the alphabet but "
+                             "spaces")
         if len(found) > length:
-            raise ValueError(f"character_numbers: text {n}, {text[:40]!r}..., has length {len(found)}; {length} characters fit: "
-                             "shorten it, or give a larger length")
+            raise ValueError(f"character_numbers: text {n}, {text[:40]!r}..., has {len(found)} characters; {length} can be "
+                             "read: shorten it")
         out[n, :len(found)] = found
     return out
 

@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...backend.random import Stream
-from ...data.worlds.placed_sprites import LONGEST, PlacedSprites
+from ...data.worlds.placed_sprites import PlacedSprites
 from ...models.char_cnn_rnn import CharCNNRNN
 from ...text.characters import character_numbers, unknown_characters
 from ...text.tokens import plain_words
 from ..restoring import restore
 from ..running import read_report, unfinished
-from .embedding import phis, text_encoder
-from .gan import drawn, networks
+from .embedding import phi_of, text_encoder
+from .evaluation import per_row
+from .gan import build_generator, noise
 
 SAMPLE = 600     # pictures whose texts tell the words of the world: each is in dozens of them
 
@@ -31,7 +32,6 @@ class Painter:
         encoder: phi.
         draw: noise and phi of texts -> pictures.
         noises: Z.
-        length: characters that a text may have.
         words: those of the texts that it learned from; None where that is not known.
     """
 
@@ -40,7 +40,7 @@ class Painter:
 
     def noise(self, count: int, seed: int = 0) -> np.ndarray:
         """(count, Z) from N(0, 1), the same for a seed."""
-        return Stream("generate", seed).generator.standard_normal((count, self.noises)).astype(np.float32)
+        return noise(Stream("generate", seed).generator, count, self.noises)
 
     def phi(self, texts: Sequence[str]) -> np.ndarray:
         """(K, d) of K texts.
@@ -48,7 +48,7 @@ class Painter:
         Raises:
             ValueError: an empty text, or one that is too long.
         """
-        return phis(self.encoder, character_numbers(texts, self.encoder.length))
+        return phi_of(self.encoder, character_numbers(texts, self.encoder.length))
 
     def remarks(self, texts: Sequence[str]) -> list[str]:
         """What of the texts the encoder cannot read, or has never read."""
@@ -75,3 +75,31 @@ class Painter:
         each = lambda x: np.broadcast_to(x, (rows, columns, x.shape[2])).reshape(rows * columns, -1)
         pictures = self.draw(each(z), each(phi))
         return (pictures.reshape(rows, columns, *pictures.shape[1:]) + 1) / 2
+
+
+def load_painter(run: str | os.PathLike) -> Painter:
+    """The generator that a run of lecture 7 trained, with its encoder of texts.
+
+    Args:
+        run: the run's folder, e.g. "runs/lecture_07".
+
+    Raises:
+        FileNotFoundError: there is no such run, or it lacks a network.
+        ValueError: the run is of another lecture, or not finished; a checkpoint does not load, or is damaged.
+    """
+    folder, trains = pathlib.Path(run), "python -m tinymm lecture 7 --out {}"
+    report = read_report(folder)
+    if report is None:
+        if folder.is_dir() and unfinished(folder):
+            raise ValueError(f"{folder} holds a training that is not finished; continue it with python -m tinymm lecture 7 ... "
+                             "--resume")
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is a file; give the folder of a run, e.g. runs/lecture_07")
+        raise FileNotFoundError(f"{folder} holds no finished run of lecture 7; {trains.format(folder)} trains one")
+    if report["lecture"] != 7:
+        raise ValueError(f"the run in {folder} is of lecture {report['lecture']!r}, which draws no pictures of texts; "
+                         f"give one of lecture 7, as {trains.format('FOLDER')} trains it")
+    encoder = restore(folder, "embedding", "encoder of texts", trains, lambda config: text_encoder())
+    G = restore(folder, "gan", "generator", trains, lambda config: build_generator(), "G.")
+    words = {word for text in PlacedSprites("train", SAMPLE).texts() for word in plain_words(text)}
+    return Painter(f"lecture 7, variant {report.get('variant')}", encoder, lambda z, h: per_row(G, z, h), G.noise, words)
