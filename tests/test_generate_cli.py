@@ -89,6 +89,10 @@ def test_what_cannot_be_read_or_was_never_read_is_said(run, tmp_path, capsys):
     err = capsys.readouterr().err.splitlines()
     assert err == ["generate: not among the 70 characters that it reads, and left empty: é",
                    "generate: in no text that it learned from: café, zebra"]
+    assert load_painter(run).shown("A Café\n\u6771 x\udcff") == "a caf\ufffd\ufffd\ufffd x\ufffd"
+    for odd in ("a\u6771star", "a\nstar", "a\udcffstar", "$x^2$"):    # what a font lacks, or matplotlib takes for a formula
+        assert main(["generate", str(run), odd, "--count", "1", "--out", str(tmp_path / "odd.png")]) == 0
+    assert "Glyph" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments, message", [

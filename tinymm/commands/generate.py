@@ -34,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
     if args.to is not None and len(args.texts) > 1:
         raise ValueError(f"--to leads from one text to another, and there are {len(args.texts)} texts; give one")
     painter = load_painter(args.run)
-    z = painter.noise(count, args.seed)
+    z, named = painter.noise(count, args.seed), [painter.shown(text) for text in args.texts]
     if args.to is None:
         pictures = painter.pictures(args.texts, z)                              # (texts, count, 3, S, S)
-        figure = picture_table(list(zip(args.texts, pictures)))
+        figure = picture_table(list(zip(named, pictures)))
     else:
         pictures = painter.strips(args.texts[0], args.to, z, STEPS)             # (count, steps, 3, S, S)
-        heads = [args.texts[0], *(f"{step / (STEPS - 1):.0%}" for step in range(1, STEPS - 1)), args.to]
+        heads = [*named, *(f"{step / (STEPS - 1):.0%}" for step in range(1, STEPS - 1)), painter.shown(args.to)]
         figure = picture_table([(f"noise {n}", row) for n, row in enumerate(pictures)], heads)
     for note in painter.remarks([*args.texts, *([args.to] if args.to is not None else [])]):
         say(f"generate: {note}")

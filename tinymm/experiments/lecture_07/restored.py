@@ -20,6 +20,7 @@ from .evaluation import per_row
 from .gan import build_generator, noise
 
 SAMPLE = 600     # pictures whose texts tell the words of the world: each is in dozens of them
+UNREAD = "\N{REPLACEMENT CHARACTER}"
 
 Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]   # noise (N, Z), phi of texts (N, d) -> pictures (N, 3, S, S) in [-1, 1]
 
@@ -49,6 +50,11 @@ class Painter:
             ValueError: an empty text, or one that is too long.
         """
         return phi_of(self.encoder, character_numbers(texts, self.encoder.length))
+
+    @staticmethod
+    def shown(text: str) -> str:
+        """A text as it is read: in lower case, with a mark where a character is left empty."""
+        return text.lower().translate(dict.fromkeys(map(ord, unknown_characters(text)), UNREAD))
 
     def remarks(self, texts: Sequence[str]) -> list[str]:
         """What of the texts the encoder cannot read, or has never read."""
