@@ -7,24 +7,31 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "CRF", "CaptionLRCN",
-           "CharCNNRNN", "ConvEncoder", "ConvSentence", "DeViSE", "Decoded", "DependencyRNN",
-           "DescriptionRNN", "Draw", "Drawn", "Fragments", "FrameEncoder", "FullCRF", "Glimpse",
-           "Handwriting", "JointEmbedding", "LayerNormRNN", "LinearProbe", "ModifiedResNet",
-           "MovingAverage", "MultimodalRNN", "NGramPictures", "Neighbours", "OrderEmbedding",
-           "OutputNormLSTMCell", "PenMixture", "PhraseTranslation", "PictureEncoder", "QuickGELU",
-           "Reading", "Recurrent", "ReedGRU", "ReedRNN", "ShowAttendTell", "ShowTell", "SkipThoughts",
-           "StarCRF", "Transformer", "Translation", "Trigram", "VideoDescriber", "VideoLRCN",
-           "VisionTransformer", "VisualNGrams", "VisualSemanticAlignment", "Written", "attention_entropy",
-           "caption_log_prob", "checked_labels", "checked_probabilities", "class_means", "class_scores",
-           "classify_images", "classify_texts", "clip_loss", "clip_temperature_", "consistent_phrases",
-           "contrastive_loss", "doubly_stochastic_penalty", "filterbank", "fragment_scores", "gaussian_kl",
-           "hard_objective", "ibm_model_1", "joint_embedding_loss", "label_one_hots", "normalised_scores",
-           "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table", "ranking_loss",
-           "skip_thoughts_loss", "slot_offsets", "small_embedding", "soft_objective", "word_links",
-           "zero_one_loss", "zero_shot", "zero_shot_weights"]
+__all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "CRF",
+           "CaptionLRCN", "CharCNNRNN", "ConditioningAugmentation", "ConvEncoder",
+           "ConvSentence", "DeViSE", "Decoded", "DependencyRNN", "DescriptionRNN",
+           "Discriminator", "Draw", "Drawn", "Fragments", "FrameEncoder", "FullCRF",
+           "Generator", "Glimpse", "Handwriting", "JointEmbedding", "LayerNormRNN",
+           "LinearProbe", "ModifiedResNet", "MovingAverage", "MultimodalRNN", "NGramPictures",
+           "Neighbours", "OrderEmbedding", "OutputNormLSTMCell", "PenMixture",
+           "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading", "Recurrent",
+           "ReedGRU", "ReedRNN", "ShowAttendTell", "ShowTell", "SkipThoughts",
+           "StackDiscriminator", "StageIGenerator", "StageIIGenerator", "StarCRF",
+           "StyleEncoder", "Transformer", "Translation", "Trigram", "VideoDescriber",
+           "VideoLRCN", "VisionTransformer", "VisualNGrams", "VisualSemanticAlignment",
+           "Written", "attention_entropy", "caption_log_prob", "checked_labels",
+           "checked_probabilities", "class_means", "class_scores", "classify_images",
+           "classify_texts", "clip_loss", "clip_temperature_", "consistent_phrases",
+           "contrastive_loss", "discriminator_loss", "doubly_stochastic_penalty", "filterbank",
+           "fragment_scores", "gaussian_kl", "generator_loss", "hard_objective", "ibm_model_1",
+           "interpolated_texts", "joint_embedding_loss", "label_one_hots", "normalised_scores",
+           "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table",
+           "ranking_loss", "skip_thoughts_loss", "slot_offsets", "small_embedding",
+           "soft_objective", "style_loss", "word_links", "zero_one_loss", "zero_shot",
+           "zero_shot_weights"]
 
 if TYPE_CHECKING:
+    from .adversarial import discriminator_loss, generator_loss, interpolated_texts
     from .attention_objective import (MovingAverage, attention_entropy, doubly_stochastic_penalty, hard_objective, path_log_prob,
                                       soft_objective)
     from .attentive_reader import AttentiveReader, Reading
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from .char_cnn_rnn import CharCNNRNN
     from .clip import (CLIP, ModifiedResNet, QuickGELU, Transformer, VisionTransformer, clip_loss, clip_temperature_,
                        contrastive_loss, zero_shot, zero_shot_weights)
+    from .conditioning_augmentation import ConditioningAugmentation
     from .conv_encoder import ConvEncoder
     from .conv_sentence import ConvSentence
     from .dependency_rnn import DependencyRNN
@@ -57,9 +65,12 @@ if TYPE_CHECKING:
     from .show_and_tell import ShowTell
     from .show_attend_and_tell import Decoded, ShowAttendTell
     from .skip_thoughts import Neighbours, SkipThoughts, skip_thoughts_loss
+    from .stackgan import StackDiscriminator, StageIGenerator, StageIIGenerator
     from .star_crf import CRF, FullCRF, StarCRF
     from .structured_joint_embedding import (class_means, class_scores, classify_images, classify_texts, joint_embedding_loss,
                                              zero_one_loss)
+    from .style_encoder import StyleEncoder, style_loss
+    from .text_to_image_gan import Discriminator, Generator
     from .trigram import Trigram
     from .video_lrcn import VideoDescriber
     from .visual_ngrams import VisualNGrams
@@ -67,6 +78,7 @@ if TYPE_CHECKING:
     from .word_vectors import small_embedding
 else:
     __getattr__, __dir__ = lazily(__name__, globals(), {
+        "adversarial": ["discriminator_loss", "generator_loss", "interpolated_texts"],
         "attention_objective": ["MovingAverage", "attention_entropy", "doubly_stochastic_penalty", "hard_objective",
                                 "path_log_prob", "soft_objective"],
         "attentive_reader": ["AttentiveReader", "Reading"],
@@ -74,6 +86,7 @@ else:
         "char_cnn_rnn": ["CharCNNRNN"],
         "clip": ["CLIP", "ModifiedResNet", "QuickGELU", "Transformer", "VisionTransformer", "clip_loss", "clip_temperature_",
                  "contrastive_loss", "zero_shot", "zero_shot_weights"],
+        "conditioning_augmentation": ["ConditioningAugmentation"],
         "conv_encoder": ["ConvEncoder"],
         "conv_sentence": ["ConvSentence"],
         "dependency_rnn": ["DependencyRNN"],
@@ -99,9 +112,12 @@ else:
         "show_and_tell": ["ShowTell"],
         "show_attend_and_tell": ["Decoded", "ShowAttendTell"],
         "skip_thoughts": ["Neighbours", "SkipThoughts", "skip_thoughts_loss"],
+        "stackgan": ["StackDiscriminator", "StageIGenerator", "StageIIGenerator"],
         "star_crf": ["CRF", "FullCRF", "StarCRF"],
         "structured_joint_embedding": ["class_means", "class_scores", "classify_images", "classify_texts",
                                        "joint_embedding_loss", "zero_one_loss"],
+        "style_encoder": ["StyleEncoder", "style_loss"],
+        "text_to_image_gan": ["Discriminator", "Generator"],
         "trigram": ["Trigram"],
         "video_lrcn": ["VideoDescriber"],
         "visual_ngrams": ["VisualNGrams"],
