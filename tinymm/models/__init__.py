@@ -27,8 +27,8 @@ __all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "C
            "interpolated_texts", "joint_embedding_loss", "label_one_hots", "normalised_scores",
            "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table",
            "ranking_loss", "skip_thoughts_loss", "slot_offsets", "small_embedding",
-           "soft_objective", "style_loss", "word_links", "zero_one_loss", "zero_shot",
-           "zero_shot_weights"]
+           "soft_objective", "style_loss", "word_links", "zero_conv_biases_",
+           "zero_one_loss", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .adversarial import discriminator_loss, generator_loss, interpolated_texts
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from .structured_joint_embedding import (class_means, class_scores, classify_images, classify_texts, joint_embedding_loss,
                                              zero_one_loss)
     from .style_encoder import StyleEncoder, style_loss
-    from .text_to_image_gan import Discriminator, Generator
+    from .text_to_image_gan import Discriminator, Generator, zero_conv_biases_
     from .trigram import Trigram
     from .video_lrcn import VideoDescriber
     from .visual_ngrams import VisualNGrams
@@ -117,7 +117,7 @@ else:
         "structured_joint_embedding": ["class_means", "class_scores", "classify_images", "classify_texts",
                                        "joint_embedding_loss", "zero_one_loss"],
         "style_encoder": ["StyleEncoder", "style_loss"],
-        "text_to_image_gan": ["Discriminator", "Generator"],
+        "text_to_image_gan": ["Discriminator", "Generator", "zero_conv_biases_"],
         "trigram": ["Trigram"],
         "video_lrcn": ["VideoDescriber"],
         "visual_ngrams": ["VisualNGrams"],

@@ -22,7 +22,7 @@ SLOPE = 0.2   # of LeakyReLU
 MAP = 4       # rows and columns of the maps at which D meets the text, and with which G begins
 
 
-def init_weights_(module: nn.Module) -> nn.Module:
+def _init_weights_(module: nn.Module) -> nn.Module:
     """Every convolution and linear layer's weights ~ N(0, 0.02^2), gains of normalisation ~ N(1, 0.02^2), biases 0, as in DCGAN."""
     for layer in module.modules():
         for name, parameter in layer.named_parameters(recurse=False):
@@ -41,7 +41,7 @@ def zero_conv_biases_(module: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def bottleneck(channels: int, activation: nn.Module) -> nn.Sequential:
+def _bottleneck(channels: int, activation: nn.Module) -> nn.Sequential:
     """1 x 1 to a quarter of the channels, 3 x 3, 3 x 3 back; its result is added to what came in."""
     inner = max(1, channels // 4)
     return nn.Sequential(nn.Conv2d(channels, inner, 1), nn.BatchNorm2d(inner), activation,
@@ -49,7 +49,7 @@ def bottleneck(channels: int, activation: nn.Module) -> nn.Sequential:
                          nn.Conv2d(inner, channels, 3, padding=1), nn.BatchNorm2d(channels))
 
 
-class Residual(nn.Module):
+class _Residual(nn.Module):
     """x + f(x)."""
 
     def __init__(self, f: nn.Module):
@@ -80,10 +80,10 @@ class Generator(nn.Module):
         layers: list[nn.Module] = []
         for level, (before, width) in enumerate(zip([noise + embedding, *widths], widths)):
             layers += [nn.ConvTranspose2d(before, width, MAP, *((2, 1) if level else ())), nn.BatchNorm2d(width)]
-            layers += [Residual(bottleneck(width, nn.ReLU()))] if level < residual else []
+            layers += [_Residual(_bottleneck(width, nn.ReLU()))] if level < residual else []
             layers += [nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1), nn.Tanh())
-        init_weights_(self)
+        _init_weights_(self)
 
     def forward(self, z: Tensor, h: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) in [-1, 1].
@@ -117,12 +117,12 @@ class Discriminator(nn.Module):
             layers += [nn.Conv2d(before, width, 4, 2, 1)] + ([nn.BatchNorm2d(width)] if level else [])
             if level < len(widths) - 2 or (level == len(widths) - 2 and (third_activation or level == 0)):
                 layers += [nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*layers, Residual(bottleneck(last, nn.LeakyReLU(SLOPE))), nn.LeakyReLU(SLOPE))
+        self.layers = nn.Sequential(*layers, _Residual(_bottleneck(last, nn.LeakyReLU(SLOPE))), nn.LeakyReLU(SLOPE))
         self.phi = nn.Sequential(nn.Linear(text, embedding), *([nn.BatchNorm1d(embedding)] if text_norm else []),
                                  nn.LeakyReLU(SLOPE))
         self.joint = nn.Sequential(nn.Conv2d(last + embedding, last, 1), nn.BatchNorm2d(last), nn.LeakyReLU(SLOPE),
                                    nn.Conv2d(last, 1, MAP))
-        init_weights_(self)
+        _init_weights_(self)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """Logits (N,).
