@@ -75,6 +75,32 @@ def read_within(path: str | os.PathLike, size: tuple[int, int], channels: int = 
     return _pixels(image if scaled == image.size else image.resize(scaled, Resampling.BOX if scale < 1 else Resampling.BILINEAR))
 
 
+def read_squeezed(path: str | os.PathLike, size: int, box: tuple[int, int, int, int] | None = None) -> np.ndarray:
+    """A picture, or a box of it, squeezed to a square whatever its shape, by bicubic interpolation.
+
+    Args:
+        path: the file.
+        size: pixels a side.
+        box: (left, top, right, bottom) in whole pixels, of which what lies within the picture is taken; None for all of it.
+
+    Returns:
+        (3, size, size) float32 in [0, 1].
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_picture``; a box that has no pixel of the picture.
+    """
+    from PIL.Image import Resampling
+
+    image = _loaded(path, 3)
+    if box is not None:
+        left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], image.width), min(box[3], image.height)
+        if not (left < right and top < bottom):
+            raise ValueError(f"read_picture: {path} has {image.width} x {image.height} pixels (width x height); none of them is "
+                             f"in the box {box} (left, top, right, bottom)")
+        image = image.crop((left, top, right, bottom))
+    return _pixels(image if image.size == (size, size) else image.resize((size, size), Resampling.BICUBIC))
+
+
 def _loaded(path: str | os.PathLike, channels: int):
     """A picture file as a Pillow image, upright, "RGB" or "L"."""
     with _opened(path) as image:
