@@ -171,9 +171,9 @@ class TextFolder:
         if of_class not in self._there:
             self._there[of_class] = {name for name in os.listdir(folder) if name.endswith(".txt")} if folder.is_dir() else set()
         if not self._there[of_class]:
-            raise FileNotFoundError(f"{self.reader}: the class {of_class!r} has no captions: {folder} "
-                                    + (f"holds no IMAGE.txt" if folder.is_dir() else "does not exist") + f"; {where} has pictures of "
-                                    f"it, each needs a file of {CAPTIONS} lines")
+            state = "holds no IMAGE.txt" if folder.is_dir() else "does not exist"
+            raise FileNotFoundError(f"{self.reader}: the class {of_class!r} has no captions: {folder} {state}; {where} has "
+                                    f"pictures of it, each needs a file of {CAPTIONS} lines")
         if f"{image}.txt" not in self._there[of_class]:
             raise FileNotFoundError(f"{self.reader}: {folder / image}.txt does not exist; {where} names its picture, expected a "
                                     f"file of {CAPTIONS} lines")
@@ -238,7 +238,8 @@ def of_split(records: Sequence[ClassImage], classes: Sequence[str], split: str |
     if not kept:
         there = sorted({record.split for record in records if record.split})
         raise ValueError(f"{reader}: no picture is in the split {split!r}; there are {there or 'no splits'}")
-    return ClassDataset([dataclasses.replace(record, captions=captions(record)) for record in kept], classes, size=size, notes=notes)
+    told = [dataclasses.replace(record, captions=captions(record)) for record in kept]
+    return ClassDataset(told, classes, size=size, notes=notes)
 
 
 def check_split(split: str | None, reader: str) -> None:

@@ -65,8 +65,8 @@ def read_cub(root: str | os.PathLike, split: str | None = None, *, size: int = S
     for number, file in files:
         of_class, _, name = file.partition("/")
         if of_class not in label or not name or "/" in name:
-            raise ValueError(f"{READER}: {lists / 'images.txt'} line of number {number}: {file[:80]!r}; expected CLASS/IMAGE.jpg, a "
-                             f"class of classes.txt")
+            raise ValueError(f"{READER}: {lists / 'images.txt'} line of number {number}: {file[:80]!r}; expected CLASS/IMAGE.jpg, "
+                             f"of a class of classes.txt")
         for other, listed in (("bounding_boxes.txt", boxes), *([("train_test_split.txt", own)] if own else [])):
             if number not in listed:
                 raise ValueError(f"{READER}: {lists / other} ends before the picture {number}, {file}; expected a line for it")
@@ -95,7 +95,7 @@ def table(path: pathlib.Path, value: Callable[[list[str]], T | None], expected: 
         if not number.isascii() or not number.isdigit() or len(number) > 9 or found is None:
             raise ValueError(f"{READER}: {path} line {line}: {text[:80]!r}; expected {expected}")
         if int(number) != count + 1:
-            raise ValueError(f"{READER}: {path} line {line}: the number {number}; expected {count + 1}, a line is missing or double")
+            raise ValueError(f"{READER}: {path} line {line}: the number {number}; expected {count + 1}, a line is missing")
         count += 1
         yield count, found
     if not count:

@@ -84,6 +84,6 @@ def _sets(path: pathlib.Path, count: int) -> dict[int, str]:
     for key, split in SETS.items():
         for number in _integers(path, key, count, "numbers of pictures").tolist():
             if split_of.setdefault(number, split) != split:
-                raise ValueError(f"{READER}: {path}: picture {number} is in {key!r} and in the split {split_of[number]!r}; expected "
-                                 f"each in one")
+                raise ValueError(f"{READER}: {path}: picture {number} is in {key!r} and in the split {split_of[number]!r}; each "
+                                 f"is expected in one")
     return split_of

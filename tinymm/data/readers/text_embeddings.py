@@ -59,7 +59,7 @@ def _of_torch7(path: pathlib.Path) -> np.ndarray:
     content = read_torch7(path)
     txt = content.get("txt") if isinstance(content, dict) else None
     if not isinstance(txt, np.ndarray) or txt.ndim != 2 or txt.dtype.kind != "f":
-        has = f"a table of {sorted(map(str, content))}" if isinstance(content, dict) else f"a value of type {type(content).__name__}"
+        has = f"a table of {sorted(map(str, content))}" if isinstance(content, dict) else f"a {type(content).__name__}"
         raise ValueError(f"{READER}: {path} holds {has}; expected a table with 'txt', ({CAPTIONS}, d) floats")
     named = content.get("img")
     if isinstance(named, str) and pathlib.PurePosixPath(named).stem != path.stem:
