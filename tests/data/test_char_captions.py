@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tinymm.data import read_cub, read_oxford102, read_text_embeddings
-from tinymm.data.readers.char_captions import centred, random_cuts, square_about
+from tinymm.data.readers.char_captions import random_cuts, square_about
 from tinymm.data.readers.images import read_squeezed
 
 from .bird_folders import COLOURS, write_cub, write_oxford
@@ -85,14 +85,13 @@ def test_random_cuts():
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (200, 3, 7, 7), dtype=np.uint8)
     cuts = random_cuts(pictures, 5, rng)
-    assert cuts.shape == (200, 3, 5, 5) and cuts.dtype == np.float32 and -1 <= cuts.min() < -.99 < .99 < cuts.max() <= 1
+    assert cuts.shape == (200, 3, 5, 5) and cuts.dtype == np.uint8
     seen = set()
     for picture, cut in zip(pictures, cuts):
         seen |= {(top, left, step) for top in range(3) for left in range(3) for step in (1, -1)
-                 if (centred(picture[:, top:top + 5, left:left + 5])[:, :, ::step] == cut).all()}
+                 if (picture[:, top:top + 5, left:left + 5][:, :, ::step] == cut).all()}
     assert len(seen) == 18   # every place, flipped and not
     refuses(lambda: random_cuts(pictures, 8, rng), "at least size=8")
-    refuses(lambda: random_cuts(cuts, 4, rng), "must be uint8")
 
 
 def write_lists(birds, **lists):
@@ -144,26 +143,36 @@ TEXT = "birds/text_c10/002.Blue_Bird/Blue_Bird_0001_7.txt"
 ODD = {
     "nine": (lambda r: edit(r / TEXT, "This bird is blue, it has 10 blue parts.\n", ""),
              r"Blue_Bird_0001_7\.txt ends after line 9: 9 captions, expected 10"),
-    "eleven": (lambda r: edit(r / TEXT, "parts.\n", "parts.\none more\n"), r"Blue_Bird_0001_7\.txt line 11: a caption more than expected 10"),
+    "eleven": (lambda r: edit(r / TEXT, "parts.\n", "parts.\none more\n"),
+               r"Blue_Bird_0001_7\.txt line 11: a caption more than expected 10"),
     "empty": (lambda r: (r / TEXT).write_text("\n"), "ends after line 0: 0 captions"),
-    "bytes": (lambda r: (r / TEXT).write_bytes(b"a\nb\xff\n"), r"Blue_Bird_0001_7\.txt line 2: byte 0xff at position 1 is not UTF-8"),
-    "no text": (lambda r: (r / TEXT).unlink(), r"Blue_Bird_0001_7\.txt does not exist; .*images\.txt \(number 8\) names its picture"),
-    "no texts": (lambda r: [f.unlink() for f in (r / TEXT).parent.iterdir()], "the class '002.Blue_Bird' has no captions: .* holds no IMAGE"),
-    "no class": (lambda r: (r / TEXT).parent.rename(r / "elsewhere"), "the class '002.Blue_Bird' has no captions: .* does not exist"),
+    "bytes": (lambda r: (r / TEXT).write_bytes(b"a\nb\xff\n"),
+              r"Blue_Bird_0001_7\.txt line 2: byte 0xff at position 1 is not UTF-8"),
+    "no text": (lambda r: (r / TEXT).unlink(),
+                r"Blue_Bird_0001_7\.txt does not exist; .*images\.txt \(number 8\) names its picture"),
+    "no texts": (lambda r: [f.unlink() for f in (r / TEXT).parent.iterdir()],
+                 "the class '002.Blue_Bird' has no captions: .* holds no IMAGE"),
+    "no class": (lambda r: (r / TEXT).parent.rename(r / "elsewhere"),
+                 "the class '002.Blue_Bird' has no captions: .* does not exist"),
     "no text_c10": (lambda r: (r / "birds" / "text_c10").rename(r / "birds" / "text"), "holds no folder text_c10"),
     "no images": (lambda r: (r / "CUB_200_2011" / "images.txt").unlink(), "holds no images.txt"),
-    "no boxes": (lambda r: (r / "CUB_200_2011" / "bounding_boxes.txt").unlink(), "bounding_boxes.txt does not exist; give the folder of"),
+    "no boxes": (lambda r: (r / "CUB_200_2011" / "bounding_boxes.txt").unlink(),
+                 "bounding_boxes.txt does not exist; give the folder of"),
     "box": (lambda r: edit(r / "CUB_200_2011/bounding_boxes.txt", "2 11.0 6.0 25.0 20.0", "2 11.0 6.0 0.0 20.0"),
             "bounding_boxes.txt line 2: '2 11.0 6.0 0.0 20.0'; expected the number of a picture and its box"),
-    "three": (lambda r: edit(r / "CUB_200_2011/bounding_boxes.txt", "2 11.0 6.0 25.0 20.0", "2 11.0 6.0 20.0"), "bounding_boxes.txt line 2"),
+    "three": (lambda r: edit(r / "CUB_200_2011/bounding_boxes.txt", "2 11.0 6.0 25.0 20.0", "2 11.0 6.0 20.0"),
+              "bounding_boxes.txt line 2"),
     "infinite": (lambda r: edit(r / "CUB_200_2011/bounding_boxes.txt", "2 11.0", "2 inf"), "bounding_boxes.txt line 2: '2 inf"),
     "cut": (lambda r: edit(r / "CUB_200_2011/bounding_boxes.txt", "18 15.0 6.0 29.0 20.0\n", ""),
             "bounding_boxes.txt ends before the picture 18, 003"),
     "lost": (lambda r: edit(r / "CUB_200_2011/images.txt", "\n5 001", "\n6 001"), "images.txt line 5: the number 6; expected 5"),
     "word": (lambda r: edit(r / "CUB_200_2011/images.txt", "\n5 001", "\nfive 001"), "images.txt line 5: 'five 001"),
-    "other class": (lambda r: edit(r / "CUB_200_2011/images.txt", "5 001.Red_Bird/", "5 009.Owl/"), "line of number 5: '009.Owl/.*of a class of"),
-    "outside": (lambda r: edit(r / "CUB_200_2011/images.txt", "5 001.Red_Bird/", "5 001.Red_Bird/../../"), "line of number 5: .*CLASS/IMAGE"),
-    "empty list": (lambda r: (r / "CUB_200_2011" / "classes.txt").write_text(""), "classes.txt is empty; expected the number and the name"),
+    "other class": (lambda r: edit(r / "CUB_200_2011/images.txt", "5 001.Red_Bird/", "5 009.Owl/"),
+                    "line of number 5: '009.Owl/.*of a class of"),
+    "outside": (lambda r: edit(r / "CUB_200_2011/images.txt", "5 001.Red_Bird/", "5 001.Red_Bird/../../"),
+                "line of number 5: .*CLASS/IMAGE"),
+    "empty list": (lambda r: (r / "CUB_200_2011" / "classes.txt").write_text(""),
+                   "classes.txt is empty; expected the number and the name"),
 }
 
 
@@ -175,13 +184,16 @@ def test_odd_folders_of_birds(tmp_path, name):
 
 
 @pytest.mark.parametrize("file, arrays, message", [
-    ("imagelabels.mat", {"labels": np.zeros((1, 18))}, "'labels' has 0.* at 1; expected the class of each picture, integers from 1"),
+    ("imagelabels.mat", {"labels": np.zeros((1, 18))},
+     "'labels' has 0.* at 1; expected the class of each picture, integers from 1"),
     ("imagelabels.mat", {"label": np.ones((1, 18))}, "has no variable 'labels', it has 'label'"),
     ("imagelabels.mat", {"labels": np.full((1, 18), 1.5)}, "'labels' has 1.5 at 1"),
     ("imagelabels.mat", {"labels": np.array([[1, np.nan]])}, "'labels' has nan at 2"),
     ("imagelabels.mat", {"labels": np.zeros((1, 0))}, "'labels' has 0 numbers"),
-    ("imagelabels.mat", {"labels": np.array([[3] * 19])}, r"class_00003/image_\d+.txt does not exist; .*\(labels, picture \d+\) names"),
-    ("setid.mat", {"trnid": [[1]], "valid": [[19]], "tstid": [[2]]}, "'valid' has 19 at 1; expected numbers of pictures, integers from 1 to 18"),
+    ("imagelabels.mat", {"labels": np.array([[3] * 19])},
+     r"class_00003/image_\d+.txt does not exist; .*\(labels, picture \d+\) names"),
+    ("setid.mat", {"trnid": [[1]], "valid": [[19]], "tstid": [[2]]},
+     "'valid' has 19 at 1; expected numbers of pictures, integers from 1 to 18"),
     ("setid.mat", {"trnid": [[1]], "valid": [[2]], "tstid": [[1]]}, "picture 1 is in 'tstid' and in the split 'train'")])
 def test_odd_folders_of_flowers(tmp_path, file, arrays, message):
     write_oxford(tmp_path)
@@ -219,7 +231,8 @@ def test_published_embeddings_of_torch(birds, tmp_path):
     for n, record in enumerate(data.records):
         (folder / data.classes[record.label]).mkdir(parents=True, exist_ok=True)
         path = folder / data.classes[record.label] / f"{record.path.stem}.t7"
-        write_torch7(path, {"txt": np.full((10, 4), n, np.float32) + np.arange(10)[:, None] / 16, "img": f"{record.path.parent.name}/{record.path.name}",
+        write_torch7(path, {"txt": np.full((10, 4), n, np.float32) + np.arange(10)[:, None] / 16,
+                            "img": f"{record.path.parent.name}/{record.path.name}",
                             "char": np.zeros((201, 10), np.uint8)})
     test = data.split("test")
     found = read_text_embeddings(tmp_path, test)
@@ -228,10 +241,12 @@ def test_published_embeddings_of_torch(birds, tmp_path):
     write_torch7(path, {"txt": np.zeros((9, 4), np.float32)})
     refuses(lambda: read_text_embeddings(tmp_path, data), r"embeddings of shapes \[\(9, 4\), \(10, 4\)\]; expected \(10, d\)")
     write_torch7(path, {"text": 1})
-    refuses(lambda: read_text_embeddings(tmp_path, data), r"Green_Bird_0005_35\.t7 holds a table of \['text'\]; expected a table with 'txt'")
+    refuses(lambda: read_text_embeddings(tmp_path, data),
+            r"Green_Bird_0005_35\.t7 holds a table of \['text'\]; expected a table with 'txt'")
     write_torch7(path, {"txt": np.zeros((10, 4), np.float32), "img": "b.jpg"})
     refuses(lambda: read_text_embeddings(tmp_path, data), "is about the picture 'b.jpg'; expected Green_Bird_0005_35")
     write_torch7(path, {"txt": np.full((10, 4), np.nan, np.float32)})
     refuses(lambda: read_text_embeddings(tmp_path, data), "not finite")
     path.unlink()
-    refuses(lambda: read_text_embeddings(tmp_path, data), r"read_torch7: .*Green_Bird_0005_35\.t7 does not exist", FileNotFoundError)
+    refuses(lambda: read_text_embeddings(tmp_path, data), r"read_torch7: .*Green_Bird_0005_35\.t7 does not exist",
+            FileNotFoundError)

@@ -12,7 +12,8 @@ from tinymm.data import read_torch7
 from .damage import damaged, refused_by_name, refuses
 from .torch7_files import NAMES, Torch7, head, integers, string, write_torch7
 
-RECORD = {"char": np.arange(6, dtype=np.uint8).reshape(3, 2), "img": "001.A/b_1.jpg", "txt": np.arange(8, dtype=np.float32).reshape(2, 4),
+RECORD = {"char": np.arange(6, dtype=np.uint8).reshape(3, 2), "img": "001.A/b_1.jpg",
+          "txt": np.arange(8, dtype=np.float32).reshape(2, 4),
           "word": [1, 2.5, True, None, "é"], 3: {"deep": False}}
 
 
@@ -36,7 +37,8 @@ def test_tables_strings_numbers_and_nothing(tmp_path):
 def test_bytes_by_hand(tmp_path):
     """A 2 x 3 FloatTensor of which rows are four apart, that begins at the second number, as Lua writes ``t:narrow(2, 2, 3)``."""
     storage = np.arange(8, dtype="<f4")
-    content = (b"\4\0\0\0" b"\1\0\0\0" b"\3\0\0\0V 1" b"\x11\0\0\0torch.FloatTensor" b"\2\0\0\0" + struct.pack("<qqqqq", 2, 3, 4, 1, 2) +
+    content = (b"\4\0\0\0" b"\1\0\0\0" b"\3\0\0\0V 1" b"\x11\0\0\0torch.FloatTensor" b"\2\0\0\0" + struct.pack("<qqqqq", 2, 3, 4,
+                                                                                                               1, 2) +
                b"\4\0\0\0" b"\2\0\0\0" b"\3\0\0\0V 1" b"\x12\0\0\0torch.FloatStorage" + struct.pack("<q", 8) + storage.tobytes())
     (tmp_path / "a.t7").write_bytes(content)
     np.testing.assert_array_equal(read_torch7(tmp_path / "a.t7"), [[1, 2, 3], [5, 6, 7]])
@@ -79,7 +81,8 @@ def test_what_is_there_twice_is_one(tmp_path):
 
 
 @pytest.mark.parametrize("content, message", [
-    (head(1, "nn.Linear") + integers("i", 3, 2, 0), r"a\.t7 byte 8: an object of the class 'nn\.Linear'; expected a tensor, a storage or"),
+    (head(1, "nn.Linear") + integers("i", 3, 2, 0),
+     r"a\.t7 byte 8: an object of the class 'nn\.Linear'; expected a tensor, a storage or"),
     (head(1, "torch.Tensor"), "of the class 'torch.Tensor'"), (head(1, "torch.FloatStorageTensor"), "of the class"),
     *((integers("i", kind, 1) + string(b"\x1bLua..."), "byte 0: a Lua function; functions are not read") for kind in (6, 7, 8)),
     (Torch7().write({"f": None})[:-4] + integers("i", 8, 2), r"byte 21: a Lua function"),
@@ -89,21 +92,27 @@ def test_what_is_there_twice_is_one(tmp_path):
     (integers("i", 3, 1, 1, 0, 0), "a key of a table is of type NoneType"), (integers("i", 3, 1, 1, 3, 1), "of type dict"),
     (integers("i", 3, 1, 1, 1) + struct.pack("<d", np.nan) + integers("i", 0), "a key of a table is NaN"),
     (integers("i", 3, 1, 2) + 2 * (Torch7().write("a") + Torch7().write(1)), "the key 'a' is in its table twice"),
-    (Torch7().write(1) + b"\0", r"byte 12: 1 bytes after the end of the value"), (b"", "byte 0: expected 4 bytes of the kind of a value"),
+    (Torch7().write(1) + b"\0", r"byte 12: 1 bytes after the end of the value"),
+    (b"", "byte 0: expected 4 bytes of the kind of a value"),
     (head(1, "torch.FloatStorage") + integers("q", 2 ** 60), "bytes of a storage, and the file has 0 more; it is not whole"),
-    (head(1, "torch.FloatTensor") + integers("i", 1) + integers("q", 3, 1, 1) + Torch7().write([1]), "expected the storage of a torch.F"),
+    (head(1, "torch.FloatTensor") + integers("i", 1) + integers("q", 3, 1, 1) + Torch7().write([1]),
+     "expected the storage of a torch.F"),
     (integers("i", 4, 1, 2 ** 30), "1,073,741,824 bytes of a version; expected at most 200")])
 def test_what_is_refused(tmp_path, content, message):
     (tmp_path / "a.t7").write_bytes(content)
     refuses(lambda: read_torch7(tmp_path / "a.t7"), message)
 
 
-@pytest.mark.parametrize("sizes, strides, first", [((3, 3), (3, 1), 1), ((2, 3), (3, 1), 0), ((2, 3), (3, 1), 2), ((2, 3), (-3, 1), 4),
-                                                   ((-2, -3), (3, 1), 1), ((2 ** 62, 4), (0, 1), 1), ((2 ** 20, 2 ** 20), (0, 0), 1),
-                                                   ((2, 2), (2 ** 62, 2 ** 62), 1), ((0, -1), (1, 1), 1), ((0, 2 ** 62), (1, 1), 1)])
+@pytest.mark.parametrize("sizes, strides, first", [((3, 3), (3, 1), 1), ((2, 3), (3, 1), 0), ((2, 3), (3, 1), 2),
+                                                   ((2, 3), (-3, 1), 4),
+                                                   ((-2, -3), (3, 1), 1), ((2 ** 62, 4), (0, 1), 1),
+                                                   ((2 ** 20, 2 ** 20), (0, 0), 1),
+                                                   ((2, 2), (2 ** 62, 2 ** 62), 1), ((0, -1), (1, 1), 1),
+                                                   ((0, 2 ** 62), (1, 1), 1)])
 def test_tensors_that_lie(tmp_path, sizes, strides, first):
     storage = head(2, "torch.ByteStorage") + integers("q", 6) + bytes(6)
-    (tmp_path / "a.t7").write_bytes(head(1, "torch.ByteTensor") + integers("i", 2) + integers("q", *sizes, *strides, first) + storage)
+    (tmp_path / "a.t7").write_bytes(head(1, "torch.ByteTensor") + integers("i", 2) + integers("q", *sizes, *strides,
+                                                                                              first) + storage)
     refuses(lambda: read_torch7(tmp_path / "a.t7"), r"byte \d+: a tensor .* does not lie in its storage of 6")
 
 
@@ -118,7 +127,7 @@ def test_every_cut_is_found(tmp_path):
     content = write_torch7(tmp_path / "a.t7", RECORD).read_bytes()
     for length in range(len(content)):
         (tmp_path / "a.t7").write_bytes(content[:length])
-        refuses(lambda: read_torch7(tmp_path / "a.t7"), rf"read_torch7: .*a\.t7 byte \d+: expected .* it is not whole")
+        refuses(lambda: read_torch7(tmp_path / "a.t7"), r"read_torch7: .*a\.t7 byte \d+: expected .* it is not whole")
 
 
 @settings(max_examples=200, deadline=None)
@@ -137,7 +146,8 @@ def test_missing_files_are_named(tmp_path):
 @pytest.mark.oracle
 def test_as_torchfile_reads_it(tmp_path):
     torchfile = pytest.importorskip("torchfile")
-    whole = {**{name: np.arange(24).astype(dtype).reshape(2, 3, 4) for dtype, name in NAMES.items() if dtype != "f2"}, "again": RECORD}
+    whole = {**{name: np.arange(24).astype(dtype).reshape(2, 3, 4) for dtype, name in NAMES.items() if dtype != "f2"},
+             "again": RECORD}
     whole["turned"] = whole["Float"].T
     path = write_torch7(tmp_path / "a.t7", whole)
 

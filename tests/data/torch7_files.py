@@ -56,7 +56,8 @@ class Torch7:
         of_storage, known = self.number(base.reshape(-1)) if base is array else self.number(base)
         storage = integers("i", 4, of_storage) if known else \
             head(of_storage, f"torch.{name}Storage") + integers("q", base.size) + base.tobytes()
-        return head(number, f"torch.{name}Tensor") + integers("i", array.ndim) + integers("q", *array.shape, *strides, first + 1) + storage
+        return head(number, f"torch.{name}Tensor") + integers("i", array.ndim) + integers("q", *array.shape, *strides,
+                                                                                          first + 1) + storage
 
 
 def write_torch7(path, value):

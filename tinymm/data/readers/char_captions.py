@@ -110,30 +110,23 @@ def random_cuts(pictures: np.ndarray, size: int, rng: np.random.Generator) -> np
     """A part of each picture, at a random place, and flipped or not, as the GANs see them.
 
     Args:
-        pictures: (B, 3, S, S) uint8.
+        pictures: (B, 3, S, S).
         size: pixels a side of the part, at most S.
         rng: where the places and flips come from.
 
     Returns:
-        (B, 3, size, size) float32 in [-1, 1].
+        (B, 3, size, size).
 
     Raises:
-        ValueError: pictures of another shape or type, or smaller ones.
+        ValueError: pictures of another shape, or smaller ones.
     """
-    if pictures.ndim != 4 or pictures.dtype != np.uint8 or min(pictures.shape[2:]) < size:
-        raise ValueError(f"random_cuts: pictures have shape {pictures.shape} and dtype {pictures.dtype}; they must be uint8 "
-                         f"(B, 3, S, S), S at least size={size}")
+    if pictures.ndim != 4 or min(pictures.shape[2:]) < size:
+        raise ValueError(f"random_cuts: pictures have shape {pictures.shape}; they must be (B, 3, S, S), S at least size={size}")
     B, _, height, width = pictures.shape
-    tops, lefts = rng.integers(0, height - size + 1, B), rng.integers(0, width - size + 1, B)
-    flips = rng.random(B) < 0.5
-    cuts = np.stack([of_one[:, top:top + size, left:left + size][:, :, ::-1 if flip else 1]
-                     for of_one, top, left, flip in zip(pictures, tops, lefts, flips)])
-    return centred(cuts)
-
-
-def centred(pictures: np.ndarray) -> np.ndarray:
-    """Bytes as the GANs' tanh gives pictures: uint8 -> float32 in [-1, 1]."""
-    return pictures.astype(np.float32) / 127.5 - 1
+    tops, lefts = (rng.integers(0, side - size + 1, B).tolist() for side in (height, width))
+    steps = rng.choice([1, -1], B).tolist()
+    return np.stack([of_one[:, top:top + size, left:left + size][:, :, ::step]
+                     for of_one, top, left, step in zip(pictures, tops, lefts, steps)])
 
 
 class TextFolder:

@@ -67,8 +67,8 @@ def read_cub(root: str | os.PathLike, split: str | None = None, *, size: int = S
         if of_class not in label or not name or "/" in name:
             raise ValueError(f"{READER}: {lists / 'images.txt'} line of number {number}: {file[:80]!r}; expected CLASS/IMAGE.jpg, "
                              f"of a class of classes.txt")
-        for other, listed in (("bounding_boxes.txt", boxes), *([("train_test_split.txt", own)] if own else [])):
-            if number not in listed:
+        for other, there in (("bounding_boxes.txt", number in boxes), ("train_test_split.txt", number in own or not own)):
+            if not there:
                 raise ValueError(f"{READER}: {lists / other} ends before the picture {number}, {file}; expected a line for it")
         told = own.get(number) if own else split_of.get(of_class)
         records.append(ClassImage(lists / "images" / file, (), number, told, None, label[of_class], boxes[number]))

@@ -15,6 +15,7 @@ import os
 import pathlib
 import pickle
 import re
+import warnings
 import zipfile
 import zlib
 from typing import IO, Any, NamedTuple
@@ -69,7 +70,8 @@ def convert_stackgan(folder: str | os.PathLike, out: str | os.PathLike | None = 
     folder = pathlib.Path(folder)
     names = _names(folder / NAMES)
     classes = _numbers(folder / CLASSES, len(names), 0, "iu").astype(np.int64)
-    embeddings = _numbers(folder / EMBEDDINGS, len(names), 2, "f").astype(np.float32)
+    with np.errstate(over="ignore"):   # what float32 cannot hold is refused below
+        embeddings = _numbers(folder / EMBEDDINGS, len(names), 2, "f").astype(np.float32)
     if not np.isfinite(embeddings).all():
         raise ValueError(f"{READER}: {folder / EMBEDDINGS}: a number that is not finite in float32; expected embeddings")
     arrays = {"names": np.array(names), "classes": classes, "embeddings": embeddings}
@@ -81,7 +83,7 @@ def convert_stackgan(folder: str | os.PathLike, out: str | os.PathLike | None = 
         arrays["images"] = np.ascontiguousarray(images.transpose(0, 3, 1, 2))   # (N, 3, S, S)
     out = folder / CONVERTED if out is None else pathlib.Path(out)
     with replacing(out) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)   # type: ignore[arg-type]
     return out
 
 
@@ -171,7 +173,9 @@ def unpickled(path: str | os.PathLike) -> Any:
     with open(path, "rb") as file:
         content = _Content(file, path.stat().st_size)
         try:
-            value = _Unpickler(content, encoding="bytes").load()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)   # of a damaged string with a backslash too many
+                value = _Unpickler(content, encoding="bytes").load()
             if file.read(1):
                 raise ValueError("there is more after the end of the pickle")
             return value

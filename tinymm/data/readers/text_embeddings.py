@@ -45,7 +45,7 @@ def read_text_embeddings(root: str | os.PathLike, dataset: ClassDataset) -> np.n
             raise FileNotFoundError(f"{READER}: {pickles[0]} is a pickle, which is not read; convert each part first: "
                                     f"tinymm.data.convert_stackgan({str(pickles[0].parent)!r})")
         return None
-    of_name = {}
+    of_name: dict[str, np.ndarray] = {}
     for part in map(read_stackgan, found):
         of_name.update(zip(part.names, part.embeddings))
     names = [f"{record.path.parent.name}/{record.path.stem}" for record in dataset.records]
