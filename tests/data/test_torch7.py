@@ -90,6 +90,7 @@ def test_what_is_there_twice_is_one(tmp_path):
     (integers("i", 5, 2), "a boolean of 2"), (integers("i", 2, -5), "expected -5 bytes of a string"),
     (integers("i", 3, 1, -1), "a table of -1 pairs"), (integers("i", 3, 1, 2 ** 30), "expected 4 bytes of the kind of a value"),
     (integers("i", 3, 1, 1, 0, 0), "a key of a table is of type NoneType"), (integers("i", 3, 1, 1, 3, 1), "of type dict"),
+    (integers("i", 3, 1, 1) + Torch7().write(np.arange(3)), "a key of a table is of type ndarray"),
     (integers("i", 3, 1, 1, 1) + struct.pack("<d", np.nan) + integers("i", 0), "a key of a table is NaN"),
     (integers("i", 3, 1, 2) + 2 * (Torch7().write("a") + Torch7().write(1)), "the key 'a' is in its table twice"),
     (Torch7().write(1) + b"\0", r"byte 12: 1 bytes after the end of the value"),
@@ -130,7 +131,7 @@ def test_every_cut_is_found(tmp_path):
         refuses(lambda: read_torch7(tmp_path / "a.t7"), r"read_torch7: .*a\.t7 byte \d+: expected .* it is not whole")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_damage_is_refused_by_name(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("t7") / "a.t7"

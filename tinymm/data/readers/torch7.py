@@ -132,9 +132,10 @@ class _Reader:
             raise self.error(at, f"a table of {count} pairs; the file is damaged")
         for _ in range(count):
             at, key = self.at, self.value()
-            if not isinstance(key, (int, float, str)) or key != key:
-                raise self.error(at, f"a key of a table is {'NaN' if key != key else f'of type {type(key).__name__}'}; expected "
-                                     "numbers, strings or booleans")
+            if not isinstance(key, (int, float, str)):
+                raise self.error(at, f"a key of a table is of type {type(key).__name__}; expected numbers, strings or booleans")
+            if key != key:
+                raise self.error(at, "a key of a table is NaN; the file is damaged")
             if key in found:
                 raise self.error(at, f"the key {str(key)[:60]!r} is in its table twice; the file is damaged")
             found[key] = self.value()
