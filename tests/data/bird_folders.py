@@ -31,7 +31,7 @@ def write_cub(root: pathlib.Path, classes=3, each=6, test=1) -> pathlib.Path:
         (lists / "images" / name).mkdir(parents=True)
         (texts / name).mkdir(parents=True)
         for k in range(each):
-            box = (10 + k, 6, 24 + k, 20)
+            box = (10 + k % 6, 6, 24 + k % 6, 20)
             pixels(rng, colour, 48, 60, box).save(lists / "images" / name / f"{name[4:]}_{k:04}_{7 * k}.jpg", quality=95)
             (texts / name / f"{name[4:]}_{k:04}_{7 * k}.txt").write_text(captions(colour, "bird"))
             images.append(f"{name}/{name[4:]}_{k:04}_{7 * k}.jpg")

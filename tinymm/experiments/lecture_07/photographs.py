@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Generator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -131,7 +132,8 @@ class DescribedPhotographs:
         """
         x = centred(random_cuts(self.part.pixels[pictures], self.part.size, stream("cuts").generator))
         texts = stream("texts").generator.integers(self.phi.shape[1], size=(len(pictures), AVERAGED))
-        return x, self.phi[pictures[:, None], texts].mean(1), other_classes(self.part.classes[pictures], stream("wrong texts").generator)
+        wrong = other_classes(self.part.classes[pictures], stream("wrong texts").generator)
+        return x, self.phi[pictures[:, None], texts].mean(1), wrong
 
 
 def other_classes(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -188,7 +190,7 @@ class Trained:
 
     Attributes:
         systems: name -> G and D.
-        trainers: name -> the Trainer's history.
+        histories: name -> those of the Trainers.
         phi: part -> (N, 10, d).
         net, encoder: of the joint embedding; None where phi is published.
     """
@@ -229,7 +231,9 @@ def photo_setting(data: str, root: str, variant: str, scale: str, epochs: int | 
         raise ValueError(f"lecture 7: photographs are for the variants {', '.join(VARIANTS)} (--variant); {variant} takes its own "
                          f"world only")
     size = SCALES[scale]
-    dataset = {"cub": read_cub, "oxford102": read_oxford102}[data](root, size=size.size * SIZE // CUT)
+    dataset: Any = {"cub": read_cub, "oxford102": read_oxford102}[data](root, size=size.size * SIZE // CUT)
+    for note in dataset.notes:
+        print(f"{data}: {note}")
     if dataset.missing:
         print(f"{data}: {dataset.missing_message()}")
         dataset = dataset.present()
@@ -279,11 +283,11 @@ def networks(seed: int, size: Scale, text: int = embedding.FEATURES) -> tuple[Pi
 
 def stages(setting: PhotoSetting, at: At) -> Generator[Trainer, None, Trained]:
     """The trainings: "pictures" and "embedding" where phi is not published, "gan", the variant's system, and "rival", plain GAN."""
-    parts, size, device = setting.parts, setting.size, setting.device
+    size, device = setting.size, setting.device
+    parts: Any = setting.parts   # which have what the stages ask of a part of the world
+    phi: dict[str, np.ndarray] = {name: part.published for name, part in parts.items()}
     net = encoder = None
-    if setting.published:
-        phi = {name: part.published for name, part in parts.items()}
-    else:
+    if not setting.published:
         train, held = parts["train"], parts["validation"]
         net = PictureNet(len(np.unique(train.classes)), embedding.FEATURES, size.size).to(device)
         yield embedding.picture_stage(net, train, held, size.rounds[0], device=device, **at("pictures"))
@@ -298,9 +302,10 @@ def stages(setting: PhotoSetting, at: At) -> Generator[Trainer, None, Trained]:
     for stage, name in (("gan", VARIANTS[setting.variant]), ("rival", "GAN")):
         G, D = networks(setting.seed, size, phi["train"].shape[-1])
         w, interpolation = SYSTEMS[name]
-        trainer = gan_stage(G, D, DescribedPhotographs(parts["train"], phi["train"]), setting.epochs, w=w,
-                            interpolation=interpolation, snapshots=Scores(D, questions(setting, phi, "validation"), device),
-                            batch=size.batch, lr=size.lr, device=device, **at(stage))
+        described: Any = DescribedPhotographs(parts["train"], phi["train"])
+        trainer = gan_stage(G, D, described, setting.epochs, w=w, interpolation=interpolation,
+                            snapshots=Scores(D, questions(setting, phi, "validation"), device), batch=size.batch, lr=size.lr,
+                            device=device, **at(stage))
         yield trainer
         trained.systems[name] = nn.ModuleDict({"G": G.eval(), "D": D.eval()})
         trained.histories[name] = trainer.history
@@ -341,20 +346,21 @@ class Scores:
 
 def evaluate(setting: PhotoSetting, trained: Trained) -> Found:
     """D's AUC for pictures of seen and of unseen classes, and f_v's accuracy where phi was trained; and pictures to look at."""
-    parts, device = setting.parts, setting.device
+    device, parts = setting.device, setting.parts
     asked = {name: questions(setting, trained.phi, name) for name in ("validation", "test")}
     metrics: dict = {"pictures": {name: len(part) for name, part in parts.items()},
                      "classes": {name: len(np.unique(part.classes)) for name, part in parts.items()},
                      "phi": "published" if setting.published else "trained", "systems": {}}
     if trained.net is not None and trained.encoder is not None:
-        metrics["embedding"] = embedding.zero_shot(trained.encoder, trained.net, parts["validation"], parts["test"], device)
+        of_parts: Any = parts
+        metrics["embedding"] = embedding.zero_shot(trained.encoder, trained.net, of_parts["validation"], of_parts["test"], device)
     test = asked["test"]
-    some = [asked["test"].images[:SHOWN]]
-    rows, steps = [("photograph", (some[0] + 1) / 2)], []
+    rows, steps = [("photograph", (test.images[:SHOWN] + 1) / 2)], []
     pairs = np.array([(i, i + 1) for i in range(min(WALKS, len(test) - 1))], np.int64).reshape(-1, 2)
     for name, networks_ in trained.systems.items():
         history = trained.histories[name]
-        scores = {of: Scores(networks_["D"], q, device).take().get("AUC") for of, q in (("seen", asked["validation"]), ("unseen", test))}
+        scores = {of: Scores(networks_["D"], asked[part], device).take().get("AUC")
+                  for of, part in (("seen", "validation"), ("unseen", "test"))}
         metrics["systems"][name] = {"AUC": scores, "curve": history.get("AUC", []), "first D loss": history["D loss"][0]}
         drawn = per_row(networks_["G"], test.z[:SHOWN], test.h[:SHOWN], device=device)
         rows.append((name, (drawn + 1) / 2))
