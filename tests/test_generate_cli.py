@@ -14,6 +14,7 @@ from tinymm.cli import main
 from tinymm.experiments.lecture_07.embedding import phi_of, text_encoder
 from tinymm.experiments.lecture_07.gan import build_generator
 from tinymm.experiments.lecture_07.restored import load_painter
+from tinymm.experiments.lecture_07.stackgan import build_generators
 from tinymm.serialization import load
 from tinymm.text.characters import character_numbers
 
@@ -93,6 +94,43 @@ def test_what_cannot_be_read_or_was_never_read_is_said(run, tmp_path, capsys):
     for odd in ("a\u6771star", "a\nstar", "a\udcffstar", "$x^2$"):    # what a font lacks, or matplotlib takes for a formula
         assert main(["generate", str(run), odd, "--count", "1", "--out", str(tmp_path / "odd.png")]) == 0
     assert "Glyph" not in capsys.readouterr().err
+
+
+def test_a_run_on_photographs(tmp_path, capsys):
+    """Networks of the scale's sizes, captions of 201 characters; its words are not known, so none is called strange."""
+    run = drawing_run(tmp_path / "run", variant="int", data="cub", scale="smoke")
+    assert main(["generate", str(run), "a zebra " + "and another one " * 10, "--count", "2", "--out", str(tmp_path / "a.png")]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("2 pictures of 16 x 16 pixels, by lecture 7, variant int, cub: ") and not said.err
+    shutil.rmtree(run / "checkpoints/embedding")
+    assert "took phi(t) from the published files of cub" in refused(capsys, run, TEXT)
+    drawing_run(run, data="cub", scale="smoke")
+    report = json.loads((run / "report.json").read_text())
+    (run / "report.json").write_text(json.dumps({**report, "scale": "huge"}))
+    assert "scale 'huge', which this version does not have" in refused(capsys, run, TEXT)
+
+
+def test_a_run_of_stackgan(tmp_path):
+    """Both stages, each with its own epsilon: what is drawn hangs on the seed alone, and on every part of the noise."""
+    painter = load_painter(drawing_run(tmp_path, variant="stackgan"))
+    z, (one, two) = painter.noise(2, 3), build_generators()
+    found = painter.pictures([TEXT, TO], z)
+    assert found.shape == (2, 2, 3, 32, 32)
+    np.testing.assert_array_equal(found, load_painter(tmp_path).pictures([TEXT, TO], z))
+    for G, stage in ((one, "stage_one"), (two, "stage_two")):
+        weights = load(next((tmp_path / "checkpoints" / stage).glob("*/model.safetensors")))
+        G.load_state_dict({key[2:]: tensor for key, tensor in weights.items()})
+        G.eval()
+    Z, C = one.noise, one.ca_net.condition
+    h, z_t = Tensor(painter.phi([TEXT])), Tensor(z[:1])
+    with no_grad():
+        small = one(z_t[:, :Z], h, z_t[:, Z:Z + C])[0]
+        large = two(small, h, z_t[:, Z + C:])[0].numpy()
+    np.testing.assert_allclose(found[0, 0], (large[0] + 1) / 2, atol=1e-5)
+    for k in (0, Z, Z + C):
+        other = z[:1].copy()
+        other[0, k] += 1
+        assert np.abs(painter.pictures([TEXT], other) - found[:1, :1]).max() > 1e-4
 
 
 @pytest.mark.parametrize("arguments, message", [

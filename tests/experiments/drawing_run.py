@@ -4,6 +4,7 @@ import json
 import pathlib
 
 from tinymm import nn
+from tinymm.experiments.lecture_07 import photographs, stackgan
 from tinymm.experiments.lecture_07.embedding import text_encoder
 from tinymm.experiments.lecture_07.gan import build
 from tinymm.train.checkpoint import save_checkpoint
@@ -13,12 +14,19 @@ REPORT = {"lecture": 7, "variant": "cls", "data": None, "tinymm": __version__, "
 
 
 def drawing_run(folder: pathlib.Path, **report) -> pathlib.Path:
-    """Write it; ``report`` changes what its report says."""
-    (G, D), encoder = build(0), text_encoder()
-    for p in [*G.parameters(), *encoder.parameters()]:
-        if p.ndim > 1:                                 # so that texts and noise are seen in the pictures
-            nn.init.kaiming_normal_(p)
-    for stage, model in (("embedding", encoder), ("gan", nn.ModuleDict({"D": D, "G": G}))):
+    """Write it; ``report`` changes what its report says, and so which networks it has."""
+    said = {**REPORT, **report}
+    encoder = text_encoder() if said["data"] is None else photographs.text_encoder()
+    stages: dict = {"embedding": encoder}
+    if said["variant"] == "stackgan":
+        stages |= {stage: nn.ModuleDict({"G": G}) for stage, G in zip(("stage_one", "stage_two"), stackgan.build_generators())}
+    else:
+        G, D = build(0) if said["data"] is None else photographs.networks(0, photographs.SCALES[said["scale"]])
+        stages["gan"] = nn.ModuleDict({"D": D, "G": G})
+    for stage, model in stages.items():
+        for p in model.parameters():
+            if p.ndim > 1:                             # so that texts and noise are seen in the pictures
+                nn.init.kaiming_normal_(p)
         save_checkpoint(folder / "checkpoints" / stage, 1, model.state_dict(), {}, {"config": {}})
-    (folder / "report.json").write_text(json.dumps({**REPORT, **report}))
+    (folder / "report.json").write_text(json.dumps(said))
     return folder

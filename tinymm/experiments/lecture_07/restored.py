@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,14 +15,16 @@ from ...models.char_cnn_rnn import CharCNNRNN
 from ...text.characters import character_numbers, unknown_characters
 from ...text.tokens import plain_words
 from ..restoring import restore
-from ..running import read_report, unfinished
-from .embedding import phi_of, text_encoder
+from ..running import CHECKPOINTS, read_report, unfinished
+from . import photographs
+from .embedding import FEATURES, phi_of, text_encoder
 from .evaluation import per_row
 from .gan import build_generator, noise
 
 SAMPLE = 600     # pictures whose texts tell the words of the world: each is in dozens of them
 UNREAD = "\N{REPLACEMENT CHARACTER}"
 
+M = TypeVar("M")
 Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]   # noise (N, Z), phi of texts (N, d) -> pictures (N, 3, S, S) in [-1, 1]
 
 
@@ -32,7 +35,7 @@ class Painter:
         name: of the system, for messages.
         encoder: phi.
         draw: noise and phi of texts -> pictures.
-        noises: Z.
+        noises: Z, with all that is drawn beside z.
         words: those of the texts that it learned from; None where that is not known.
     """
 
@@ -105,7 +108,39 @@ def load_painter(run: str | os.PathLike) -> Painter:
     if report["lecture"] != 7:
         raise ValueError(f"the run in {folder} is of lecture {report['lecture']!r}, which draws no pictures of texts; "
                          f"give one of lecture 7, as {trains.format('FOLDER')} trains it")
-    encoder = restore(folder, "embedding", "encoder of texts", trains, lambda config: text_encoder())
-    G = restore(folder, "gan", "generator", trains, lambda config: build_generator(), "G.")
-    words = {word for text in PlacedSprites("train", SAMPLE).texts() for word in plain_words(text)}
-    return Painter(f"lecture 7, variant {report.get('variant')}", encoder, lambda z, h: per_row(G, z, h), G.noise, words)
+    data, variant = report.get("data"), report.get("variant")
+    sizes = None if data is None else photographs.SCALES.get(report.get("scale"))
+    if data is not None and sizes is None:
+        raise ValueError(f"the report in {folder} says scale {report.get('scale')!r}, which this version does not have")
+    if data is not None and not (folder / CHECKPOINTS / "embedding").is_dir():
+        raise ValueError(f"the run in {folder} took phi(t) from the published files of {data}, and has no encoder for other texts; "
+                         "give a run without those files")
+
+    def load(stage: str, what: str, build: Callable[[], M], part: str = "") -> M:
+        return restore(folder, stage, what, trains, lambda config: build(), part)
+
+    encoder = load("embedding", "encoder of texts", text_encoder if sizes is None else photographs.text_encoder)
+    if variant == "stackgan":
+        draw, numbers = _stacked(load)
+    else:
+        G = load("gan", "generator", build_generator if sizes is None else
+                 lambda: build_generator(FEATURES, sizes.widths, sizes.noise, sizes.embedding), "G.")
+        draw, numbers = lambda z, h: per_row(G, z, h), G.noise
+    words = None if sizes else {word for text in PlacedSprites("train", SAMPLE).texts() for word in plain_words(text)}
+    return Painter(f"lecture 7, variant {variant}" + (f", {data}" if data else ""), encoder, draw, numbers, words)
+
+
+def _stacked(load) -> tuple[Draw, int]:
+    """Both stages of StackGAN; their noise is z and the epsilons of both augmentations, side by side."""
+    from .stackgan import build_generators
+
+    one, two = (load(stage, f"generator of {stage.replace('_', ' ')}", lambda k=k: build_generators()[k], "G.")
+                for k, stage in enumerate(("stage_one", "stage_two")))
+    ends = np.cumsum([one.noise, one.ca_net.condition])
+
+    def draw(z: np.ndarray, h: np.ndarray) -> np.ndarray:
+        z0, *epsilon = np.split(z, ends, 1)
+        x0 = per_row(lambda z, h, e: one(z, h, e)[0], z0, h, epsilon[0])
+        return per_row(lambda x, h, e: two(x, h, e)[0], x0, h, epsilon[1])
+
+    return draw, int(ends[-1]) + two.ca_net.condition
