@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -109,7 +109,7 @@ def load_painter(run: str | os.PathLike) -> Painter:
         raise ValueError(f"the run in {folder} is of lecture {report['lecture']!r}, which draws no pictures of texts; "
                          f"give one of lecture 7, as {trains.format('FOLDER')} trains it")
     data, variant = report.get("data"), report.get("variant")
-    sizes = None if data is None else photographs.SCALES.get(report.get("scale"))
+    sizes = None if data is None else photographs.SCALES.get(str(report.get("scale")))
     if data is not None and sizes is None:
         raise ValueError(f"the report in {folder} says scale {report.get('scale')!r}, which this version does not have")
     if data is not None and not (folder / CHECKPOINTS / "embedding").is_dir():
@@ -137,10 +137,11 @@ def _stacked(load) -> tuple[Draw, int]:
     one, two = (load(stage, f"generator of {stage.replace('_', ' ')}", lambda k=k: build_generators()[k], "G.")
                 for k, stage in enumerate(("stage_one", "stage_two")))
     ends = np.cumsum([one.noise, one.ca_net.condition])
+    first: Any = lambda z, h, epsilon: one(z, h, epsilon)[0]
+    second: Any = lambda x, h, epsilon: two(x, h, epsilon)[0]
 
     def draw(z: np.ndarray, h: np.ndarray) -> np.ndarray:
         z0, *epsilon = np.split(z, ends, 1)
-        x0 = per_row(lambda z, h, e: one(z, h, e)[0], z0, h, epsilon[0])
-        return per_row(lambda x, h, e: two(x, h, e)[0], x0, h, epsilon[1])
+        return per_row(second, per_row(first, z0, h, epsilon[0]), h, epsilon[1])
 
     return draw, int(ends[-1]) + two.ca_net.condition
