@@ -33,7 +33,7 @@ def discriminator_loss(real_right: Tensor, real_wrong: Tensor | None, fake_right
     if not 0 <= w <= 1:
         raise ValueError(f"discriminator_loss: w={w} must lie in [0, 1]")
     if real_wrong is None and w > 0:
-        raise ValueError(f"discriminator_loss: w={w}, and there are no real pictures with wrong texts; give them, or w=0 (plain GAN)")
+        raise ValueError(f"discriminator_loss: w={w}, but no real pictures with wrong texts; give them, or w=0 (plain GAN)")
     loss = F.softplus(-real_right).mean() + (1 - w) * F.softplus(fake_right).mean()   # -ln sigma(s) = softplus(-s)
     return loss if real_wrong is None or w == 0 else loss + w * F.softplus(real_wrong).mean()
 
@@ -57,6 +57,10 @@ def generator_loss(fake: Tensor, kind: str = "non-saturating") -> Tensor:
 
 def interpolated_texts(h: Tensor, beta: float = 0.5) -> Tensor:
     """beta h_1 + (1 - beta) h_2 of the two halves of a batch (GAN-INT): (N, d) -> (N // 2, d).
+
+    Args:
+        h: (N, d), phi of N texts.
+        beta: in [0, 1].
 
     Raises:
         ValueError: beta outside of [0, 1], or fewer than two texts.

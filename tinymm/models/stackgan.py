@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 from .. import functional as F
 from .. import nn
-from ..autograd import Tensor, no_grad
+from ..autograd import Tensor
 from ..autograd.join import cat
 from .conditioning_augmentation import ConditioningAugmentation
-from .text_to_image_gan import MAP, SLOPE
+from .text_to_image_gan import MAP, SLOPE, init_weights_
 
 
 def _conv3x3(before: int, width: int) -> nn.Conv2d:
@@ -47,19 +47,10 @@ class _ResBlock(nn.Module):
         return F.relu(x + self.block(x))
 
 
-def _add_ups(module: nn.Module, before: int, count: int) -> None:
-    """``upsample1`` and so on, each with half the channels, and ``img``, the picture."""
-    for k in range(1, count + 1):
-        setattr(module, f"upsample{k}", _up_block(before, before // 2))
-        before //= 2
-    module.img = nn.Sequential(_conv3x3(before, 3), nn.Tanh())
-    module.ups = count
-
-
-def _enlarged(module: nn.Module, x: Tensor) -> Tensor:
-    for k in range(1, module.ups + 1):
-        x = getattr(module, f"upsample{k}")(x)                             # (N, C / 2^k, 2^k rows, 2^k columns)
-    return module.img(x)
+def _enlargement(before: int, count: int) -> nn.Sequential:
+    """``count`` blocks, each with twice the rows and half the channels, then the picture."""
+    ups = [_up_block(before >> k, before >> (k + 1)) for k in range(count)]
+    return nn.Sequential(*ups, _conv3x3(before >> count, 3), nn.Tanh())
 
 
 def _maps(c: Tensor, like: Tensor) -> Tensor:
@@ -79,13 +70,14 @@ class StageIGenerator(nn.Module):
         augmentation: more arguments for ``ConditioningAugmentation``.
     """
 
-    def __init__(self, text: int = 1024, condition: int = 128, noise: int = 100, channels: int = 1536, ups: int = 4, **augmentation):
+    def __init__(self, text: int = 1024, condition: int = 128, noise: int = 100, channels: int = 1536, ups: int = 4,
+                 **augmentation):
         super().__init__()
-        self.noise, self.channels, self.size = noise, channels, MAP * 2 ** ups
+        self.noise, self.channels, self.size, cells = noise, channels, MAP * 2 ** ups, MAP * MAP
         self.ca_net = ConditioningAugmentation(text, condition, **augmentation)
-        self.fc = nn.Sequential(nn.Linear(noise + condition, channels * MAP * MAP, bias=False), nn.BatchNorm1d(channels * MAP * MAP),
-                                nn.ReLU())
-        _add_ups(self, channels, ups)
+        self.fc = nn.Sequential(nn.Linear(noise + condition, channels * cells, bias=False), nn.BatchNorm1d(channels * cells), nn.ReLU())
+        self.upsample = _enlargement(channels, ups)
+        init_weights_(self, linear=True)
 
     def forward(self, z: Tensor, h: Tensor, epsilon: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (N, 3, S, S) in [-1, 1], and mu and ln sigma (N, condition).
@@ -97,7 +89,7 @@ class StageIGenerator(nn.Module):
         """
         c, mu, log_sigma = self.ca_net(h, epsilon)
         maps = self.fc(cat([z, c], 1)).reshape(len(z), self.channels, MAP, MAP)
-        return _enlarged(self, maps), mu, log_sigma
+        return self.upsample(maps), mu, log_sigma
 
 
 class StageIIGenerator(nn.Module):
@@ -123,7 +115,8 @@ class StageIIGenerator(nn.Module):
         self.encoder = nn.Sequential(*layers)
         self.hr_joint = nn.Sequential(_conv3x3(condition + channels, channels), nn.BatchNorm2d(channels), nn.ReLU())
         self.residual = nn.Sequential(*[_ResBlock(channels) for _ in range(residual)])
-        _add_ups(self, channels, ups)
+        self.upsample = _enlargement(channels, ups)
+        init_weights_(self, linear=True)
 
     def forward(self, x0: Tensor, h: Tensor, epsilon: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (N, 3, S, S) in [-1, 1], and mu and ln sigma (N, condition).
@@ -136,7 +129,7 @@ class StageIIGenerator(nn.Module):
         c, mu, log_sigma = self.ca_net(h, epsilon)
         maps = self.encoder(x0)
         maps = self.residual(self.hr_joint(cat([maps, _maps(c, maps)], 1)))
-        return _enlarged(self, maps), mu, log_sigma
+        return self.upsample(maps), mu, log_sigma
 
 
 class _Logits(nn.Module):
@@ -176,6 +169,7 @@ class StackDiscriminator(nn.Module):
         last = (*widths, *narrow)[-1]
         self.get_cond_logits = _Logits(last, condition)
         self.get_uncond_logits = _Logits(last) if unconditional else None
+        init_weights_(self)
 
     def maps(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) -> maps (N, C, 4, 4), for several conditions."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import functional as F
 from .. import nn
 from ..autograd import Tensor, no_grad
 from ..autograd.join import cat
@@ -22,19 +21,31 @@ SLOPE = 0.2   # of LeakyReLU
 MAP = 4       # rows and columns of the maps at which D meets the text, and with which G begins
 
 
-def _init_weights_(module: nn.Module) -> nn.Module:
-    """Every convolution and linear layer's weights ~ N(0, 0.02^2), gains of normalisation ~ N(1, 0.02^2), biases 0, as in DCGAN."""
+def init_weights_(module: nn.Module, linear: bool = False) -> nn.Module:
+    """Convolutions' weights ~ N(0, 0.02^2), normalisations' gains ~ N(1, 0.02^2), their biases 0, as in DCGAN.
+
+    Args:
+        module: what is initialised, with all its layers.
+        linear: linear layers too, as in StackGAN; Reed's scripts leave them uniform in +-1/sqrt(inputs).
+
+    Returns:
+        module.
+    """
+    norms = nn.BatchNorm1d | nn.BatchNorm2d
     for layer in module.modules():
-        for name, parameter in layer.named_parameters(recurse=False):
-            if name == "bias":
-                nn.init.zeros_(parameter)
-            else:
-                nn.init.normal_(parameter, 1.0 if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d) else 0.0, 0.02)
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | norms) or (linear and isinstance(layer, nn.Linear)):
+            nn.init.normal_(layer.weight, 1.0 if isinstance(layer, norms) else 0.0, 0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     return module
 
 
 def zero_conv_biases_(module: nn.Module) -> None:
-    """Put the biases of all convolutions to 0, as the authors' scripts do before every step."""
+    """Put the biases of all convolutions to 0, as the authors' scripts do before every step.
+
+    Args:
+        module: all its convolutions.
+    """
     with no_grad():
         for layer in module.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
