@@ -124,9 +124,10 @@ def test_pytorchs_binary_cross_entropy():
     ours = logits(7, 5, 6)
     theirs = [torch.tensor(s.detach().numpy(), requires_grad=True) for s in ours]
     right, wrong, fake = theirs
-    one, zero = torch.ones_like(fake), torch.zeros_like
-    pairs = [(discriminator_loss(*ours, 0.3), bce(right, zero(right) + 1) + 0.3 * bce(wrong, zero(wrong)) + 0.7 * bce(fake, zero(fake))),
-             (generator_loss(ours[2]), bce(fake, one)), (generator_loss(ours[2], "minimax"), -bce(fake, zero(fake)))]
+    one, zero = torch.ones_like, torch.zeros_like
+    expected = bce(right, one(right)) + 0.3 * bce(wrong, zero(wrong)) + 0.7 * bce(fake, zero(fake))
+    pairs = [(discriminator_loss(*ours, 0.3), expected), (generator_loss(ours[2]), bce(fake, one(fake))),
+             (generator_loss(ours[2], "minimax"), -bce(fake, zero(fake)))]
     for loss, expected in pairs:
         assert loss.item() == pytest.approx(expected.item(), abs=1e-12)
         of = slice(0 if loss is pairs[0][0] else 2, 3)                # D's loss has three arguments, G's only the last

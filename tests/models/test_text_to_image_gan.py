@@ -35,7 +35,8 @@ def batch(size, count=6, seed=0, dtype=np.float32):
 
 def test_published_counts_of_both_scripts():
     """N_T is 256 in main_cls.lua, 128 in the script with interpolation, whose D normalises the text."""
-    models = [Generator(1024, embedding=256), Generator(1024), Discriminator(1024, embedding=256), Discriminator(1024, text_norm=True)]
+    G, D = Generator, Discriminator
+    models = [G(1024, embedding=256), G(1024), D(1024, embedding=256), D(1024, third_activation=False, text_norm=True)]
     assert [sum(p.numel() for p in model.parameters()) for model in models] == [21_138_051, 18_909_699, 4_228_801, 4_032_321]
 
 

@@ -73,9 +73,10 @@ class StageIGenerator(nn.Module):
     def __init__(self, text: int = 1024, condition: int = 128, noise: int = 100, channels: int = 1536, ups: int = 4,
                  **augmentation):
         super().__init__()
-        self.noise, self.channels, self.size, cells = noise, channels, MAP * 2 ** ups, MAP * MAP
+        self.noise, self.channels, self.size = noise, channels, MAP * 2 ** ups
+        first = channels * MAP * MAP
         self.ca_net = ConditioningAugmentation(text, condition, **augmentation)
-        self.fc = nn.Sequential(nn.Linear(noise + condition, channels * cells, bias=False), nn.BatchNorm1d(channels * cells), nn.ReLU())
+        self.fc = nn.Sequential(nn.Linear(noise + condition, first, bias=False), nn.BatchNorm1d(first), nn.ReLU())
         self.upsample = _enlargement(channels, ups)
         init_weights_(self, linear=True)
 
