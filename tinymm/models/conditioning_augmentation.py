@@ -17,7 +17,7 @@ from ..autograd.sampling import randn
 from .draw import gaussian_kl
 
 FORMS = {"log_sigma": 1.0, "log_variance": 0.5}   # what ln sigma is of the logarithm
-ACTIVATIONS = {"leaky_relu": lambda: nn.LeakyReLU(0.2), "relu": nn.ReLU}
+ACTIVATIONS = {"leaky_relu": 0.2, "relu": 0.0}    # slopes below 0
 
 
 class ConditioningAugmentation(nn.Module):
@@ -40,7 +40,7 @@ class ConditioningAugmentation(nn.Module):
                 raise ValueError(f"ConditioningAugmentation: {name}={value!r}; choose from {', '.join(known)}")
         self.condition, self.share = condition, FORMS[form]
         self.fc = nn.Linear(text, 2 * condition)
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = nn.LeakyReLU(ACTIVATIONS[activation])
 
     def forward(self, h: Tensor, epsilon: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """c^, mu and ln sigma, each (N, condition).
