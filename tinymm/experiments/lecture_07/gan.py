@@ -115,6 +115,10 @@ class Turns:
         """Fresh noise (count, Z), from a stream of its own for each use: no system's draws move another's."""
         return Tensor(noise(stream(name).generator, count, self.G.noise)).to(self.device)
 
+    def draw(self, z: Tensor, h: Tensor) -> Tensor:
+        """Pictures of texts."""
+        return self.G(z, h)
+
     def discriminate(self, pictures: np.ndarray) -> Tensor:
         """D's loss. Each picture gets a right text and a wrong one, which plain GAN lets lie.
 
@@ -125,7 +129,7 @@ class Turns:
         x = Tensor(images).to(self.device)                                              # (B, 3, S, S)
         self.h = h = Tensor(phi).to(self.device)                                        # (B, d)
         with no_grad():
-            fake = self.G(self.z(len(h), "noise of D"), h)
+            fake = self.draw(self.z(len(h), "noise of D"), h)
         real_wrong = self.D(x, h[wrong]) if self.w else None
         return self.sign * discriminator_loss(self.D(x, h), real_wrong, self.D(fake, h), self.w)
 
@@ -133,10 +137,10 @@ class Turns:
         """G's loss, with new noise and D as it is now; the texts are those of D's turn."""
         h, z = self.h, self.z(len(pictures), "noise of G")
         if not self.interpolation:
-            return self.sign * generator_loss(self.D(self.G(z, h), h), self.kind)
+            return self.sign * generator_loss(self.D(self.draw(z, h), h), self.kind)
         between = interpolated_texts(h, self.beta)                                      # (B // 2, d)
         h = cat([h, between], 0)
-        s = self.D(self.G(cat([z, self.z(len(between), "noise between")], 0), h), h)
+        s = self.D(self.draw(cat([z, self.z(len(between), "noise between")], 0), h), h)
         B = len(pictures)                                                               # the mean is over all 1.5 B
         loss = B * generator_loss(s[:B], self.kind) + self.interpolation * len(between) * generator_loss(s[B:], self.kind)
         return self.sign * loss / len(h)
@@ -144,7 +148,7 @@ class Turns:
 
 def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, w: float = 0.5, interpolation: float = 0.0,
               snapshots=None, batch: int = BATCH, lr: float = LR, device: str = "cpu", options: dict | None = None,
-              **trainer) -> Trainer:
+              turns: type[Turns] = Turns, **trainer) -> Trainer:
     """A Trainer of D and G, with Adam each; what it ends with is used, whatever the snapshots say.
 
     Args:
@@ -157,14 +161,15 @@ def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, 
         batch: pictures at a step.
         lr: of both.
         device: where to train.
-        options: more arguments for ``Turns``.
+        options: more arguments for ``turns``.
+        turns: what D and G do with a batch.
         trainer: more arguments for the Trainer.
     """
     parts = {"D": D.to(device), "G": G.to(device)}
-    turns = Turns(G, D, described, w, interpolation, device=device, **(options or {}))
+    taking = turns(G, D, described, w, interpolation, device=device, **(options or {}))
     loader = DataLoader(range(len(described)), batch, shuffle=True, drop_last=True, collate_fn=np.asarray, generator="pairs")
     watched = {} if snapshots is None else {"validate": snapshots.take, "carried": {"snapshots": snapshots}}
     optimizers = {name: optim.Adam(part.parameters(), lr, betas=BETAS) for name, part in parts.items()}
     return Trainer(nn.ModuleDict(parts), optimizers, loader,
-                   {"D": turns.discriminate, "G": turns.generate}, epochs, **watched, **trainer)
+                   {"D": taking.discriminate, "G": taking.generate}, epochs, **watched, **trainer)
 

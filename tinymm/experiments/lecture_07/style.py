@@ -64,7 +64,7 @@ def ground(images: np.ndarray) -> np.ndarray:
 
 
 def centre(images: np.ndarray) -> np.ndarray:
-    """Row and column of the centre of what stands out from the ground, in pixels: (N, 3, S, S) -> (N, 2); the middle if nothing does."""
+    """Row and column of the centre of what stands out from the ground, in pixels, (N, 3, S, S) -> (N, 2); or the middle."""
     away = np.abs(images - ground(images)[:, :, None, None]).sum(1)                        # (N, S, S)
     ink, at = np.where(away > INK, away, 0) + 1e-6, np.arange(images.shape[-1]) + 0.5
     return np.stack([(ink.sum(2) * at).sum(1), (ink.sum(1) * at).sum(1)], 1) / ink.sum((1, 2))[:, None]
@@ -200,7 +200,8 @@ def measures(S: StyleEncoder, G: nn.Module, setting: Setting) -> dict:
             "within a text": within,
             "transfer": {**rightness(judged(setting.judge, moved, device), after), "tint": explained(*tints),
                          "tint kept": kept(*tints),
-                         "offset kept": kept(offset(test.images[pictures], before), offset(moved, after)), "pictures": len(pictures)}}
+                         "offset kept": kept(offset(test.images[pictures], before), offset(moved, after)),
+                         "pictures": len(pictures)}}
 
 
 def claims_of(found: dict) -> list[Claim]:
