@@ -17,7 +17,7 @@ from ...autograd import Tensor, no_grad
 from ...backend.random import Stream, manual_seed, stream
 from ...data.worlds.placed_sprites import class_of
 from ...models.stackgan import StageIGenerator, StageIIGenerator
-from ...models.text_to_image_gan import Discriminator, init_weights_
+from ...models.text_to_image_gan import Discriminator
 from ...train import Trainer
 from ..claims import Claim
 from ..experiment import At, Measured
@@ -72,11 +72,8 @@ class StackTurns(Turns):
 
 def build_generators() -> tuple[StageIGenerator, StageIIGenerator]:
     """G of both stages, untrained."""
-    one = StageIGenerator(FEATURES, CONDITION, NOISE, CHANNELS[0], ups=2)
-    two = StageIIGenerator(FEATURES, CONDITION, CHANNELS[1], downs=1, ups=2)
-    for G in (one, two):
-        init_weights_(G)
-    return one, two
+    return (StageIGenerator(FEATURES, CONDITION, NOISE, CHANNELS[0], ups=2),
+            StageIIGenerator(FEATURES, CONDITION, CHANNELS[1], downs=1, ups=2))
 
 
 @dataclasses.dataclass
