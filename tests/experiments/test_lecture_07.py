@@ -96,7 +96,7 @@ class Listening(Module):
         self.layer, self.out, self.given = Linear(1, 1), out, []
 
     def forward(self, a, h):
-        self.given.append((a.numpy(), h.numpy()))
+        self.given.append((a.detach().numpy(), h.detach().numpy()))
         return self.layer(Tensor(np.full((len(h), 1), self.out, np.float32))).reshape(len(h))
 
 
