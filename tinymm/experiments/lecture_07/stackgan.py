@@ -15,26 +15,28 @@ from ... import functional as F
 from ... import nn
 from ...autograd import Tensor, no_grad
 from ...backend.random import Stream, manual_seed, stream
-from ...data.worlds.placed_sprites import class_of
+from ...data.worlds.placed_sprites import PlacedSprites, class_of
 from ...models.stackgan import StageIGenerator, StageIIGenerator
 from ...models.text_to_image_gan import Discriminator
 from ...train import Trainer
 from ..claims import Claim
 from ..experiment import At, Measured
 from .claims import read_claims
-from .data import Part, Setting
+from .data import Setting, centred
 from .embedding import FEATURES, zero_shot
 from .evaluation import Questions, per_row
 from .gan import EMBEDDING, NOISE, Described, Turns, gan_stage, noise
 from .judge import judged, rightness
 
 CONDITION = 32                          # N_g
-KL = 2 / CONDITION                      # lambda of the summed KL: the authors' codes add twice the mean of its terms
+KL = 2 / 128                            # lambda of the summed KL: the authors' codes add twice the mean of its terms, of which they have 128
 CHANNELS = (96, 24)                     # of stage I's first maps, and of stage II's
 WIDTHS = ((48, 96), (24, 48, 96))       # of D
 SHARE = 0.5                             # rounds of stage II, to those of stage I
 AGAIN = 8                               # draws of the augmentation for each text, where their variety is measured
 TEXTS = 100                             # so many texts
+POOL = 64                               # real pictures of each class that drawn ones are held against
+LEAST = 1e-10                           # of a mean squared difference, so that a copy has a PSNR, of 106 dB
 ENLARGED = ("nearest", "bilinear")
 
 
@@ -169,13 +171,13 @@ def nearest_psnr(images: np.ndarray, classes: np.ndarray, pool: np.ndarray, pool
     if len(missing := np.setdiff1d(classes, pool_classes)):
         raise ValueError(f"nearest_psnr: no picture of class {missing[0]} among the {len(pool)} of the pool")
     least = [((pool[pool_classes == c] - x)**2).mean((1, 2, 3)).min() for x, c in zip(images, classes)]
-    return float(np.mean(10 * np.log10(4 / np.array(least))))
+    return float(np.mean(10 * np.log10(4 / np.maximum(least, LEAST))))
 
 
-def equal_pool(part: Part, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first ``count`` large pictures of each class, and their classes."""
-    rows = np.concatenate([np.flatnonzero(part.classes == c)[:count] for c in np.unique(classes)])
-    return part.large[rows], part.classes[rows]
+def first_of(images: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first ``count`` pictures of each class, and their classes."""
+    rows = np.concatenate([np.flatnonzero(classes == c)[:count] for c in np.unique(classes)])
+    return images[rows], classes[rows]
 
 
 def varied(images: np.ndarray) -> float:
@@ -186,9 +188,9 @@ def varied(images: np.ndarray) -> float:
 def evaluate(setting: Setting, trained: Trained) -> Stacked:
     """Draw the sentences of test pictures, and hold both stages against the same real pictures.
 
-    The pool is made of pictures that no generator has seen, those that the judge learned from, an equal number of each class.
-    Stage I is enlarged in two ways; the better one is its number. "copied" is the nearest training picture among as many: a stage
-    that repeats training pictures is nearer to them than to the pool. What a mean picture of the training class would get, and real
+    The pool has 64 new pictures of each class, which nothing has learned from. Stage I is enlarged in two ways; the better one is
+    its number. "to training pictures" and "to as many others" are held against equal numbers: a stage that repeats training
+    pictures is nearer to them. What a mean picture of the training class would get, and real
     pictures, stand beside: a mean picture is near to all of its class, and would pass for good. So "follows" says how
     often stage II's picture, halved, is nearer to the picture that it was made of than to stage I's picture of the same
     text with other noise; with mean pictures, whatever stage I drew, that is a coin.
@@ -203,14 +205,17 @@ def evaluate(setting: Setting, trained: Trained) -> Stacked:
     small, big = drawn(trained, q.z, q.h, first, device)
     other, _ = drawn(trained, noise(rng, K, NOISE), q.h, second, device)
 
-    least = min(int((part.classes == c).sum()) for part in (parts["judge"], train) for c in np.unique(classes))
-    pool, copies = equal_pool(parts["judge"], classes, least), equal_pool(train, classes, least)
+    world = PlacedSprites("test", POOL * len(np.unique(train.classes)), setting.seed + 1)
+    pool = centred(world.images(32)), world.classes()
+    least = int(min(POOL, *np.unique(train.classes, return_counts=True)[1]))
+    others, seen = first_of(*pool, least), first_of(train.large, train.classes, least)
     means = np.stack([train.large[train.classes == c].mean(0) for c in classes])
     ways = {mode: enlarged(small, mode) for mode in ENLARGED}
     psnr = {f"stage I, {mode}": nearest_psnr(x, classes, *pool) for mode, x in ways.items()}
     best = ways[max(ENLARGED, key=lambda mode: psnr[f"stage I, {mode}"])]
     psnr = {"stage I": max(psnr.values()), **psnr, "stage II": nearest_psnr(big, classes, *pool),
-            "stage I, copied": nearest_psnr(best, classes, *copies), "stage II, copied": nearest_psnr(big, classes, *copies),
+            **{f"{name} {what}": nearest_psnr(x, classes, *few) for name, x in (("stage I", best), ("stage II", big))
+               for what, few in (("to training pictures", seen), ("to as many others", others))},
             "class means": nearest_psnr(means, classes, *pool), "real": nearest_psnr(large, classes, *pool),
             "real, halved and enlarged": max(nearest_psnr(enlarged(q.images, mode), classes, *pool) for mode in ENLARGED)}
 
@@ -232,7 +237,7 @@ def evaluate(setting: Setting, trained: Trained) -> Stacked:
     return Stacked({
         "judge": {**real, "accuracy": real["test"]["all"]},
         "embedding": zero_shot(setting.encoder, setting.net, test, parts["unseen"], device),
-        "psnr": psnr, "pool": {"pictures": len(pool[0]), "of a class": least}, "sentences": K,
+        "psnr": psnr, "pool": {"pictures": len(world), "of a class": POOL, "as many": least}, "sentences": K,
         "right": {name: rightness(said, q.contents) for name, said in says.items()},
         "repaired": share(right["stage II"][~right["stage I"]]), "spoiled": share(~right["stage II"][right["stage I"]]),
         "follows": float((away(small) < away(other)).mean()), "variety": variety,

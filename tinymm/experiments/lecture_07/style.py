@@ -28,6 +28,7 @@ DRAWN = 1000          # pictures to fit the regression on, and as many to hold i
 ASIDE = 100           # questions at which each number of the noise is moved
 STEP = 0.1            # how far
 INK = 0.5             # a pixel this far from the ground, summed over colours in [-1, 1], belongs to the sprite
+SEEN = (2 / 255)**2 / 12   # variance of the rounding to 256 values: what varies less is not to be seen in a picture
 NOISES = 20           # for each text, where the variance of style within a text is measured
 TABLE = (4, 6)        # texts and pictures of the figure: the first ones
 
@@ -96,8 +97,9 @@ class Offsets:
 # ---------------------------------------------------------------------- measures
 
 def explained(truth: np.ndarray, said: np.ndarray) -> float:
-    """R^2 of several numbers together, (N, k) each: 1 - sum (truth - said)^2 / sum (truth - mean)^2."""
-    return float(1 - ((truth - said)**2).sum() / ((truth - truth.mean(0))**2).sum())
+    """R^2 of several numbers together, (N, k) each: 1 - sum (truth - said)^2 / sum (truth - mean)^2; NaN if they hardly vary."""
+    varies = (truth - truth.mean(0))**2
+    return float(1 - ((truth - said)**2).sum() / varies.sum()) if varies.mean() > SEEN else float("nan")
 
 
 def regression(inputs: np.ndarray, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -152,11 +154,13 @@ def transfers(S: StyleEncoder, G: nn.Module, setting: Setting) -> tuple[np.ndarr
     return pictures, others, per_row(G, styles(S, part.images[pictures], device), h, device=device)
 
 
+@np.errstate(invalid="ignore", divide="ignore")   # where nothing varies there is no R^2: NaN, which bears no claim out
 def measures(S: StyleEncoder, G: nn.Module, setting: Setting) -> dict:
     """How much of the style S finds in pictures, and G draws again.
 
     "drawn": R^2 of the ground's tint and of the offset of drawn pictures of test texts, by linear regression on S(G(z, t)) that is
-    fitted on drawn pictures of training texts. "real": the same of real pictures. "noise": R^2 of z itself, each direction of the
+    fitted on drawn pictures of training texts; "untrained": the same with S as it was before its training, whose numbers depend on
+    the picture, too. "real": the same of real pictures. "noise": R^2 of z itself, each direction of the
     noise weighted with the share of the picture's change along it. "within a text": variance of tint and offset over the noise at
     one text, divided by that of real pictures; near 0 if G draws one picture for each text, and then there is no style to be found.
     "transfer": what is drawn of other texts with S(x) of real test pictures as noise: the judge's verdict; "tint kept" and "offset
@@ -179,8 +183,12 @@ def measures(S: StyleEncoder, G: nn.Module, setting: Setting) -> dict:
     (_, _, x, contents), (z, h, x_test, contents_test) = draw("train"), draw("test")
     s, s_test = styles(S, x, device), styles(S, x_test, device)
     real, real_test = styles(S, train.images[:DRAWN], device), styles(S, test.images, device)
+    manual_seed(setting.seed)
+    fresh = StyleEncoder(G.noise).to(device).eval()
+    u, u_test = styles(fresh, x, device), styles(fresh, x_test, device)
     of = {"tint": lambda images, contents: ground(images), "offset": offset}
-    drawn = {name: explained(f(x_test, contents_test), regression(s, f(x, contents), s_test)) for name, f in of.items()}
+    drawn, untrained = ({name: explained(f(x_test, contents_test), regression(a, f(x, contents), b)) for name, f in of.items()}
+                        for a, b in ((s, s_test), (u, u_test)))
     of_real = {name: explained(f(test.images, test.contents), regression(real, f(train.images, train.contents)[:DRAWN], real_test))
                for name, f in of.items()}
 
@@ -196,8 +204,8 @@ def measures(S: StyleEncoder, G: nn.Module, setting: Setting) -> dict:
     before, after = test.contents[pictures], test.contents[others]
     kept = lambda a, b: float(np.mean([np.corrcoef(p, q)[0, 1]**2 for p, q in zip(a.T, b.T)]))
     tints = ground(test.images[pictures]), ground(moved)
-    return {"drawn": drawn, "real": of_real, "noise": float(share @ each), "along the first direction": float(each[-1]),
-            "within a text": within,
+    return {"drawn": drawn, "untrained": untrained, "real": of_real, "noise": float(share @ each),
+            "along the first direction": float(each[-1]), "within a text": within,
             "transfer": {**rightness(judged(setting.judge, moved, device), after), "tint": explained(*tints),
                          "tint kept": kept(*tints),
                          "offset kept": kept(offset(test.images[pictures], before), offset(moved, after)),
