@@ -209,7 +209,7 @@ def test_missing_folders(tmp_path):
     refuses(lambda: read_cub(tmp_path / "none"), "holds no images.txt", FileNotFoundError)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["CUB_200_2011/images.txt", "CUB_200_2011/bounding_boxes.txt", "CUB_200_2011/classes.txt", TEXT,
                                   "birds/trainvalclasses.txt"])

@@ -131,7 +131,7 @@ def test_every_cut_is_found(tmp_path):
         refuses(lambda: read_torch7(tmp_path / "a.t7"), r"read_torch7: .*a\.t7 byte \d+: expected .* it is not whole")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_damage_is_refused_by_name(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("t7") / "a.t7"

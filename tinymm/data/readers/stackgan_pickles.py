@@ -189,10 +189,16 @@ def unpickled(path: str | os.PathLike) -> Any:
 
 
 class _Content:
-    """A file as the unpickler reads it, which does not ask for memory that a damaged length calls for."""
+    """A file as the unpickler reads it, which does not ask for memory that a damaged length calls for.
+
+    The oldest protocol is text, and copies are about whose lines Git has ended in Windows' way.
+    """
 
     def __init__(self, file: IO[bytes], size: int):
         self.file, self.size = file, size
+        first = file.readline(200)
+        self.windows = first.endswith(b"\r\n") and first.isascii()   # later protocols begin with the byte 0x80
+        file.seek(0)
 
     def read(self, count: int) -> bytes:
         if count > self.size - self.file.tell():
@@ -200,7 +206,8 @@ class _Content:
         return self.file.read(count)
 
     def readline(self) -> bytes:
-        return self.file.readline()
+        line = self.file.readline()
+        return line[:-2] + b"\n" if self.windows and line.endswith(b"\r\n") else line
 
 
 class _Unpickler(pickle._Unpickler):   # the one in Python: the one in C makes as much room as a damaged number says
