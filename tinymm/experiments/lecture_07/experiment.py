@@ -56,7 +56,8 @@ class TextToImage(Experiment[Any, Measured]):
                 "int": "GAN-INT: G learns from texts between two others; and plain GAN beside it",
                 "int_cls": "both; and GAN-CLS beside it",
                 "stackgan": "StackGAN: a small picture from the text, and a larger one from that, with conditioning augmentation"}
-    setting: Setting
+    datasets = ("cub", "oxford102")
+    setting: Any             # of the world, or of photographs
 
     @property
     def size(self) -> Scale:
@@ -66,9 +67,13 @@ class TextToImage(Experiment[Any, Measured]):
     @property
     def study(self):
         """The module with the variant's ``stages``, ``evaluate``, ``claims_of`` and ``all_figures``."""
-        return importlib.import_module(f"{__package__}.{STUDIES[self.variant]}")
+        return importlib.import_module(f"{__package__}.{STUDIES[self.variant] if self.data is None else 'photographs'}")
 
     def prepare(self) -> None:
+        if self.data is not None:
+            self.setting = self.study.photo_setting(self.data, self.root, self.variant, self.scale, self.epochs, self.seed,
+                                                    self.device)
+            return
         parts = {part: Part.of(PlacedSprites(part, getattr(self.size, part), self.seed))
                  for part in ("judge", "train", "validation", "test", "unseen")}
         self.setting = Setting(self.variant, parts, self.epochs or self.size.epochs, self.size, self.seed, self.device)
@@ -92,7 +97,8 @@ class TextToImage(Experiment[Any, Measured]):
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Any]:
         at = self.at(folder, progress, config=self.config)
-        self.setting = yield from self.read(at)
+        if self.data is None:
+            self.setting = yield from self.read(at)
         return (yield from self.study.stages(self.setting, at))
 
     def evaluate(self, trained: Any) -> Measured:

@@ -27,13 +27,13 @@ from ...train import Trainer
 from ..claims import Claim
 from ..experiment import At, Measured
 from . import embedding
+from .claims import MAIN, RIVAL
 from .data import centred
 from .evaluation import Questions, auc, per_row, walks
 from .gan import SYSTEMS, build, gan_stage, noise
 from .judge import PictureNet
 
 DATASETS = ("cub", "oxford102")
-VARIANTS = {"cls": "GAN-CLS", "int": "GAN-INT", "int_cls": "GAN-INT-CLS"}   # -> the system; plain GAN is trained beside it
 AVERAGED = 4         # captions of a picture whose mean the GANs are told
 HELD = 8             # one in so many pictures of the seen classes is held out
 SHOWN, WALKS = 8, 4  # test sentences that are drawn, and walks from one to another
@@ -204,7 +204,12 @@ class Trained:
 
 @dataclasses.dataclass
 class Found(Measured):
-    """The measurements, and what the figures show: (name, pictures) and sentences; (name, pictures) of each walk."""
+    """The measurements, and what the figures show.
+
+    Attributes:
+        rows: (name, pictures), the real ones and those of each system; sentences: what they are about.
+        steps: (name of a system, pictures) of each walk from one sentence to the next.
+    """
 
     rows: list[tuple[str, np.ndarray]]
     sentences: list[str]
@@ -219,7 +224,7 @@ def photo_setting(data: str, root: str, variant: str, scale: str, epochs: int | 
     Args:
         data: one of ``DATASETS``.
         root: its folder, see ``read_cub`` and ``read_oxford102``.
-        variant: one of ``VARIANTS``.
+        variant: "cls", "int" or "int_cls".
         scale: one of ``SCALES``.
         epochs: of each GAN; None for the scale's.
         seed, device: as of an Experiment.
@@ -227,8 +232,8 @@ def photo_setting(data: str, root: str, variant: str, scale: str, epochs: int | 
     Raises:
         FileNotFoundError, ValueError: another variant, missing or damaged files, no lists of classes, too few pictures.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"lecture 7: photographs are for the variants {', '.join(VARIANTS)} (--variant); {variant} takes its own "
+    if variant not in MAIN:
+        raise ValueError(f"lecture 7: photographs are for the variants {', '.join(MAIN)} (--variant); {variant} takes its own "
                          f"world only")
     size = SCALES[scale]
     dataset: Any = {"cub": read_cub, "oxford102": read_oxford102}[data](root, size=size.size * SIZE // CUT)
@@ -282,7 +287,7 @@ def networks(seed: int, size: Scale, text: int = embedding.FEATURES) -> tuple[Pi
 
 
 def stages(setting: PhotoSetting, at: At) -> Generator[Trainer, None, Trained]:
-    """The trainings: "pictures" and "embedding" where phi is not published, "gan", the variant's system, and "rival", plain GAN."""
+    """The trainings: "pictures" and "embedding" where phi is not published, "gan" and "rival"."""
     size, device = setting.size, setting.device
     parts: Any = setting.parts   # which have what the stages ask of a part of the world
     phi: dict[str, np.ndarray] = {name: part.published for name, part in parts.items()}
@@ -299,7 +304,7 @@ def stages(setting: PhotoSetting, at: At) -> Generator[Trainer, None, Trained]:
         phi = {name: embedding.phi_of(encoder, part.characters, device).reshape(len(part), CAPTIONS, -1)
                for name, part in parts.items()}
     trained = Trained({}, {}, phi, net, encoder)
-    for stage, name in (("gan", VARIANTS[setting.variant]), ("rival", "GAN")):
+    for stage, name in (("gan", MAIN[setting.variant]), ("rival", RIVAL[setting.variant])):
         G, D = networks(setting.seed, size, phi["train"].shape[-1])
         w, interpolation = SYSTEMS[name]
         described: Any = DescribedPhotographs(parts["train"], phi["train"])
@@ -355,7 +360,7 @@ def evaluate(setting: PhotoSetting, trained: Trained) -> Found:
         of_parts: Any = parts
         metrics["embedding"] = embedding.zero_shot(trained.encoder, trained.net, of_parts["validation"], of_parts["test"], device)
     test = asked["test"]
-    rows, steps = [("photograph", (test.images[:SHOWN] + 1) / 2)], []
+    rows, steps = [("photograph", test.images[:SHOWN])], []
     pairs = np.array([(i, i + 1) for i in range(min(WALKS, len(test) - 1))], np.int64).reshape(-1, 2)
     for name, networks_ in trained.systems.items():
         history = trained.histories[name]
@@ -363,9 +368,9 @@ def evaluate(setting: PhotoSetting, trained: Trained) -> Found:
                   for of, part in (("seen", "validation"), ("unseen", "test"))}
         metrics["systems"][name] = {"AUC": scores, "curve": history.get("AUC", []), "first D loss": history["D loss"][0]}
         drawn = per_row(networks_["G"], test.z[:SHOWN], test.h[:SHOWN], device=device)
-        rows.append((name, (drawn + 1) / 2))
+        rows.append((name, drawn))
         if len(pairs):
-            steps += [(name, (walk + 1) / 2) for walk in walks(networks_["G"], test, pairs, device)]
+            steps += [(name, walk) for walk in walks(networks_["G"], test, pairs, device)]
     return Found(metrics, rows, test.sentences[:SHOWN], steps)
 
 
@@ -378,10 +383,10 @@ def all_figures(setting: PhotoSetting, trained: Trained, measured: Found) -> dic
     """File name -> Figure: the first test sentences with their photographs and what each system draws, the same noise for all; and
     walks from each sentence to the next one."""
     from ...plot import picture_table
+    from .figures import shown
 
-    figures = {"grid.png": picture_table([(name, list(pictures)) for name, pictures in measured.rows], measured.sentences,
-                                         title=f"{setting.data}: classes that no training has seen")}
+    table = lambda rows, heads, title: picture_table([(name, list(shown(pictures))) for name, pictures in rows], heads, title=title)
+    found = {"grid.png": table(measured.rows, measured.sentences, f"{setting.data}: classes that no training has seen")}
     if measured.steps:
-        figures["interpolation.png"] = picture_table([(name, list(pictures)) for name, pictures in measured.steps],
-                                                     title="From one sentence to the next, the noise throughout the same")
-    return figures
+        found["interpolation.png"] = table(measured.steps, None, "from one sentence to the next, with the same noise")
+    return found
