@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from .judge import PictureNet
 DATASETS = ("cub", "oxford102")
 AVERAGED = 4         # captions of a picture whose mean the GANs are told
 HELD = 8             # one in so many pictures of the seen classes is held out
-SHOWN, WALKS = 8, 4  # test sentences that are drawn, and walks from one to another
+SHOWN, WALKS = 8, 4  # sentences that are drawn, and walks from one to another
 FEW = embedding.BATCH + 24   # training pictures: one batch of every stage
 
 
@@ -207,13 +207,14 @@ class Found(Measured):
     """The measurements, and what the figures show.
 
     Attributes:
-        rows: (name, pictures), the real ones and those of each system; sentences: what they are about.
-        steps: (name of a system, pictures) of each walk from one sentence to the next.
+        asked: "seen" and "unseen" -> the sentences, and the photographs that they are about.
+        drawn: the same -> system -> pictures of the first sentences.
+        walks: system -> pictures from one sentence of the seen classes to another, (P, steps, 3, S, S).
     """
 
-    rows: list[tuple[str, np.ndarray]]
-    sentences: list[str]
-    steps: list[tuple[str, np.ndarray]]
+    asked: dict[str, Questions]
+    drawn: dict[str, dict[str, np.ndarray]]
+    walks: dict[str, np.ndarray]
 
 
 # ---------------------------------------------------------------------- the data
@@ -352,26 +353,25 @@ class Scores:
 def evaluate(setting: PhotoSetting, trained: Trained) -> Found:
     """D's AUC for pictures of seen and of unseen classes, and f_v's accuracy where phi was trained; and pictures to look at."""
     device, parts = setting.device, setting.parts
-    asked = {name: questions(setting, trained.phi, name) for name in ("validation", "test")}
+    asked = {of: questions(setting, trained.phi, name) for of, name in (("seen", "validation"), ("unseen", "test"))}
     metrics: dict = {"pictures": {name: len(part) for name, part in parts.items()},
                      "classes": {name: len(np.unique(part.classes)) for name, part in parts.items()},
                      "phi": "published" if setting.published else "trained", "systems": {}}
     if trained.net is not None and trained.encoder is not None:
-        of_parts: Any = parts
-        metrics["embedding"] = embedding.zero_shot(trained.encoder, trained.net, of_parts["validation"], of_parts["test"], device)
-    test = asked["test"]
-    rows, steps = [("photograph", test.images[:SHOWN])], []
-    pairs = np.array([(i, i + 1) for i in range(min(WALKS, len(test) - 1))], np.int64).reshape(-1, 2)
-    for name, networks_ in trained.systems.items():
-        history = trained.histories[name]
-        scores = {of: Scores(networks_["D"], asked[part], device).take().get("AUC")
-                  for of, part in (("seen", "validation"), ("unseen", "test"))}
+        seen, unseen = (cast(Any, parts[name]) for name in ("validation", "test"))
+        metrics["embedding"] = embedding.zero_shot(trained.encoder, trained.net, seen, unseen, device)
+    found = Found(metrics, asked, {of: {} for of in asked}, {})
+    classes = asked["seen"].contents[:, 0]
+    pairs = np.array([(i, i + 1) for i in np.flatnonzero(classes[1:] != classes[:-1])[:WALKS]], np.int64).reshape(-1, 2)
+    for name, system in trained.systems.items():
+        history, G, D = trained.histories[name], system["G"], system["D"]
+        scores = {of: Scores(D, q, device).take().get("AUC") for of, q in asked.items()}
         metrics["systems"][name] = {"AUC": scores, "curve": history.get("AUC", []), "first D loss": history["D loss"][0]}
-        drawn = per_row(networks_["G"], test.z[:SHOWN], test.h[:SHOWN], device=device)
-        rows.append((name, drawn))
+        for of, q in asked.items():
+            found.drawn[of][name] = per_row(G, q.z[:SHOWN], q.h[:SHOWN], device=device)
         if len(pairs):
-            steps += [(name, walk) for walk in walks(networks_["G"], test, pairs, device)]
-    return Found(metrics, rows, test.sentences[:SHOWN], steps)
+            found.walks[name] = walks(G, asked["seen"], pairs, device)
+    return found
 
 
 def claims_of(variant: str, metrics: dict) -> list[Claim]:
@@ -380,13 +380,15 @@ def claims_of(variant: str, metrics: dict) -> list[Claim]:
 
 
 def all_figures(setting: PhotoSetting, trained: Trained, measured: Found) -> dict:
-    """File name -> Figure: the first test sentences with their photographs and what each system draws, the same noise for all; and
-    walks from each sentence to the next one."""
+    """File name -> Figure: the first sentences about classes of the training, and about others, with their photographs and what
+    each system draws, the same noise for all; and walks from one sentence to another."""
     from ...plot import picture_table
     from .figures import shown
 
     table = lambda rows, heads, title: picture_table([(name, list(shown(pictures))) for name, pictures in rows], heads, title=title)
-    found = {"grid.png": table(measured.rows, measured.sentences, f"{setting.data}: classes that no training has seen")}
-    if measured.steps:
-        found["interpolation.png"] = table(measured.steps, None, "from one sentence to the next, with the same noise")
+    found = {f"{of}.png": table([("photograph", q.images[:SHOWN]), *measured.drawn[of].items()], q.sentences[:SHOWN],
+                                f"{setting.data}: {of} classes") for of, q in measured.asked.items()}
+    if measured.walks:
+        found["interpolation.png"] = table([(name, walk) for name, several in measured.walks.items() for walk in several], None,
+                                           "from one sentence to another, with the same noise")
     return found
