@@ -108,6 +108,10 @@ def test_lists_of_splits(tmp_path):
     assert read_cub(tmp_path).splits == {"train": 6, "val": 6, "test": 6} and len(read_cub(tmp_path, "trainval")) == 12
     write_lists(tmp_path, allclasses=names[::-1], trainvalids=["3", "2"], testids=["1"])
     assert [record.split for record in read_cub(tmp_path).records] == ["train"] * 12 + ["test"] * 6
+    (tmp_path / "birds" / "testids.txt").rename(tmp_path / "testids.txt")
+    (tmp_path / "birds" / "trainvalids.txt").unlink()
+    assert read_cub(tmp_path).splits == {None: 12, "test": 6}   # lists in the dataset's own folder
+    (tmp_path / "testids.txt").unlink()
     write_lists(tmp_path)
     data = read_cub(tmp_path)
     assert data.splits == {"test": 9, "train": 9} and data.notes[0].startswith("there are no lists of classes beside text_c10")

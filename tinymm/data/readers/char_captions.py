@@ -145,7 +145,7 @@ class TextFolder:
         found = next((place / TEXTS for place in places(root) if (place / TEXTS).is_dir()), None)
         if found is None:
             raise FileNotFoundError(f"{reader}: {root} holds no folder {TEXTS}, nor does a folder of it; give {self.expected}")
-        self.folder = found
+        self.root, self.folder = root, found
         self._there: dict[str, set[str]] = {}                              # class -> its files
 
     def captions(self, of_class: str, image: str, where: str) -> tuple[str, ...]:
@@ -180,7 +180,8 @@ class TextFolder:
         return tuple(text.strip() for _, text in lines)
 
     def splits(self, classes: Sequence[str]) -> dict[str, str]:
-        """Class -> "train", "val" or "test", of the lists beside the folder; empty if there are none.
+        """Class -> "train", "val" or "test", of the lists beside the folder, or else in the dataset's folder or a folder of it;
+        empty if there are none.
 
         Args:
             classes: all that there are.
@@ -188,14 +189,17 @@ class TextFolder:
         Raises:
             ValueError: a class that is not among them, or is in two splits; with file and line.
         """
-        return _splits(self.folder.parent, classes, self.reader)
+        names = [f"{name}{end}.txt" for name in LISTS for end in ("classes", "ids")]
+        folders = [self.folder.parent, *places(self.root)]
+        place = next((p for p in folders if any((p / name).is_file() for name in names)), None)
+        return {} if place is None else _splits(place, classes, self.reader)
 
 
 def _splits(folder: pathlib.Path, classes: Sequence[str], reader: str) -> dict[str, str]:
     found: dict[str, tuple[str, str]] = {}                                 # class -> its split, and where that is said
     for name, split in LISTS.items():
         file = next((path for end in ("classes", "ids") if (path := folder / f"{name}{end}.txt").is_file()), None)
-        if file is None or (name == "trainval" and "train" in {of for of, _ in found.values()}):   # the parts say more
+        if file is None:
             continue
         by_number = list(classes)
         if file.stem.endswith("ids") and (folder / "allclasses.txt").is_file():
@@ -208,7 +212,7 @@ def _splits(folder: pathlib.Path, classes: Sequence[str], reader: str) -> dict[s
                 entry = by_number[int(entry) - 1]
             if entry not in classes:
                 raise ValueError(f"{where}: {entry[:60]!r} is no class of this dataset; expected one like {classes[0]!r}")
-            if found.setdefault(entry, (split, where))[0] != split:
+            if found.setdefault(entry, (split, where))[0] != split and not (name == "trainval" and found[entry][0] == "val"):
                 raise ValueError(f"{where}: the class {entry!r} is in the split {found[entry][0]!r} already; expected each class "
                                  f"in one")
     return {entry: split for entry, (split, _) in found.items()}

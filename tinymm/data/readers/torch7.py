@@ -172,7 +172,7 @@ class _Reader:
             sizes, strides = (0,), (0,)
         last = first + sum((size - 1) * stride for size, stride in zip(sizes, strides))   # of Python's integers: nothing wraps
         lies = 0 in sizes or 0 <= first <= last < len(storage)
-        if min(*sizes, *strides) < 0 or not lies or math.prod(max(size, 1) for size in sizes) > MOST_BYTES:
+        if min(*sizes, *strides) < 0 or not lies or math.prod(max(size, 1) for size in sizes) * storage.itemsize > MOST_BYTES:
             raise self.error(at, f"a tensor {' x '.join(map(str, sizes))} with strides {strides} from {first + 1} on does not lie "
                                  f"in its storage of {len(storage):,}; the file is damaged")
         if 0 in sizes:

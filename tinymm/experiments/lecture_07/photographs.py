@@ -66,7 +66,7 @@ class Scale:
 
 
 SCALES = {"lecture": Scale(size=64, widths=(256, 128, 64, 32), noise=100, embedding=128, train=9000, held=1000, rounds=(10, 20),
-                           epochs=20, batch=64, lr=2e-4),
+                           epochs=10, batch=64, lr=2e-4),
           "smoke": Scale(size=16, widths=(48, 24), noise=32, embedding=32, train=256, held=48, rounds=(2, 2), epochs=2, batch=32,
                          lr=5e-4)}
 
