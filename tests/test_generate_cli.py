@@ -11,10 +11,11 @@ from safetensors.numpy import load_file, save_file
 from tests.experiments.drawing_run import drawing_run
 from tinymm import Tensor, no_grad
 from tinymm.cli import main
+from tinymm.experiments import running
 from tinymm.experiments.lecture_07.embedding import phi_of, text_encoder
+from tinymm.experiments.lecture_07.experiment import TextToImage
 from tinymm.experiments.lecture_07.gan import build_generator
 from tinymm.experiments.lecture_07.restored import load_painter
-from tinymm.experiments.lecture_07.stackgan import build_generators
 from tinymm.serialization import load
 from tinymm.text.characters import character_numbers
 
@@ -112,6 +113,8 @@ def test_a_run_on_photographs(tmp_path, capsys):
 
 def test_a_run_of_stackgan(tmp_path):
     """Both stages, each with its own epsilon: what is drawn hangs on the seed alone, and on every part of the noise."""
+    from tinymm.experiments.lecture_07.stackgan import build_generators
+
     painter = load_painter(drawing_run(tmp_path, variant="stackgan"))
     z, (one, two) = painter.noise(2, 3), build_generators()
     found = painter.pictures([TEXT, TO], z)
@@ -131,6 +134,18 @@ def test_a_run_of_stackgan(tmp_path):
         other = z[:1].copy()
         other[0, k] += 1
         assert np.abs(painter.pictures([TEXT], other) - found[:1, :1]).max() > 1e-4
+
+
+@pytest.mark.slow
+def test_a_finished_lecture_is_drawn_from_again(tmp_path):
+    """The pictures that the lecture measured, from its folder alone: same sentences, same noise."""
+    lecture = TextToImage(scale="smoke")
+    lecture.prepare()
+    running.run(lecture, tmp_path, progress=False)
+    painter, (found, asked) = load_painter(tmp_path), (lecture.measured.images["GAN-CLS"], lecture.measured.questions)
+    h = painter.phi(asked.sentences)
+    np.testing.assert_allclose(h, asked.h, atol=1e-4)                       # float32, in other chunks
+    np.testing.assert_allclose(painter.draw(asked.z, h), found, atol=1e-3)
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -4,7 +4,7 @@ import json
 import pathlib
 
 from tinymm import nn
-from tinymm.experiments.lecture_07 import photographs, stackgan
+from tinymm.experiments.lecture_07 import photographs
 from tinymm.experiments.lecture_07.embedding import text_encoder
 from tinymm.experiments.lecture_07.gan import build
 from tinymm.train.checkpoint import save_checkpoint
@@ -19,7 +19,9 @@ def drawing_run(folder: pathlib.Path, **report) -> pathlib.Path:
     encoder = text_encoder() if said["data"] is None else photographs.text_encoder()
     stages: dict = {"embedding": encoder}
     if said["variant"] == "stackgan":
-        stages |= {stage: nn.ModuleDict({"G": G}) for stage, G in zip(("stage_one", "stage_two"), stackgan.build_generators())}
+        from tinymm.experiments.lecture_07.stackgan import build_generators
+
+        stages |= {stage: nn.ModuleDict({"G": G}) for stage, G in zip(("stage_one", "stage_two"), build_generators())}
     else:
         G, D = build(0) if said["data"] is None else photographs.networks(0, photographs.SCALES[said["scale"]])
         stages["gan"] = nn.ModuleDict({"D": D, "G": G})
