@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ...text.characters import character_numbers, unknown_characters
 from ...text.tokens import plain_words
 from ..restoring import restore
 from ..running import CHECKPOINTS, read_report, unfinished
-from . import photographs
+from . import photographs, stackgan
 from .embedding import FEATURES, phi_of, text_encoder
 from .evaluation import per_row
 from .gan import build_generator, noise
@@ -132,16 +132,12 @@ def load_painter(run: str | os.PathLike) -> Painter:
 
 def _stacked(load) -> tuple[Draw, int]:
     """Both stages of StackGAN; their noise is z and the epsilons of both augmentations, side by side."""
-    from .stackgan import build_generators
-
-    one, two = (load(stage, f"generator of {stage.replace('_', ' ')}", lambda k=k: build_generators()[k], "G.")
+    one, two = (load(stage, f"generator of {stage.replace('_', ' ')}", lambda k=k: stackgan.build_generators()[k], "G.")
                 for k, stage in enumerate(("stage_one", "stage_two")))
-    ends = np.cumsum([one.noise, one.ca_net.condition])
-    first: Any = lambda z, h, epsilon: one(z, h, epsilon)[0]
-    second: Any = lambda x, h, epsilon: two(x, h, epsilon)[0]
+    trained, ends = stackgan.Trained(one, two, ({}, {})), np.cumsum([one.noise, one.ca_net.condition])
 
     def draw(z: np.ndarray, h: np.ndarray) -> np.ndarray:
-        z0, *epsilon = np.split(z, ends, 1)
-        return per_row(second, per_row(first, z0, h, epsilon[0]), h, epsilon[1])
+        z0, first, second = np.split(z, ends, 1)
+        return stackgan.drawn(trained, z0, h, (first, second))[1]
 
     return draw, int(ends[-1]) + two.ca_net.condition
