@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
         say(f"generate: {note}")
     out = pathlib.Path(args.out or name_of(args.texts[0]))
     save_figure(figure, out)
-    side = pictures.shape[-1]
-    print(f"{pictures.shape[0] * pictures.shape[1]} pictures of {side} x {side} pixels, by {painter.name}: {out}")
+    drawn, side = pictures.shape[0] * pictures.shape[1], pictures.shape[-1]
+    print(f"{drawn} picture{'s' * (drawn > 1)} of {side} x {side} pixels, by {painter.name}: {out}")
     return 0
 
 
