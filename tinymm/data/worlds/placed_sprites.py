@@ -18,8 +18,9 @@ from .sprites import COLOURS, SHAPES, dark_ground, grainy, paint, shade
 from .web_texts import COLOUR_WORDS, PARTIAL, SHAPE_WORDS, framed, word_for
 
 CANVAS = 32                    # pixels a side; the small picture has half of them
-SIDES = (14, 16)               # height and width of a sprite; even, like its place, so that edges are sharp in the small picture
-ROOM = 18                      # pixels a side of a place, a corner of the canvas
+SIDES = (18, 20)               # height and width of a sprite; even, like its place, so that edges are sharp in the small picture
+ROOM = 22                      # pixels a side of a place, a corner of the canvas
+TINT, GRAIN = 0.3, 0.05        # the ground's brightest, and the noise in every pixel
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 PLACELESS = 0.1                # share of the texts that do not say where
 TEXTS = 4                      # about each picture
@@ -70,13 +71,13 @@ def describe(rng: np.random.Generator, colour: str, shape: str, place: str) -> t
 def draw(rng: np.random.Generator, content: tuple[int, int, int]) -> PlacedSprite:
     """One picture with its texts."""
     colour, shape, place = (names[i] for names, i in zip(ATTRIBUTES.values(), content))
-    picture, side = dark_ground(rng, CANVAS), int(rng.choice(SIDES))
+    picture, side = dark_ground(rng, CANVAS, TINT), int(rng.choice(SIDES))
     tint = picture[:, 0, 0].copy()
     offset = 2 * rng.integers(0, (ROOM - side) // 2 + 1, 2)
     top, left = (CANVAS - ROOM) * np.array([place.startswith("bottom"), place.endswith("right")]) + offset
     paint(picture, shape, shade(rng, colour), (int(top), int(left), int(top) + side, int(left) + side))
     texts, said = zip(*(describe(rng, colour, shape, place) for _ in range(TEXTS)))
-    return PlacedSprite(grainy(rng, picture), np.array(content), texts, np.where(said, content, UNSAID), offset / (ROOM - side),
+    return PlacedSprite(grainy(rng, picture, GRAIN), np.array(content), texts, np.where(said, content, UNSAID), offset / (ROOM - side),
                         side, tint)
 
 

@@ -56,10 +56,10 @@ def coverage(shape: str, side: int, sketch: bool = False, turn: int = 0) -> np.n
     return ink
 
 
-def dark_ground(rng: np.random.Generator, canvas: int) -> np.ndarray:
-    """An empty dark picture of any tint, (3, canvas, canvas) floats, without noise."""
+def dark_ground(rng: np.random.Generator, canvas: int, brightest: float = 0.15) -> np.ndarray:
+    """An empty dark picture of any tint, (3, canvas, canvas) floats, without noise; each colour is at most ``brightest``."""
     picture = np.empty((3, canvas, canvas))
-    picture[...] = rng.uniform(0, 0.15, (3, 1, 1))
+    picture[...] = rng.uniform(0, brightest, (3, 1, 1))
     return picture
 
 

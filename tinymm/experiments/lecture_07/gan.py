@@ -25,7 +25,8 @@ from .data import Part
 from .embedding import FEATURES
 
 SYSTEMS = {"GAN": (0.0, 0.0), "GAN-CLS": (0.5, 0.0), "GAN-INT": (0.0, 1.0), "GAN-INT-CLS": (0.5, 1.0)}   # w, interpolation
-BATCH, LR, BETAS = 32, 5e-4, (0.5, 0.999)
+BATCH, BETAS = 16, (0.5, 0.999)
+LR, LR_D = 5e-4, 1e-3                         # of G and of D, which otherwise does not see shapes in time
 WIDTHS, NOISE, EMBEDDING = (96, 48), 32, 32   # of G; D has the widths from behind
 
 
@@ -36,10 +37,10 @@ def build_generator(text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise:
 
 
 def build(seed: int, text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise: int = NOISE,
-          embedding: int = EMBEDDING) -> tuple[Generator, Discriminator]:
+          embedding: int = EMBEDDING, text_norm: bool = True) -> tuple[Generator, Discriminator]:
     """Untrained G and D; they and all that is drawn after are the same for a seed. D has G's widths from behind."""
     manual_seed(seed)
-    return build_generator(text, widths, noise, embedding), Discriminator(text, widths[::-1], embedding)
+    return build_generator(text, widths, noise, embedding), Discriminator(text, widths[::-1], embedding, text_norm=text_norm)
 
 
 def noise(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
@@ -147,7 +148,7 @@ class Turns:
 
 
 def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, w: float = 0.5, interpolation: float = 0.0,
-              snapshots=None, batch: int = BATCH, lr: float = LR, device: str = "cpu", options: dict | None = None,
+              snapshots=None, batch: int = BATCH, lr: float = LR, lr_D: float | None = None, device: str = "cpu", options: dict | None = None,
               turns: type[Turns] = Turns, **trainer) -> Trainer:
     """A Trainer of D and G, with Adam each; what it ends with is used, whatever the snapshots say.
 
@@ -159,7 +160,7 @@ def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, 
         snapshots: with ``take()``, called after each round in evaluation mode, whose numbers are recorded; and with
             ``state_dict`` and ``load_state_dict``.
         batch: pictures at a step.
-        lr: of both.
+        lr: of both; lr_D: of D, if it is another.
         device: where to train.
         options: more arguments for ``turns``.
         turns: what D and G do with a batch.
@@ -169,7 +170,8 @@ def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, 
     taking = turns(G, D, described, w, interpolation, device=device, **(options or {}))
     loader = DataLoader(range(len(described)), batch, shuffle=True, drop_last=True, collate_fn=np.asarray, generator="pairs")
     watched = {} if snapshots is None else {"validate": snapshots.take, "carried": {"snapshots": snapshots}}
-    optimizers = {name: optim.Adam(part.parameters(), lr, betas=BETAS) for name, part in parts.items()}
+    rates = {"D": lr if lr_D is None else lr_D, "G": lr}
+    optimizers = {name: optim.Adam(part.parameters(), rates[name], betas=BETAS) for name, part in parts.items()}
     return Trainer(nn.ModuleDict(parts), optimizers, loader,
                    {"D": taking.discriminate, "G": taking.generate}, epochs, **watched, **trainer)
 

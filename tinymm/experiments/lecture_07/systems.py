@@ -21,7 +21,7 @@ from .claims import MAIN, RIVAL, claims_of
 from .data import Part, Setting
 from .embedding import zero_shot
 from .evaluation import Questions, Snapshots, auc, colour_pairs, monotone, per_row, progress, walks
-from .gan import BATCH, SYSTEMS, Described, build, gan_stage
+from .gan import BATCH, LR_D, SYSTEMS, Described, build, gan_stage
 from .judge import judged, rightness
 
 __all__ = ["stages", "evaluate", "claims_of", "all_figures"]
@@ -97,7 +97,7 @@ def system_stage(name: str, setting: Setting, at: dict, count: int | None = None
     snapshots = Snapshots(G, D, setting.judge, questions_of(setting), setting.device)
     described, (w, interpolation) = Described.of(setting.parts["train"], setting.phi["train"], count), SYSTEMS[name]
     trainer = gan_stage(G, D, described, 1 if count else setting.epochs, w=w, interpolation=interpolation, snapshots=snapshots,
-                        device=setting.device, options=options, **at)
+                        lr_D=LR_D, device=setting.device, options=options, **at)
     yield trainer
     G.eval()
     D.eval()
