@@ -247,7 +247,8 @@ def test_claims_of_interpolation_fail_where_the_measurements_say_so():
     assert all(claim.holds for claim in claims_of("int", metrics()))
     assert sum(not claim.holds for claim in claims_of("int", metrics(mean=.29))) == 1
     assert sum(not claim.holds for claim in claims_of("int", metrics(monotone=.79))) == 2
-    judged = {**metrics(), "judge": {"accuracy": .979}, "embedding": {"seen": .89, "unseen among themselves": .34, "unseen classes": 24}}
+    embedding = {"seen": .89, "unseen among themselves": .34, "unseen classes": 24}
+    judged = {**metrics(), "judge": {"accuracy": .979}, "embedding": embedding}
     assert [claim.holds for claim in claims_of("int", judged)][:3] == [False] * 3
 
 

@@ -29,7 +29,7 @@ ATTRIBUTES = {"colour": tuple(COLOURS), "shape": tuple(SHAPES), "place": PLACES}
 UNSAID = -1
 PAIRS = tuple((c, s) for c, colour in enumerate(COLOURS) for s, shape in enumerate(SHAPES) if (colour, shape) not in NOVEL)
 UNSEEN_PAIRS = tuple((c, s) for c, colour in enumerate(COLOURS) for s, shape in enumerate(SHAPES) if (colour, shape) in NOVEL)
-PARTS = {"train": PAIRS, "validation": PAIRS, "test": PAIRS, "unseen": UNSEEN_PAIRS, "judge": PAIRS + UNSEEN_PAIRS}   # of which pairs
+PARTS = {"train": PAIRS, "validation": PAIRS, "test": PAIRS, "unseen": UNSEEN_PAIRS, "judge": PAIRS + UNSEEN_PAIRS}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)   # its arrays have no single truth of equality
@@ -77,8 +77,8 @@ def draw(rng: np.random.Generator, content: tuple[int, int, int]) -> PlacedSprit
     top, left = (CANVAS - ROOM) * np.array([place.startswith("bottom"), place.endswith("right")]) + offset
     paint(picture, shape, shade(rng, colour), (int(top), int(left), int(top) + side, int(left) + side))
     texts, said = zip(*(describe(rng, colour, shape, place) for _ in range(TEXTS)))
-    return PlacedSprite(grainy(rng, picture, GRAIN), np.array(content), texts, np.where(said, content, UNSAID), offset / (ROOM - side),
-                        side, tint)
+    return PlacedSprite(grainy(rng, picture, GRAIN), np.array(content), texts, np.where(said, content, UNSAID),
+                        offset / (ROOM - side), side, tint)
 
 
 class PlacedSprites(Dataset):
@@ -171,6 +171,6 @@ def wrong_texts(rng: np.random.Generator, mentions: np.ndarray, contents: np.nda
     """
     wrong = contradicts(mentions[None], contents[:, None])                       # (pictures, texts)
     if not wrong.any(1).all():
-        raise ValueError(f"wrong_texts: no text of this batch of {len(contents)} is wrong about picture {int(wrong.any(1).argmin())}; "
-                         "a batch must have more than one class")
+        raise ValueError(f"wrong_texts: no text of this batch of {len(contents)} is wrong about picture "
+                         f"{int(wrong.any(1).argmin())}; a batch must have more than one class")
     return np.where(wrong, rng.random(wrong.shape), -1.0).argmax(1)

@@ -95,7 +95,8 @@ def zero_shot(encoder: CharCNNRNN, net: PictureNet, test: Part, unseen: Part, de
     texts, numbers, labels = {}, {}, {}
     for name, part in (("seen", test), ("unseen", unseen)):
         numbers[name], labels[name] = np.unique(part.classes, return_inverse=True)
-        texts[name] = class_means(phis(encoder, part.characters, device), labels[name].repeat(len(part.characters) // len(part)), len(numbers[name]))
+        of_texts = labels[name].repeat(len(part.characters) // len(part))
+        texts[name] = class_means(phis(encoder, part.characters, device), of_texts, len(numbers[name]))
     both = np.concatenate([texts["seen"], texts["unseen"]])
     return {"seen": accuracy(classify_images(theta["seen"], texts["seen"]), labels["seen"]),
             "unseen among themselves": accuracy(classify_images(theta["unseen"], texts["unseen"]), labels["unseen"]),

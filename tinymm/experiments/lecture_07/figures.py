@@ -43,7 +43,8 @@ def strips(measured: Drawn) -> Figure:
 def along(measured: Drawn) -> Figure:
     """The judge's verdict after each round of the training."""
     systems = measured.metrics["systems"]
-    curves = {f"{name}, {what}": of["curve"][key] for name, of in systems.items() for key, what in (("all", "all right"), ("shape", "shape"))}
+    curves = {f"{name}, {what}": of["curve"][key] for name, of in systems.items()
+              for key, what in (("all", "all right"), ("shape", "shape"))}
     return plot.loss_curves(curves, x={label: next(iter(systems.values()))["curve"]["steps"] for label in curves},
                             ylabel="share of right pictures (judge)")
 
@@ -66,7 +67,8 @@ def scores(trained: Trained) -> Figure:
             plain(axes)
     for axes in panels[-1]:
         axes.set_xlabel("logit of D", fontsize=FONT)
-    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=len(KINDS), fontsize=FONT, frameon=False)
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=len(KINDS), fontsize=FONT,
+                  frameon=False)
     return figure
 
 

@@ -148,8 +148,8 @@ class Turns:
 
 
 def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, w: float = 0.5, interpolation: float = 0.0,
-              snapshots=None, batch: int = BATCH, lr: float = LR, lr_D: float | None = None, device: str = "cpu", options: dict | None = None,
-              turns: type[Turns] = Turns, **trainer) -> Trainer:
+              snapshots=None, batch: int = BATCH, lr: float = LR, lr_D: float | None = None, device: str = "cpu",
+              options: dict | None = None, turns: type[Turns] = Turns, **trainer) -> Trainer:
     """A Trainer of D and G, with Adam each; what it ends with is used, whatever the snapshots say.
 
     Args:
