@@ -99,7 +99,6 @@ class TextToImage(Experiment[Any, Measured]):
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Any]:
         at = self.at(folder, progress, config=self.config)
         if self.data is None:
-            if self.data is None:
             self.setting = yield from self.read(at)
         return (yield from self.study.stages(self.setting, at))
 

@@ -18,7 +18,7 @@ from ...train import Trainer
 from ..experiment import At, Measured
 from . import style
 from .claims import MAIN, RIVAL, claims_of
-from .data import Part, Setting
+from .data import Setting
 from .embedding import zero_shot
 from .evaluation import Questions, Snapshots, auc, colour_pairs, monotone, per_row, progress, walks
 from .gan import BATCH, LR_D, SYSTEMS, Described, build, gan_stage
