@@ -61,14 +61,19 @@ def test_the_report_and_the_pictures(finished):
     assert len(report["claims"]) == len(claims_of("cls", metrics))
 
 
-def test_an_interrupted_run_ends_as_if_nothing_had_happened(finished, tmp_path, monkeypatch):
-    """Stopped in the GAN's second round, where the judge and the embedding are done."""
-    command = ["lecture", "7", "--scale", "smoke", "--out", str(tmp_path)]
-    with monkeypatch.context() as patch:
-        interrupt(patch, at=70)
-        assert main(command) == 130
-    assert not (tmp_path / "report.json").exists()
-    assert main([*command, "--resume"]) == 0
+def test_an_interrupted_run_ends_as_if_nothing_had_happened(finished, tmp_path):
+    """Broken off in the GAN's second round, before G's turn."""
+    manual_seed(0)
+    experiment = TextToImage("cls", "smoke")
+    experiment.prepare()
+    stages = experiment.stages(tmp_path / "checkpoints", False)
+    for _ in range(3):                                                       # judge, picture net, embedding
+        next(stages).fit()
+    gan = next(stages)
+    interrupt(gan, len(gan.loader) + 3, "G")
+    with pytest.raises(KeyboardInterrupt):
+        gan.fit()
+    assert main(["lecture", "7", "--scale", "smoke", "--out", str(tmp_path), "--resume"]) == 0
     whole, resumed = (json.loads((out / "report.json").read_text()) for out in (finished, tmp_path))
     assert whole["metrics"] == resumed["metrics"] and whole["claims"] == resumed["claims"]
 

@@ -21,7 +21,6 @@ from ..experiment import At, Experiment, Measured
 from .data import Part, Setting
 from .embedding import FEATURES, embedding_stage, phi_of, picture_stage, text_encoder, thetas
 from .judge import COUNTS, PictureNet, judge_stage
-from .photographs import DATASETS
 
 STUDIES = {"cls": "systems", "int": "systems", "int_cls": "systems", "stackgan": "stackgan"}   # variant -> module
 
@@ -45,7 +44,7 @@ class Scale:
 
 SCALES = {"lecture": Scale(judge=4000, train=4800, validation=240, test=480, unseen=240, judge_rounds=4, picture_rounds=3,
                            embedding_rounds=12, epochs=9, style_steps=600, literal_steps=100),
-          "smoke": Scale(judge=800, train=480, validation=120, test=120, unseen=48, judge_rounds=3, picture_rounds=3,
+          "smoke": Scale(judge=480, train=240, validation=120, test=120, unseen=48, judge_rounds=3, picture_rounds=3,
                          embedding_rounds=4, epochs=2, style_steps=20, literal_steps=10)}
 
 
