@@ -20,7 +20,7 @@ from .web_texts import COLOUR_WORDS, PARTIAL, SHAPE_WORDS, framed, word_for
 CANVAS = 32                    # pixels a side; the small picture has half of them
 SIDES = (18, 20)               # height and width of a sprite; even, like its place, so that edges are sharp in the small picture
 ROOM = 22                      # pixels a side of a place, a corner of the canvas
-TINT, GRAIN = 0.3, 0.05        # the ground's brightest, and the noise in every pixel
+TINT, GRAIN = 0.3, 0.03        # the ground's brightest, and the noise in every pixel
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 PLACELESS = 0.1                # share of the texts that do not say where
 TEXTS = 4                      # about each picture

@@ -54,7 +54,7 @@ class Part:
 
     def whole_texts(self) -> tuple[np.ndarray, np.ndarray]:
         """Of each picture the first text that says colour, shape and place: indices of pictures (K,) and of their texts (K,)."""
-        whole = (self.mentions >= 0).all(-1)                               # (N, 4)
+        whole: np.ndarray = np.all(self.mentions >= 0, axis=-1)            # (N, 4)
         pictures = np.flatnonzero(whole.any(1))
         return pictures, pictures * TEXTS + whole[pictures].argmax(1)
 
