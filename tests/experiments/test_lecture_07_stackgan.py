@@ -74,7 +74,7 @@ def blurred(setting):
     """A stage I: the real picture's small version, with noise of z."""
     def one(z, k, epsilon):
         grain = np.random.default_rng(0).standard_normal((NOISE, 3 * 256)) / NOISE**0.5
-        return setting.parts["test"].images[k] + 0.1 * (z @ grain).reshape(-1, 3, 16, 16) + 0.01 * epsilon[:, :1, None, None]
+        return setting.parts["test"].images[k] + 0.3 * (z @ grain).reshape(-1, 3, 16, 16) + 0.01 * epsilon[:, :1, None, None]
     return one
 
 

@@ -8,7 +8,7 @@ import pytest
 from tinymm import nn
 from tinymm.autograd import Tensor
 from tinymm.backend.random import manual_seed
-from tinymm.data.worlds.placed_sprites import COLOURS, PlacedSprites
+from tinymm.data.worlds.placed_sprites import CANVAS, COLOURS, ROOM, SIDES, PlacedSprites
 from tinymm.experiments.lecture_07 import style
 from tinymm.experiments.lecture_07.data import Part, Setting
 from tinymm.experiments.lecture_07.judge import COUNTS, PictureNet
@@ -16,6 +16,7 @@ from tinymm.models.style_encoder import StyleEncoder
 from tinymm.models.text_to_image_gan import Generator
 
 MIDDLE, TINT, SHIFT = -0.85, 0.08, 0.7     # of the ground, and what a number of the noise does to it and to the place
+SIDE, FAR = SIDES[0] // 2, (CANVAS - ROOM) // 2     # of a sprite in the small picture, and where the far places begin there
 PAINT = 2 * np.array(list(COLOURS.values())) - 1
 
 
@@ -33,8 +34,8 @@ class Painter(nn.Module):
         tint, at = MIDDLE + TINT * z[:, :3], np.arange(16)
         offset = np.clip(np.round(1 + SHIFT * z[:, 3:5]), 0, 2)
         place = h[:, 12:].argmax(1)
-        edge = 7 * np.stack([place // 2, place % 2], 1) + offset                                   # (N, 2)
-        rows, columns = ((at >= edge[:, k, None]) & (at < edge[:, k, None] + 7) for k in range(2))
+        edge = FAR * np.stack([place // 2, place % 2], 1) + offset                                 # (N, 2)
+        rows, columns = ((at >= edge[:, k, None]) & (at < edge[:, k, None] + SIDE) for k in range(2))
         sprite = (rows[:, :, None] & columns[:, None])[:, None]                                    # (N, 1, 16, 16)
         colour = PAINT[h[:, :6].argmax(1)][:, :, None, None]
         return Tensor(np.where(sprite, colour, tint[:, :, None, None]).astype(np.float32))
@@ -46,7 +47,7 @@ class Reader(nn.Module):
     def forward(self, x):
         x = x.numpy()
         centre = style.centre(x)
-        offset = np.where(centre < 8, centre - 4.5, centre - 11.5) / SHIFT
+        offset = (np.where(centre < 8, centre, centre - FAR) - SIDE / 2 - 1) / SHIFT
         return Tensor(np.concatenate([(style.ground(x) - MIDDLE) / TINT, offset, 0 * offset[:, :1]], 1).astype(np.float32))
 
 
@@ -64,7 +65,7 @@ def test_tint_and_offset_are_read_from_real_pictures(setting):
     part = setting.parts["test"]
     pictures, offset = part.world.pictures, style.Offsets(setting.parts["train"])
     tint = 2 * np.stack([p.tint for p in pictures]) - 1
-    middle = np.stack([p.offset * (18 - p.side) / 2 + p.side / 4 for p in pictures])               # of the box, in its place
+    middle = np.stack([p.offset * (ROOM - p.side) / 2 + p.side / 4 for p in pictures])               # of the box, in its place
     assert style.explained(tint, style.ground(part.images)) > 0.95
     found = offset(part.images, part.contents)
     assert style.explained(middle, style.regression(found, middle, found)) > 0.9
@@ -101,8 +102,8 @@ def test_other_texts_change_the_colour_and_keep_the_place(setting):
 
 def test_a_g_with_style_and_an_s_that_knows_it_bear_the_claims_out(setting):
     found = style.measures(Reader(), Painter(), setting)
-    assert found["noise"] > 0.8 and min(found["drawn"].values()) > 0.8 and found["transfer"]["tint kept"] > 0.99
-    assert found["transfer"]["tint"] > 0.99 and 0.5 < found["within a text"]["tint"] < 2
+    assert found["noise"] > 0.7 and min(found["drawn"].values()) > 0.8                             # whole pixels hide some of z
+    assert found["transfer"]["tint kept"] > 0.99 and found["transfer"]["tint"] > 0.99 and 0.5 < found["within a text"]["tint"] < 2
     assert found["transfer"]["offset kept"] > 0.3                                                  # whole pixels, and its squares
     claims = style.claims_of(found)
     assert [c.holds for c in claims if "colour" not in c.statement] == [True] * 4

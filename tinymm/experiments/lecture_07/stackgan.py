@@ -25,14 +25,14 @@ from .claims import read_claims
 from .data import Setting, centred
 from .embedding import FEATURES, zero_shot
 from .evaluation import Questions, per_row
-from .gan import EMBEDDING, NOISE, Described, Turns, gan_stage, noise
+from .gan import EMBEDDING, LR_D, NOISE, Described, Turns, gan_stage, noise
 from .judge import judged, rightness
 
 CONDITION = 32                          # N_g
-KL = 2 / 128                            # lambda of the summed KL: the authors' codes add twice the mean of its terms, of which they have 128
+KL = 2 / 128                            # lambda of the summed KL: the authors' codes add twice the mean of its 128 terms
 CHANNELS = (96, 24)                     # of stage I's first maps, and of stage II's
 WIDTHS = ((48, 96), (24, 48, 96))       # of D
-SHARE = 0.5                             # rounds of stage II, to those of stage I
+SHARES = (0.6, 0.45)                    # of the rounds of the other variants' GANs, for each stage
 AGAIN = 8                               # draws of the augmentation for each text, where their variety is measured
 TEXTS = 100                             # so many texts
 POOL = 64                               # real pictures of each class that drawn ones are held against
@@ -120,10 +120,10 @@ def stages(setting: Setting, at: At) -> Generator[Trainer, None, Trained]:
     manual_seed(setting.seed)
     one, two = build_generators()
     found, part, phi = [], setting.parts["train"], setting.phi["train"]
-    for G, widths, name, below in ((one, WIDTHS[0], "stage_one", None), (two, WIDTHS[1], "stage_two", one)):
-        epochs = setting.epochs if below is None else max(1, round(SHARE * setting.epochs))
-        trainer = gan_stage(G, Discriminator(FEATURES, widths, EMBEDDING), Described.of(part, phi, large=below is not None), epochs,
-                            device=setting.device, turns=StackTurns, options={"below": below}, **at(name))
+    for k, (G, below, name) in enumerate(((one, None, "stage_one"), (two, one, "stage_two"))):
+        D, described = Discriminator(FEATURES, WIDTHS[k], EMBEDDING, text_norm=True), Described.of(part, phi, large=k == 1)
+        trainer = gan_stage(G, D, described, max(1, round(SHARES[k] * setting.epochs)), lr_D=LR_D, device=setting.device,
+                            turns=StackTurns, options={"below": below}, **at(name))
         yield trainer
         G.eval()
         found.append(trainer.history)

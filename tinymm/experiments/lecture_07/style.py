@@ -60,7 +60,7 @@ def style_stage(G: nn.Module, setting: Setting, **trainer) -> Trainer:
 # ---------------------------------------------------------------------- style, from pixels
 
 def ground(images: np.ndarray) -> np.ndarray:
-    """The tint of the ground, (N, 3, S, S) -> (N, 3): the median pixel, since a sprite covers less than a quarter."""
+    """The tint of the ground, (N, 3, S, S) -> (N, 3): the median pixel, since a sprite covers less than half."""
     return np.median(images.reshape(*images.shape[:2], -1), 2)
 
 
