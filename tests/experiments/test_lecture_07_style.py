@@ -15,7 +15,7 @@ from tinymm.experiments.lecture_07.judge import COUNTS, PictureNet
 from tinymm.models.style_encoder import StyleEncoder
 from tinymm.models.text_to_image_gan import Generator
 
-MIDDLE, TINT, SHIFT = -0.85, 0.08, 0.7     # of the ground, and what a number of the noise does to it and to the place
+MIDDLE, TINT, SHIFT = -0.7, 0.15, 0.7     # of the ground, and what a number of the noise does to it and to the place
 SIDE, FAR = SIDES[0] // 2, (CANVAS - ROOM) // 2     # of a sprite in the small picture, and where the far places begin there
 PAINT = 2 * np.array(list(COLOURS.values())) - 1
 
