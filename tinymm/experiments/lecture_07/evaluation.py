@@ -4,6 +4,7 @@ how pictures change between two texts. G and D are in evaluation mode for all of
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Questions:
         return len(self.h)
 
 
-def per_row(network: nn.Module, *arrays: np.ndarray, device: str = "cpu") -> np.ndarray:
+def per_row(network: Callable[..., Tensor], *arrays: np.ndarray, device: str = "cpu") -> np.ndarray:
     """What a network of several arguments gives for arrays of as many rows, in chunks, on the host."""
     some = lambda rows: network(*[Tensor(a[rows.start:rows.stop]).to(device) for a in arrays]).cpu().numpy()
     return np.concatenate(in_chunks(some, len(arrays[0]), CHUNK))
