@@ -188,7 +188,7 @@ def measures(S: StyleEncoder, G: nn.Module, setting: Setting) -> dict:
     manual_seed(setting.seed)
     fresh = StyleEncoder(G.noise).to(device).eval()
     u, u_test = styles(fresh, x, device), styles(fresh, x_test, device)
-    of: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"tint": lambda images, contents: ground(images), "offset": offset}
+    of: dict[str, Callable] = {"tint": lambda images, contents: ground(images), "offset": offset}
     drawn, untrained = ({name: explained(f(x_test, contents_test), regression(a, f(x, contents), b)) for name, f in of.items()}
                         for a, b in ((s, s_test), (u, u_test)))
     of_real = {name: explained(f(test.images, test.contents), regression(real, f(train.images, train.contents)[:DRAWN], real_test))
