@@ -171,7 +171,8 @@ def gan_stage(G: nn.Module, D: nn.Module, described: Described, epochs: int, *, 
     loader = DataLoader(range(len(described)), batch, shuffle=True, drop_last=True, collate_fn=np.asarray, generator="pairs")
     watched = {} if snapshots is None else {"validate": snapshots.take, "carried": {"snapshots": snapshots}}
     rates = {"D": lr if lr_D is None else lr_D, "G": lr}
-    optimizers: dict[str, optim.Optimizer] = {name: optim.Adam(part.parameters(), rates[name], betas=BETAS) for name, part in parts.items()}
+    optimizers: dict[str, optim.Optimizer] = {name: optim.Adam(part.parameters(), rates[name], betas=BETAS)
+                                              for name, part in parts.items()}
     return Trainer(nn.ModuleDict(parts), optimizers, loader,
                    {"D": taking.discriminate, "G": taking.generate}, epochs, **watched, **trainer)
 
