@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from ... import nn
-from ...backend.random import Stream, stream
+from ...backend.random import Stream, manual_seed, stream
 from ...data import ClassDataset, read_cub, read_oxford102, read_text_embeddings
 from ...data.readers.char_captions import CAPTIONS, CUT, SIZE, random_cuts
 from ...models.char_cnn_rnn import CharCNNRNN
@@ -295,6 +295,7 @@ def stages(setting: PhotoSetting, at: At) -> Generator[Trainer, None, Trained]:
     net = encoder = None
     if not setting.published:
         train, held = parts["train"], parts["validation"]
+        manual_seed(setting.seed)
         net = PictureNet(len(np.unique(train.classes)), embedding.FEATURES, size.size).to(device)
         yield embedding.picture_stage(net, train, held, size.rounds[0], device=device, **at("pictures"))
         net.eval()
