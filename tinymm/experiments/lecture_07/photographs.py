@@ -36,7 +36,7 @@ from .judge import PictureNet
 DATASETS = ("cub", "oxford102")
 AVERAGED = 4         # captions of a picture whose mean the GANs are told
 HELD = 8             # one in so many pictures of the seen classes is held out
-SHOWN, WALKS = 8, 4  # sentences that are drawn, and walks from one to another
+SHOWN, WALKS = 8, 2  # sentences that are drawn, and walks from one to another
 FEW = embedding.BATCH + 24   # training pictures: one batch of every stage
 
 
