@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ... import plot
+from ...data.worlds.placed_sprites import ATTRIBUTES
 from ...plot.style import COLORS, FONT, GREY, SMALL, WIDTH, plain
 from .gan import SYSTEMS
 
@@ -35,7 +36,9 @@ def grid(measured: Drawn) -> Figure:
 
 def strips(measured: Drawn) -> Figure:
     """Pictures from one text to another of another colour, of each system, with the same noise; the first pairs."""
-    rows = [(name, list(shown(walk))) for k in range(STRIPS) for name, walks in measured.walks.items() for walk in walks[k:k + 1]]
+    colours, contents = ATTRIBUTES["colour"], measured.questions.contents
+    rows = [(f"{colours[contents[i, 0]]} to {colours[contents[j, 0]]}, {name}", list(shown(walks[k])))
+            for k, (i, j) in enumerate(measured.pairs[:STRIPS]) for name, walks in measured.walks.items()]
     steps = len(rows[0][1])
     return plot.picture_table(rows, [f"\u03b2 = {1 - k / (steps - 1):.2g}" for k in range(steps)])
 
@@ -84,7 +87,7 @@ def signs(right: System, literal: System) -> Figure:
 def all_figures(trained: Trained, measured: Drawn) -> dict:
     """File name -> Figure."""
     found = {"grid.png": grid(measured), "along.png": along(measured), "scores.png": scores(trained)}
-    if any(len(walk) for walk in measured.walks.values()):
+    if len(measured.pairs):
         found["between.png"] = strips(measured)
     if trained.literal is not None:
         found["signs.png"] = signs(next(iter(trained.systems.values())), trained.literal)

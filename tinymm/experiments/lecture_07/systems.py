@@ -69,10 +69,12 @@ class Drawn(Measured):
     Attributes:
         questions: the sentences and their noise.
         images: system -> its pictures of them, (K, 3, S, S).
+        pairs: (P, 2), the questions that are walked between.
         walks: system -> pictures between two texts, (P, steps, 3, S, S).
     """
 
     questions: Questions
+    pairs: np.ndarray
     images: dict[str, np.ndarray]
     walks: dict[str, np.ndarray]
 
@@ -134,7 +136,8 @@ def evaluate(setting: Setting, trained: Trained) -> Drawn:
     parts, judge, device = setting.parts, setting.judge, setting.device
     with no_grad():
         test, unseen = questions_of(setting), questions_of(setting, "unseen")
-        pairs, found = colour_pairs(test.contents, PAIRS), Drawn({}, test, {}, {})
+        pairs = colour_pairs(test.contents, PAIRS)
+        found = Drawn({}, test, pairs, {}, {})
         measures: dict[str, dict] = {}
         for name, system in trained.systems.items():
             draw = lambda q: per_row(system.G, q.z, q.h, device=device)
