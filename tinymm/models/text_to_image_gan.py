@@ -81,10 +81,12 @@ class Generator(nn.Module):
         noise: Z.
         embedding: N_T, to which the text is brought down; 128 in the paper, 256 is main_cls.lua's default.
         residual: how many of the maps have a bottleneck.
+        dcgan: draw the first weights as the scripts do, see ``init_weights_``. They are made for hundreds of channels; with some
+            dozens a signal of 0.02 drowns, and False, PyTorch's own first weights, learns faster.
     """
 
     def __init__(self, text: int, widths: Sequence[int] = (1024, 512, 256, 128), noise: int = 100, embedding: int = 128,
-                 residual: int = 2):
+                 residual: int = 2, dcgan: bool = True):
         super().__init__()
         self.noise, self.size = noise, MAP * 2 ** len(widths)
         self.phi = nn.Sequential(nn.Linear(text, embedding), nn.LeakyReLU(SLOPE))
@@ -94,7 +96,8 @@ class Generator(nn.Module):
             layers += [_Residual(_bottleneck(width, nn.ReLU()))] if level < residual else []
             layers += [nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1), nn.Tanh())
-        _init_weights_(self)
+        if dcgan:
+            init_weights_(self)
 
     def forward(self, z: Tensor, h: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) in [-1, 1].
@@ -117,10 +120,11 @@ class Discriminator(nn.Module):
         third_activation: a LeakyReLU after the maps before the last, as in main_cls.lua; the script with interpolation (and
             StackGAN) lets batch normalisation go straight into the last convolution.
         text_norm: batch normalisation of the text, as in the script with interpolation.
+        dcgan: as for ``Generator``.
     """
 
     def __init__(self, text: int, widths: Sequence[int] = (64, 128, 256, 512), embedding: int = 128, *,
-                 third_activation: bool = True, text_norm: bool = False):
+                 third_activation: bool = True, text_norm: bool = False, dcgan: bool = True):
         super().__init__()
         self.size, last = MAP * 2 ** len(widths), widths[-1]
         layers: list[nn.Module] = []
@@ -133,7 +137,8 @@ class Discriminator(nn.Module):
                                  nn.LeakyReLU(SLOPE))
         self.joint = nn.Sequential(nn.Conv2d(last + embedding, last, 1), nn.BatchNorm2d(last), nn.LeakyReLU(SLOPE),
                                    nn.Conv2d(last, 1, MAP))
-        _init_weights_(self)
+        if dcgan:
+            init_weights_(self)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """Logits (N,).

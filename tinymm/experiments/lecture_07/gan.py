@@ -33,14 +33,15 @@ WIDTHS, NOISE, EMBEDDING = (96, 48), 32, 32   # of G; D has the widths from behi
 def build_generator(text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise: int = NOISE,
                     embedding: int = EMBEDDING) -> Generator:
     """G, untrained; by default that of the world's small pictures."""
-    return Generator(text, widths, noise, embedding)
+    return Generator(text, widths, noise, embedding, dcgan=False)
 
 
 def build(seed: int, text: int = FEATURES, widths: Sequence[int] = WIDTHS, noise: int = NOISE,
           embedding: int = EMBEDDING, text_norm: bool = True) -> tuple[Generator, Discriminator]:
     """Untrained G and D; they and all that is drawn after are the same for a seed. D has G's widths from behind."""
     manual_seed(seed)
-    return build_generator(text, widths, noise, embedding), Discriminator(text, widths[::-1], embedding, text_norm=text_norm)
+    G = build_generator(text, widths, noise, embedding)
+    return G, Discriminator(text, widths[::-1], embedding, text_norm=text_norm, dcgan=False)
 
 
 def noise(rng: np.random.Generator, count: int, size: int) -> np.ndarray:

@@ -121,7 +121,8 @@ def stages(setting: Setting, at: At) -> Generator[Trainer, None, Trained]:
     one, two = build_generators()
     found, part, phi = [], setting.parts["train"], setting.phi["train"]
     for k, (G, below, name) in enumerate(((one, None, "stage_one"), (two, one, "stage_two"))):
-        D, described = Discriminator(FEATURES, WIDTHS[k], EMBEDDING, text_norm=True), Described.of(part, phi, large=k == 1)
+        D = Discriminator(FEATURES, WIDTHS[k], EMBEDDING, text_norm=True, dcgan=False)
+        described = Described.of(part, phi, large=k == 1)
         trainer = gan_stage(G, D, described, max(1, round(SHARES[k] * setting.epochs)), lr_D=LR_D, device=setting.device,
                             turns=StackTurns, options={"below": below}, **at(name))
         yield trainer
