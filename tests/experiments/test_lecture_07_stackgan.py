@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.train.small_training import interrupt
 from tinymm import nn
 from tinymm.autograd import Tensor
 from tinymm.backend.random import manual_seed
@@ -14,6 +15,7 @@ from tinymm.data.worlds.placed_sprites import PlacedSprites
 from tinymm.experiments.lecture_07 import stackgan
 from tinymm.experiments.lecture_07.data import Part, Setting
 from tinymm.experiments.lecture_07.embedding import FEATURES
+from tinymm.experiments.lecture_07.experiment import TextToImage
 from tinymm.experiments.lecture_07.gan import EMBEDDING, NOISE, Described, gan_stage
 from tinymm.experiments.lecture_07.judge import COUNTS, PictureNet
 from tinymm.experiments.lecture_07.stackgan import (CONDITION, KL, StackTurns, Trained, build_generators, claims_of, drawn,
@@ -212,12 +214,39 @@ def test_the_worlds_generators_have_the_two_sizes():
     assert small.shape == (2, 3, 16, 16) and large.shape == (2, 3, 32, 32)
 
 
+# ---------------------------------------------------------------------- the command
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A smoke run of the variant, by the command."""
+    out = tmp_path_factory.mktemp("stackgan")
+    assert main(["lecture", "7", "--variant", "stackgan", "--scale", "smoke", "--out", str(out)]) == 0
+    return out
+
+
 @pytest.mark.slow
-def test_a_smoke_run(tmp_path):
-    assert main(["lecture", "7", "--variant", "stackgan", "--scale", "smoke", "--out", str(tmp_path)]) == 0
-    report = json.loads((tmp_path / "report.json").read_text())
+def test_the_report_and_the_pictures(finished):
+    report = json.loads((finished / "report.json").read_text())
     metrics = report["metrics"]
     assert report["variant"] == "stackgan" and len(report["claims"]) == len(claims_of("stackgan", metrics))
-    assert {"stages.png", "augmentation.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"stages.png", "augmentation.png"} <= {path.name for path in finished.iterdir()}
     assert metrics["variety"]["augmented"]["stage II"] > 0 == metrics["variety"]["not augmented"]["stage II"]
     assert set(metrics["right"]) == {"stage I", "stage II", "class means"}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_broken_off_in_stage_ii_ends_the_same(finished, tmp_path):
+    """Before a turn of its G, where stage I is read from its checkpoint again."""
+    manual_seed(0)
+    experiment = TextToImage("stackgan", "smoke")
+    experiment.prepare()
+    stages = experiment.stages(tmp_path / "checkpoints", False)
+    for _ in range(4):                                                      # judge, picture net, embedding, stage I
+        next(stages).fit()
+    two = next(stages)
+    interrupt(two, 5, "G")
+    with pytest.raises(KeyboardInterrupt):
+        two.fit()
+    assert main(["lecture", "7", "--variant", "stackgan", "--scale", "smoke", "--out", str(tmp_path), "--resume"]) == 0
+    whole, resumed = (json.loads((out / "report.json").read_text()) for out in (finished, tmp_path))
+    assert whole["metrics"] == resumed["metrics"] and whole["claims"] == resumed["claims"]
