@@ -66,6 +66,17 @@ def test_the_third_activation_is_main_clss_alone():
     assert sum(isinstance(layer, nn.LeakyReLU) for layer in networks((4, 4), third_activation=False)[1].layers) == 2
 
 
+def test_bottlenecks_can_be_left_out():
+    """1 x 1 to a quarter of the channels, 3 x 3, 3 x 3 back, with biases and the norms' two numbers a channel."""
+    def count(model):
+        return sum(p.numel() for p in model.parameters())
+
+    blocks = {n: (n * q + q) + (9 * q * q + q) + (9 * q * n + n) + 2 * (2 * q + n) for n, q in ((8, 2), (4, 1))}
+    G = [count(Generator(TEXT, (8, 4), Z, 3, residual)) for residual in (0, 1, 2)]
+    D = [count(Discriminator(TEXT, (4, 8), 3, residual=residual)) for residual in (False, True)]
+    assert np.diff(G).tolist() == [blocks[8], blocks[4]] and np.diff(D).tolist() == [blocks[8]]
+
+
 def test_first_weights_are_those_of_the_scripts():
     """Convolutions N(0, .02^2), gains N(1, .02^2), biases 0; the scripts leave the text's linear layer as Torch makes it."""
     manual_seed(0)

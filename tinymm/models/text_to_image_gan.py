@@ -120,11 +120,11 @@ class Discriminator(nn.Module):
         third_activation: a LeakyReLU after the maps before the last, as in main_cls.lua; the script with interpolation (and
             StackGAN) lets batch normalisation go straight into the last convolution.
         text_norm: batch normalisation of the text, as in the script with interpolation.
-        dcgan: as for ``Generator``.
+        residual: whether the last maps have a bottleneck.
     """
 
     def __init__(self, text: int, widths: Sequence[int] = (64, 128, 256, 512), embedding: int = 128, *,
-                 third_activation: bool = True, text_norm: bool = False, dcgan: bool = True):
+                 third_activation: bool = True, text_norm: bool = False, residual: bool = True):
         super().__init__()
         self.size, last = MAP * 2 ** len(widths), widths[-1]
         layers: list[nn.Module] = []
@@ -132,7 +132,8 @@ class Discriminator(nn.Module):
             layers += [nn.Conv2d(before, width, 4, 2, 1)] + ([nn.BatchNorm2d(width)] if level else [])
             if level < len(widths) - 2 or (level == len(widths) - 2 and (third_activation or level == 0)):
                 layers += [nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*layers, _Residual(_bottleneck(last, nn.LeakyReLU(SLOPE))), nn.LeakyReLU(SLOPE))
+        layers += [_Residual(_bottleneck(last, nn.LeakyReLU(SLOPE)))] if residual else []
+        self.layers = nn.Sequential(*layers, nn.LeakyReLU(SLOPE))
         self.phi = nn.Sequential(nn.Linear(text, embedding), *([nn.BatchNorm1d(embedding)] if text_norm else []),
                                  nn.LeakyReLU(SLOPE))
         self.joint = nn.Sequential(nn.Conv2d(last + embedding, last, 1), nn.BatchNorm2d(last), nn.LeakyReLU(SLOPE),
