@@ -1,7 +1,8 @@
 """Columns: every window of an image written out, so that a convolution is one matrix product (im2col).
 
 ``columns`` picks, ``scatter_columns`` adds back; each is the other's transpose, hence its gradient. The first pair is
-array-module code, the second CUDA.
+array-module code, the second CUDA. Where the kernel covers the whole image (the head of a discriminator, 4x4 -> 1x1, and,
+transposed, the beginning of a generator, 1x1 -> 4x4), the image is its own column, and all images are one product.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def product(x, w, geometry: Geometry, pick):
     """Y = W columns(X): x (N, C, *image), w (O, C / groups, *kernel) -> (N, O, *maps); ``pick`` is ``columns``."""
     xp, groups, p = xp_of(x), geometry.groups, geometry.positions
     w = w.reshape(groups, w.shape[0] // groups, -1)                      # (groups, outputs, C / groups * taps)
+    if geometry.whole:
+        return _of_groups(products.matmul(_by_group(x, groups), w.swapaxes(1, 2)), geometry.maps)
     y = xp.empty((x.shape[0], groups, w.shape[1], p), x.dtype)
     for part in blocks(x.shape[0], x.shape[1], geometry):
         y[part] = products.matmul(w, pick(x[part], geometry).reshape(-1, groups, w.shape[2], p))
@@ -83,7 +86,10 @@ def product_transposed(dy, w, geometry: Geometry, scatter):
     """dX = scatter_columns(W^T dY): dy (N, O, *maps) -> (N, C, *image); ``scatter`` is ``scatter_columns``."""
     xp, groups, p = xp_of(dy), geometry.groups, geometry.positions
     n, c, taps = dy.shape[0], groups * w.shape[1], len(geometry.taps)
-    w = w.reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)       # (groups, C / groups * taps, outputs)
+    w = w.reshape(groups, w.shape[0] // groups, -1)                      # (groups, outputs, C / groups * taps)
+    if geometry.whole:
+        return _of_groups(products.matmul(_by_group(dy, groups), w), geometry.image)
+    w = w.swapaxes(1, 2)
     dx = xp.empty((n, c) + geometry.image, dy.dtype)
     for part in blocks(n, c, geometry):
         cols = products.matmul(w, dy[part].reshape(-1, groups, w.shape[2], p))
@@ -95,12 +101,26 @@ def product_weight(dy, x, geometry: Geometry, pick):
     """dW = dY columns(X)^T, summed over the images: (O, C / groups, *kernel)."""
     xp, groups, p = xp_of(x), geometry.groups, geometry.positions
     (n, o), c = dy.shape[:2], x.shape[1]
+    if geometry.whole:
+        return products.matmul(_by_group(dy, groups).swapaxes(1, 2), _by_group(x, groups)).reshape(
+            (o, c // groups) + geometry.kernel)
     dw = xp.zeros((groups, o // groups, c // groups * len(geometry.taps)), x.dtype)
     for part in blocks(n, c, geometry):   # one long product over images and positions
         cols = pick(x[part], geometry).reshape(-1, *dw.shape[::2], p).transpose(1, 0, 3, 2)
         left = dy[part].reshape(-1, *dw.shape[:2], p).transpose(1, 2, 0, 3)
         dw += products.matmul(left.reshape(dw.shape[:2] + (-1,)), cols.reshape(groups, -1, dw.shape[2]))
     return without_padding(dw.reshape((o, c // groups) + geometry.kernel), dy, x, geometry)
+
+
+def _by_group(a, groups: int):
+    """(N, channels, *space) -> (groups, N, channels / groups * space)."""
+    return a.reshape(a.shape[0], groups, -1).swapaxes(0, 1)
+
+
+def _of_groups(a, space: tuple[int, ...]):
+    """The way back."""
+    groups, n, size = a.shape
+    return a.swapaxes(0, 1).reshape((n, groups * size // math.prod(space)) + space)
 
 
 def without_padding(dw, dy, x, geometry: Geometry):

@@ -178,6 +178,8 @@ def _samples_2d(draw):
     yield Sample(draw.normal(1, 2, 4, 4), draw.normal(2, 3, 2, 2), draw.normal(3), output_padding=2, dilation=3)
     yield Sample(draw.normal(0, 2, 3, 3), draw.normal(2, 3, 3, 3), draw.normal(3))
     yield Sample(draw.normal(1, 2, 40, 35), draw.normal(2, 5, 4, 4), draw.normal(5), stride=2, padding=1)
+    yield Sample(draw.normal(3, 6, 1, 1), draw.normal(6, 5, 4, 3), draw.normal(5))
+    yield Sample(draw.normal(3, 6, 1, 1), draw.normal(6, 2, 3, 4), None, 2, groups=2)
 
 
 def _samples_3d(draw):

@@ -65,6 +65,11 @@ class Geometry:
                         zeros + self.before, zeros + self.after, ones + self.dilation, self.groups)
 
     @property
+    def whole(self) -> bool:
+        """Whether the kernel covers the image, which has no zeros around it: then there is a single window, all of it."""
+        return self.image == self.kernel and not any(self.before) and not any(self.after)
+
+    @property
     def positions(self) -> int:
         """Windows an image has."""
         return math.prod(self.maps)

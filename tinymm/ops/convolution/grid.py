@@ -31,7 +31,7 @@ from ...backend.jit import chunks
 from ...backend.simd import ROWS
 from ...backend.sums import total
 from ...backend.threads import get_num_threads
-from .columns import without_padding
+from .columns import columns, product, product_transposed, product_weight, scatter_columns, without_padding
 from .geometry import Geometry
 from .kernels import pack_backward, pack_forward, shifted_sums, weight_sums
 
@@ -148,6 +148,8 @@ def _ints(values) -> np.ndarray:
 
 def correlate(x, w, bias, geometry: Geometry):
     """y of a convolution: x (N, C, *image), w (O, C / groups, *kernel), bias (O,) or None -> (N, O, *maps)."""
+    if geometry.whole:
+        return _plus(product(x, w, geometry, columns), bias)
     g, n, o = geometry.in_3d(), x.shape[0], w.shape[0]
     per_group = (w.shape[1], o // g.groups)
     plan = plan_forward(g, n, *per_group, x.dtype, get_num_threads())
@@ -161,6 +163,8 @@ def correlate(x, w, bias, geometry: Geometry):
 def correlate_transposed(dy, w, bias, geometry: Geometry):
     """dx of a convolution, which is y of a transposed one: dy (N, O, *maps), w (O, C / groups, *kernel) ->
     (N, C, *image)."""
+    if geometry.whole:
+        return _plus(product_transposed(dy, w, geometry, scatter_columns), bias)
     g, n, o = geometry.in_3d(), dy.shape[0], w.shape[0]
     per_group = (w.shape[1], o // g.groups)
     plan = plan_backward(g, n, *per_group, dy.dtype, get_num_threads())
@@ -174,6 +178,8 @@ def correlate_transposed(dy, w, bias, geometry: Geometry):
 
 def correlate_weight(dy, x, geometry: Geometry):
     """dw (O, C / groups, *kernel) and the sums of dy over images and positions (O,)."""
+    if geometry.whole:
+        return product_weight(dy, x, geometry, columns), total(dy, (0, *range(2, dy.ndim)))
     g, (n, o), c = geometry.in_3d(), dy.shape[:2], x.shape[1] // geometry.groups
     plan = plan_weight(g, n, c, o // g.groups, x.dtype, get_num_threads())
     flops = n * g.positions * o * c * len(g.taps)
@@ -188,6 +194,12 @@ def correlate_weight(dy, x, geometry: Geometry):
     dw = total(sums, 0).reshape(g.groups, height, -1)[:, :o // g.groups, :c * len(g.taps)]
     dw = np.ascontiguousarray(dw).reshape((o, c) + geometry.kernel)
     return without_padding(dw, dy, x, geometry), total(totals, 0).astype(x.dtype)
+
+
+def _plus(y, bias):
+    if bias is not None:
+        y += bias.reshape((-1,) + (1,) * (y.ndim - 2))
+    return y
 
 
 def _packed_size(groups: int, outputs: int, plan: Plan) -> int:
