@@ -9,9 +9,12 @@ import pytest
 from tinymm import Tensor, grad, no_grad
 from tinymm.autograd.registry import Draw
 from tinymm.backend.jit import force_parallel, use_kernels
+from tinymm.ops.convolution import abreast
 from tinymm.ops.convolution import grid as convolution_grid
+from tinymm.ops.convolution.columns import columns, product, product_transposed, product_weight, scatter_columns
 from tinymm.ops.convolution.conv_transpose import conv_transpose1d, conv_transpose2d
 from tinymm.ops.convolution.convolution import conv1d, conv2d, conv3d
+from tinymm.ops.convolution.geometry import conv_geometry
 from tinymm.ops.convolution.unfold import fold, unfold
 
 MODES = pytest.mark.parametrize("mode", ["numpy", "numba"])
@@ -118,6 +121,49 @@ def test_chunks_of_the_line_meet_without_a_seam(parallel, monkeypatch):
         plan.cache_clear()
     for a, c in zip(got, want):   # hundreds of terms of size 1, in float32
         np.testing.assert_allclose(a, c, atol=2e-4)
+
+
+def test_images_abreast_pass_what_images_on_a_line_pass(monkeypatch):
+    """Wherever there are no groups, also where it does not pay."""
+    monkeypatch.setattr(convolution_grid.abreast, "pays", lambda g, n, *_, weight=False: g.groups == 1 and n > 0)
+    for parallel in (False, True):
+        with force_parallel(parallel):
+            test_conv2d_equals_brute_force_for_random_settings("numba")
+            test_gradients_are_the_transposes_of_the_forward_for_random_settings("numba")
+            test_transposed_convolution_is_the_gradient_of_convolution("numba")
+            test_nan_and_infinity_reach_exactly_the_windows_that_meet_them("numba")
+
+
+def test_images_abreast_in_many_batches_pieces_and_blocks():
+    """More images than vectors hold, more positions than a piece has, more channels than a block, nothing divisible."""
+    draw = Draw(9)
+    for n, c, o, size, kernel, stride, padding in ((131, 19, 13, 9, 3, 1, 1), (70, 37, 9, 7, 4, 2, 1), (37, 5, 6, 12, 5, 1, 0)):
+        geometry = conv_geometry("conv2d", (size, size), (kernel, kernel), stride, padding, 1, 1)
+        x, w = draw.normal(n, c, size, size), draw.normal(o, c, kernel, kernel)
+        g = draw.normal(n, o, *geometry.maps)
+        want = (product(x, w, geometry, columns), product_transposed(g, w, geometry, scatter_columns),
+                product_weight(g, x, geometry, columns))
+        for parallel, dtype in itertools.product((False, True), (np.float64, np.float32)):
+            with force_parallel(parallel):
+                left, right, above = (a.astype(dtype) for a in (x, w, g))
+                got = (abreast.correlate(left, right, None, geometry), abreast.correlate_transposed(above, right, None, geometry),
+                       abreast.correlate_weight(above, left, geometry))
+            for a, b in zip(got, want):
+                np.testing.assert_allclose(a, b, atol=20 * np.finfo(dtype).eps * np.abs(b).max())
+
+
+@pytest.mark.parametrize("shape, options", [((32, 6, 4, 4), dict(padding=1)), ((3, 6, 3, 3), {})])
+def test_a_nan_of_the_kernel_meets_the_padding_on_every_rung(shape, options):
+    """As 0 * NaN: small images, and a kernel that covers the image, go ways of their own."""
+    draw = Draw(10)
+    x, w = draw.normal(*shape), draw.normal(7, 6, 3, 3)
+    w[2, 1, 0, 0] = np.nan
+    results = []
+    for mode in ("numpy", "numba"):
+        with use_kernels(mode), no_grad():
+            results.append(conv2d(Tensor(x), Tensor(w), **options).numpy())
+    assert np.isnan(results[0][:, 2]).all() and np.isfinite(np.delete(results[0], 2, 1)).all()
+    np.testing.assert_allclose(*results, atol=1e-11)
 
 
 @MODES

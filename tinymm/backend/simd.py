@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 ROWS = 4            # rows of a tile
 ROW_VECTORS = 9     # vectors in a tile of one row: nine sums at once hide the latency of a multiply-add
+TALL_VECTORS = 2    # vectors in a row of a tall tile
 
 
 def _outside(*_) -> NoReturn:
@@ -34,6 +35,11 @@ def tile(like) -> Any:
 
 def tile_row(like) -> Any:
     """A tile of one (longer) row, all zero."""
+    _outside(like)
+
+
+def tile_tall(like) -> Any:
+    """A tile of ``tall()[0]`` short rows, all zero."""
     _outside(like)
 
 
@@ -101,6 +107,12 @@ def registers() -> tuple[int, int]:
     if "ymm" in assembly:
         return 32, 3       # 16 registers: 12 sums, 3 vectors, 1 number
     return 16, 4 if platform.machine().lower() in ("arm64", "aarch64") else 3
+
+
+def tall(dtype) -> tuple[int, int]:
+    """How many rows a tall tile has, and how many numbers of ``dtype`` a row of it has, for the caller of a kernel."""
+    size, vectors = registers()
+    return ROWS * vectors // TALL_VECTORS, TALL_VECTORS * size // dtype.itemsize   # as many sums at once as in a tile of ROWS rows
 
 
 def _sum_of_vectors() -> str:
@@ -198,6 +210,10 @@ def install() -> None:
     def _(builder, kind, like):
         return ir.Constant(ir.ArrayType(kind.vector, kind.rows * kind.vectors), None)
 
+    @operation(tile_tall, lambda like: Tile(like.dtype, ROWS * registers()[1] // TALL_VECTORS, TALL_VECTORS))
+    def _(builder, kind, like):
+        return ir.Constant(ir.ArrayType(kind.vector, kind.rows * kind.vectors), None)
+
     @operation(tile_width, lambda acc: types.int64)
     def _(builder, kind, acc):
         return ir.Constant(i64, kind.vectors * kind.lanes)
@@ -261,16 +277,35 @@ def install() -> None:
     def _(builder, kind, acc, out, at, pitch):
         return store(builder, kind, acc, out, at, pitch, True)
 
+    def halves(builder, a, b, group: int):
+        """Of vectors of groups of that many lanes: the groups' lower halves plus their upper ones, those of a, then of b's."""
+        n = a.type.count
+        lower = [i for i in range(2 * n if b is not None else n) if i % group < group // 2]
+        mask = lambda lanes: ir.Constant(ir.VectorType(i32, len(lanes)), lanes)
+        b = ir.Constant(a.type, ir.Undefined) if b is None else b
+        return builder.fadd(builder.shuffle_vector(a, b, mask(lower)),
+                            builder.shuffle_vector(a, b, mask([i + group // 2 for i in lower])))
+
     @operation(tile_add_sums, lambda acc, out, at, pitch: types.none)
     def _(builder, kind, acc, out, at, pitch):
-        for cell, r, v in kind.cells():
-            part, n = builder.extract_value(acc, cell), kind.lanes
-            while n > 1:   # add the upper half to the lower half until one number is left
-                n //= 2
-                low, high = ([ir.Constant(i32, i) for i in range(k, k + n)] for k in (0, n))
-                part = builder.fadd(*(builder.shuffle_vector(part, part, ir.Constant(ir.VectorType(i32, n), half))
-                                      for half in (low, high)))
-            total = builder.extract_element(part, ir.Constant(i32, 0))
-            place = builder.gep(out, [plus(builder, row_start(builder, at, pitch, r), v)])
-            builder.store(builder.fadd(builder.load(place), total), place)
+        for r in range(kind.rows):
+            # two vectors become one of half sums, and so on: as few additions as there are sums, and no lane by itself
+            parts = [builder.extract_value(acc, r * kind.vectors + v) for v in range(kind.vectors)]
+            group = kind.lanes
+            while group > 1:
+                if len(parts) == 1:
+                    parts = [halves(builder, parts[0], None, group)]
+                else:
+                    parts = [halves(builder, parts[i], parts[min(i + 1, len(parts) - 1)], group) for i in range(0, len(parts), 2)]
+                group //= 2
+            start = row_start(builder, at, pitch, r)
+            for i, part in enumerate(parts):
+                first = i * part.type.count
+                n = min(part.type.count, kind.vectors - first)   # the last vector may have stood for two
+                if n < part.type.count:
+                    part = builder.shuffle_vector(part, part, ir.Constant(ir.VectorType(i32, n), list(range(n))))
+                place = builder.bitcast(builder.gep(out, [plus(builder, start, first)]), part.type.as_pointer())
+                before = builder.load(place)
+                before.align = kind.dtype.bitwidth // 8
+                builder.store(builder.fadd(before, part), place).align = kind.dtype.bitwidth // 8
         return ir.Constant(ir.IntType(8).as_pointer(), None)   # None

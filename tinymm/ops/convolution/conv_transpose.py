@@ -180,6 +180,7 @@ def _samples_2d(draw):
     yield Sample(draw.normal(1, 2, 40, 35), draw.normal(2, 5, 4, 4), draw.normal(5), stride=2, padding=1)
     yield Sample(draw.normal(3, 6, 1, 1), draw.normal(6, 5, 4, 3), draw.normal(5))
     yield Sample(draw.normal(3, 6, 1, 1), draw.normal(6, 2, 3, 4), None, 2, groups=2)
+    yield Sample(draw.normal(32, 6, 2, 2), draw.normal(6, 7, 4, 4), draw.normal(7), stride=2, padding=1)
 
 
 def _samples_3d(draw):

@@ -224,6 +224,8 @@ def _samples_2d(draw):
     yield Sample(draw.normal(2, 70, 12, 11), draw.normal(9, 70, 3, 3, scale=0.1), draw.normal(9), stride=2, padding=1)
     yield Sample(draw.normal(3, 6, 4, 3), draw.normal(1, 6, 4, 3), draw.normal(1))
     yield Sample(draw.normal(3, 4, 4, 3), draw.normal(6, 2, 4, 3), draw.normal(6), groups=2)
+    yield Sample(draw.normal(32, 7, 4, 4), draw.normal(8, 7, 3, 3), draw.normal(8), padding=1)
+    yield Sample(draw.normal(31, 6, 4, 4), draw.normal(10, 6, 4, 4), None, 2, 1)
 
 
 def _samples_3d(draw):

@@ -15,6 +15,9 @@ of the same kind, with the shifts going back::
 A few positions of the line, between rows and images, belong to no output: they are computed and dropped, and g is zero
 there. The line is cut into chunks that fit the cache; a chunk is packed, summed in register tiles and unpacked.
 
+Small images waste much of the line (4x4 with padding 1: 9 of 25 positions); then ``abreast.py`` sums, if it needs less than
+0.8 of the multiplications. Where the kernel covers the whole image there is nothing to shift: one matrix product.
+
 Where x holds an infinity, dw can be NaN also for kernel positions that never meet it (0 * inf).
 """
 
@@ -31,6 +34,7 @@ from ...backend.jit import chunks
 from ...backend.simd import ROWS
 from ...backend.sums import total
 from ...backend.threads import get_num_threads
+from . import abreast
 from .columns import columns, product, product_transposed, product_weight, scatter_columns, without_padding
 from .geometry import Geometry
 from .kernels import pack_backward, pack_forward, shifted_sums, weight_sums
@@ -151,6 +155,8 @@ def correlate(x, w, bias, geometry: Geometry):
     if geometry.whole:
         return _plus(product(x, w, geometry, columns), bias)
     g, n, o = geometry.in_3d(), x.shape[0], w.shape[0]
+    if abreast.pays(g, n, w.shape[1], o, x.dtype, math.prod(line_of(g))) and _finite(w):
+        return abreast.correlate(x, w, bias, geometry)
     per_group = (w.shape[1], o // g.groups)
     plan = plan_forward(g, n, *per_group, x.dtype, get_num_threads())
     w = w.reshape(g.groups, per_group[1], per_group[0], len(g.taps))
@@ -166,6 +172,8 @@ def correlate_transposed(dy, w, bias, geometry: Geometry):
     if geometry.whole:
         return _plus(product_transposed(dy, w, geometry, scatter_columns), bias)
     g, n, o = geometry.in_3d(), dy.shape[0], w.shape[0]
+    if abreast.pays(g, n, o, w.shape[1], dy.dtype, math.prod(line_of(g))):
+        return abreast.correlate_transposed(dy, w, bias, geometry)
     per_group = (w.shape[1], o // g.groups)
     plan = plan_backward(g, n, *per_group, dy.dtype, get_num_threads())
     w = w.reshape(g.groups, per_group[1], per_group[0], len(g.taps))
@@ -181,6 +189,8 @@ def correlate_weight(dy, x, geometry: Geometry):
     if geometry.whole:
         return product_weight(dy, x, geometry, columns), total(dy, (0, *range(2, dy.ndim)))
     g, (n, o), c = geometry.in_3d(), dy.shape[:2], x.shape[1] // geometry.groups
+    if abreast.pays(g, n, c, o, x.dtype, math.prod(line_of(g)), weight=True):
+        return abreast.correlate_weight(dy, x, geometry), total(dy, (0, *range(2, dy.ndim)))
     plan = plan_weight(g, n, c, o // g.groups, x.dtype, get_num_threads())
     flops = n * g.positions * o * c * len(g.taps)
     parts = chunks(plan.chunks, flops // FLOPS_PER_ELEMENT)
@@ -200,6 +210,12 @@ def _plus(y, bias):
     if bias is not None:
         y += bias.reshape((-1,) + (1,) * (y.ndim - 2))
     return y
+
+
+def _finite(w) -> bool:
+    """A NaN or an inf of the kernel times the padding is a NaN, which only a sum that multiplies the padding has."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(w.sum()))
 
 
 def _packed_size(groups: int, outputs: int, plan: Plan) -> int:
