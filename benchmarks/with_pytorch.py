@@ -13,6 +13,7 @@ from lrcn_pytorch import ActivityLRCN, FrameEncoder
 from order_embedding_pytorch import OrderEmbedding
 from show_and_tell_pytorch import ShowTell, caption_loss
 from show_attend_and_tell_pytorch import ConvEncoder, ShowAttendTell, hard_objective, soft_objective
+from text_to_image_gan_pytorch import Discriminator, Generator, discriminator_loss, generator_loss
 from visual_semantic_pytorch import VisualSemanticAlignment
 
 VERSION = f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
@@ -296,6 +297,27 @@ def _alignment(B, M, T, features, words, size):
     return step
 
 
+def _gan(B, text, G_widths, D_widths, noise, embedding):
+    """A step of D, and one of G with new noise, in which D's weights need no gradients."""
+    G, D = Generator(text, G_widths, noise, embedding), Discriminator(text, D_widths, embedding)
+    size = 4 * 2 ** len(D_widths)
+    x, h, wrong = tensor(B, 3, size, size, grad=False), tensor(B, text, grad=False), tensor(B, text, grad=False)
+    optimisers = [optim.Adam(net.parameters(), lr=5e-4, betas=(0.5, 0.999)) for net in (D, G)]
+
+    def step():
+        with torch.no_grad():
+            fake = G(tensor(B, noise, grad=False), h)
+        optimisers[0].zero_grad()
+        discriminator_loss(D, x, wrong, fake, h).backward()
+        optimisers[0].step()
+        D.requires_grad_(False)
+        optimisers[1].zero_grad()
+        generator_loss(D, G(tensor(B, noise, grad=False), h), h).backward()
+        optimisers[1].step()
+        D.requires_grad_(True)
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -310,4 +332,6 @@ WORKS = {
     "reader_lstm": lambda: _reader("none"), "reader_ln_lstm": lambda: _reader("layer"),
     "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"), "lrcn_fc6": lrcn_fc6,
     "alignment": lambda: _alignment(50, 8, 14, 64, 64, 64), "alignment_wide": lambda: _alignment(100, 20, 14, 4096, 300, 1000),
+    "gan_cls": lambda: _gan(32, 64, (96, 48), (48, 96), 32, 32),
+    "gan_cls_paper": lambda: _gan(64, 1024, (1024, 512, 256, 128), (64, 128, 256, 512), 100, 128),
 }

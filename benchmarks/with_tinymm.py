@@ -5,6 +5,7 @@ import numpy as np
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, no_grad, optim
+from tinymm.models.adversarial import discriminator_loss, generator_loss
 from tinymm.models.attention_objective import hard_objective, soft_objective
 from tinymm.models.attentive_reader import AttentiveReader
 from tinymm.models.caption_likelihood import caption_log_prob
@@ -16,6 +17,7 @@ from tinymm.models.lrcn import ActivityLRCN
 from tinymm.models.order_embedding import OrderEmbedding
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
+from tinymm.models.text_to_image_gan import Discriminator, Generator
 from tinymm.models.visual_semantic import VisualSemanticAlignment
 
 VERSION = f"tinymm {tinymm.__version__}, NumPy {np.__version__}"
@@ -300,6 +302,26 @@ def _alignment(B, M, T, features, words, size):
     return step
 
 
+def _gan(B, text, G_widths, D_widths, noise, embedding):
+    """A step of D, and one of G with new noise, in which D's weights need no gradients."""
+    G, D = Generator(text, G_widths, noise, embedding), Discriminator(text, D_widths, embedding)
+    x, h, wrong = tensor(B, 3, D.size, D.size, grad=False), tensor(B, text, grad=False), tensor(B, text, grad=False)
+    optimisers = [optim.Adam(net.parameters(), lr=5e-4, betas=(0.5, 0.999)) for net in (D, G)]
+
+    def step():
+        with no_grad():
+            fake = G(tensor(B, noise, grad=False), h)
+        optimisers[0].zero_grad()
+        discriminator_loss(D(x, h), D(x, wrong), D(fake, h)).backward()
+        optimisers[0].step()
+        D.requires_grad_(False)
+        optimisers[1].zero_grad()
+        generator_loss(D(G(tensor(B, noise, grad=False), h), h)).backward()
+        optimisers[1].step()
+        D.requires_grad_(True)
+    return step
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -314,4 +336,6 @@ WORKS = {
     "reader_lstm": lambda: _reader("none"), "reader_ln_lstm": lambda: _reader("layer"),
     "draw_plain": lambda: _draw("none"), "draw_ln": lambda: _draw("layer"), "lrcn_fc6": lrcn_fc6,
     "alignment": lambda: _alignment(50, 8, 14, 64, 64, 64), "alignment_wide": lambda: _alignment(100, 20, 14, 4096, 300, 1000),
+    "gan_cls": lambda: _gan(32, 64, (96, 48), (48, 96), 32, 32),
+    "gan_cls_paper": lambda: _gan(64, 1024, (1024, 512, 256, 128), (64, 128, 256, 512), 100, 128),
 }

@@ -17,6 +17,7 @@ from tinymm.backend.jit import use_kernels
 from tinymm.backend.random import Stream
 from tinymm.bench.cli import TARGETS, folder_of_twins
 from tinymm.experiments.lecture_01.activity import every_step
+from tinymm.models.adversarial import discriminator_loss, generator_loss
 from tinymm.models.attention_objective import hard_objective, soft_objective
 from tinymm.models.attentive_reader import AttentiveReader
 from tinymm.models.caption_likelihood import caption_log_prob
@@ -28,6 +29,7 @@ from tinymm.models.lrcn import ActivityLRCN
 from tinymm.models.order_embedding import OrderEmbedding
 from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
+from tinymm.models.text_to_image_gan import Discriminator, Generator
 from tinymm.models.visual_semantic import VisualSemanticAlignment
 
 pytestmark = pytest.mark.oracle
@@ -398,6 +400,54 @@ def test_visual_semantic_alignment(kernels):
         train(ours, theirs, losses)
 
 
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+def test_gan_cls(kernels):
+    """D's step and G's, with the running statistics of normalisation, and no gradients for D in G's step."""
+    twin, rng = load("text_to_image_gan_pytorch"), np.random.default_rng(13)
+    tinymm.manual_seed(13)
+    sizes, n, text, noise = dict(embedding=5), 6, 7, 4
+    pairs = [(stirred(Generator(text, (16, 8), noise, **sizes).double(), rng), twin.Generator(text, (16, 8), noise, **sizes)),
+             (stirred(Discriminator(text, (8, 16), **sizes).double(), rng), twin.Discriminator(text, (8, 16), **sizes))]
+    (G, G_twin), (D, D_twin) = pairs = [(ours, copied(ours, theirs)) for ours, theirs in pairs]
+    for ours, theirs in pairs:
+        same_size(ours, theirs)
+    x, h, wrong = rng.uniform(-1, 1, (n, 3, 16, 16)), rng.normal(size=(n, text)), rng.normal(size=(n, text))
+
+    def both(*arrays):
+        return [Tensor(a) for a in arrays], [torch.tensor(a) for a in arrays]
+
+    def losses_of_D():
+        (x_, h_, wrong_, z_), theirs = both(x, h, wrong, rng.normal(size=(n, noise)))
+        with no_grad(), torch.no_grad():
+            fake, fake_twin = G(z_, h_), G_twin(theirs[3], theirs[1])
+        np.testing.assert_allclose(fake.numpy(), fake_twin.numpy(), rtol=1e-9, atol=1e-12)
+        return (discriminator_loss(D(x_, h_), D(x_, wrong_), D(fake, h_)),
+                twin.discriminator_loss(D_twin, theirs[0], theirs[2], fake_twin, theirs[1]))
+
+    def losses_of_G():
+        (h_, z_), (h_twin, z_twin) = both(h, rng.normal(size=(n, noise)))
+        return generator_loss(D(G(z_, h_), h_)), twin.generator_loss(D_twin, G_twin(z_twin, h_twin), h_twin)
+
+    with use_kernels(kernels):
+        train(D, D_twin, losses_of_D, inert=before_normalisation(D))
+        for net in (D, D_twin):
+            net.zero_grad()
+            net.requires_grad_(False)
+        train(G, G_twin, losses_of_G, inert=before_normalisation(G))
+    assert all(p.grad is None for p in D.parameters())
+
+
+def before_normalisation(network):
+    """Names of the biases that batch normalisation takes out again with the mean."""
+    found, before = set(), None
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            found.add(f"{before}.bias")
+        if not list(layer.children()):
+            before = name
+    return found
+
+
 def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
     monkeypatch.syspath_prepend(str(folder_of_twins()))
     sides = [load("with_tinymm"), load("with_pytorch")]
@@ -406,5 +456,5 @@ def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
         side.wake()
         for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard", "show_tell", "clip_vit", "clip_resnet",
                      "order_gru", "order_ln_gru", "reader_lstm", "reader_ln_lstm", "draw_plain", "draw_ln", "lrcn_fc6",
-                     "alignment"):
+                     "alignment", "gan_cls"):
             side.WORKS[work]()()
