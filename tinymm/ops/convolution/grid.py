@@ -16,7 +16,7 @@ A few positions of the line, between rows and images, belong to no output: they 
 there. The line is cut into chunks that fit the cache; a chunk is packed, summed in register tiles and unpacked.
 
 Small images waste much of the line (4x4 with padding 1: 9 of 25 positions); then ``abreast.py`` sums, if it needs less than
-0.8 of the multiplications. Where the kernel covers the whole image there is nothing to shift: one matrix product.
+0.85 of the multiplications. Where the kernel covers the whole image there is nothing to shift: one matrix product.
 
 Where x holds an infinity, dw can be NaN also for kernel positions that never meet it (0 * inf).
 """
