@@ -47,6 +47,13 @@ EXERCISES = {source.number: source for source in (
     Source("05_layer_normalization", ("layer_norm_forward", "layer_norm_backward", "layer_norm_lstm_step_forward",
                                       "layer_norm_lstm_step_backward", "batch_norm", "order_violation_forward",
                                       "order_violation_backward")),
+    Source("07_text_to_image_gan", ("discriminator_loss_forward", "discriminator_loss_backward", "joint_embedding_loss_forward",
+                                    "joint_embedding_loss_backward", "conditioning_augmentation_forward",
+                                    "conditioning_augmentation_backward", "conv_transpose2d_forward",
+                                    "conv_transpose2d_backward")),
+    Source("07_text_to_image_gan", ("discriminator_loss_forward", "discriminator_loss_backward", "joint_embedding_loss_forward",
+                                    "joint_embedding_loss_backward", "conditioning_augmentation_forward",
+                                    "conditioning_augmentation_backward", "conv_transpose2d_forward", "conv_transpose2d_backward")),
     Source("08_clip", ("clip_loss_forward", "clip_loss_backward", "attention_pool_forward", "attention_pool_backward", "zero_shot",
                        "bpe_merge")))}
 

@@ -47,7 +47,7 @@ def test_missing_files_folders_and_exercises(tmp_path):
         check("04", tmp_path / "nowhere.py")
     with pytest.raises(IsADirectoryError, match="is a folder; give the student's"):
         check("04", tmp_path)
-    with pytest.raises(ValueError, match="there is no exercise '99'; there are 00, 01, 02, 03, 04, 05, 08"):
+    with pytest.raises(ValueError, match="there is no exercise '99'; there are 00, 01, 02, 03, 04, 05, 07, 08"):
         check("99", {})
     with pytest.raises(ValueError, match="no exercise 'four'"):
         check("four", {})

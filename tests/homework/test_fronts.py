@@ -50,7 +50,7 @@ def test_the_terminal_prints_the_report_and_exits_by_it(tmp_path, capsys):
 def test_the_terminal_explains_what_it_cannot_check(tmp_path, capsys):
     right = handed_in(tmp_path, SOLUTION)
     for arguments, says in ((("4", tmp_path / "none.py"), "there is no file"), (("4", tmp_path), "is a folder"),
-                            (("77", right), "there is no exercise '77'; there are 00, 01, 02, 03, 04, 05, 08"),
+                            (("77", right), "there is no exercise '77'; there are 00, 01, 02, 03, 04, 05, 07, 08"),
                             (("4", right, "--only", "x"), "no task or function 'x'")):
         assert terminal(*arguments) == 2
         assert says in capsys.readouterr().err

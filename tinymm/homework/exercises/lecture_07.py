@@ -96,7 +96,7 @@ DISCRIMINATOR = Task(
                 "sigma(s) - 1)", _slope(lambda D, sign: sign * D)),
         Mistake("the gradient of -ln sigma(s) is -(1 - sigma(s)), and you have that of the sigmoid, sigma (1 - sigma)",
                 _slope(lambda D, sign: -sign * D * (1 - D))),
-    ), points=(3, 4))
+    ), points=(4, 6))
 
 
 # ---------------------------------------------------------------------- the joint embedding's hinge
@@ -171,7 +171,7 @@ JOINT = Task(
                 SJE(own=_held)),
         Mistake("the gradient has one direction only: texts that compete for a picture", _one_way(pictures=0.0)),
         Mistake("the gradient has one direction only: pictures that compete for a text", _one_way(texts=0.0)),
-    ), points=(3, 5))
+    ), points=(4, 6))
 
 
 # ---------------------------------------------------------------------- conditioning augmentation
