@@ -49,10 +49,6 @@ EXERCISES = {source.number: source for source in (
                                       "order_violation_backward")),
     Source("07_text_to_image_gan", ("discriminator_loss_forward", "discriminator_loss_backward", "joint_embedding_loss_forward",
                                     "joint_embedding_loss_backward", "conditioning_augmentation_forward",
-                                    "conditioning_augmentation_backward", "conv_transpose2d_forward",
-                                    "conv_transpose2d_backward")),
-    Source("07_text_to_image_gan", ("discriminator_loss_forward", "discriminator_loss_backward", "joint_embedding_loss_forward",
-                                    "joint_embedding_loss_backward", "conditioning_augmentation_forward",
                                     "conditioning_augmentation_backward", "conv_transpose2d_forward", "conv_transpose2d_backward")),
     Source("08_clip", ("clip_loss_forward", "clip_loss_backward", "attention_pool_forward", "attention_pool_backward", "zero_shot",
                        "bpe_merge")))}

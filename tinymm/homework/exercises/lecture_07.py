@@ -8,17 +8,9 @@ from functools import partial
 import numpy as np
 
 from ... import functional as F
+from ...autograd import Tensor
 from ...autograd.registry import Draw
 from ..exercise import Case, Exercise, Mistake, Task, with_slope
-
-
-def _instead(reference: Callable, **changes: Callable) -> Callable:
-    """The reference with some of its arguments replaced, each by a function of it."""
-    names = reference.__code__.co_varnames
-
-    def variant(*arguments):
-        return reference(*(changes[name](a) if name in changes else a for name, a in zip(names, arguments)))
-    return variant
 
 
 def _held(x):
@@ -38,7 +30,8 @@ def _fake(s):
 
 
 def discriminator_loss(real_right, real_wrong, fake_right, w, real: Callable = _real, wrong: Callable = _fake,
-                       fake: Callable = _fake, mean: Callable = lambda terms: terms.mean(), weights: Callable = lambda w: (w, 1 - w)):
+                       fake: Callable = _fake, mean: Callable = lambda terms: terms.mean(),
+                       weights: Callable = lambda w: (w, 1 - w)):
     """The loss of D from three kinds of logits; the rest is for the variants: the terms, their mean, and the weights."""
     of_wrong, of_fake = weights(w)
     return mean(real(real_right)) + of_wrong * mean(wrong(real_wrong)) + of_fake * mean(fake(fake_right))
@@ -60,13 +53,16 @@ def _slope(of: Callable) -> Callable:
 
 
 def discriminator_cases(draw: Draw) -> list[Case]:
-    def case(name, N, M, w, scale=2.0, **options):
-        return Case(name, {"real_right": draw.normal(N, scale=scale), "real_wrong": draw.normal(N, scale=scale),
-                           "fake_right": draw.normal(M, scale=scale), "w": w}, **options)
+    def case(name, N, M, w, **options):
+        return Case(name, {"real_right": draw.normal(N, scale=2.0), "real_wrong": draw.normal(N, scale=2.0),
+                           "fake_right": draw.normal(M, scale=2.0), "w": w}, **options)
 
+    sure = np.array([200.0, -200.0, 900.0, -900.0])
     return [case("", 5, 4, 0.3, differences=True), case("one pair of each kind", 1, 1, 0.5), case("plain GAN, w = 0", 3, 3, 0.0),
-            case("logits of some hundreds", 6, 6, 0.5, scale=900.0, hint="sigma(s) is 0 or 1 there, and its logarithm lost: "
-                 "-ln sigma(s) = ln(1 + e^-s) = max(-s, 0) + ln(1 + e^-|s|), in which no power is above 1")]
+            Case("logits of 200 and 900", {"real_right": sure, "real_wrong": sure, "fake_right": -sure, "w": 0.5},
+                 hint="sigma(s) is 0 or 1 there, and its logarithm is lost (an epsilon in it, or a clip, makes another number): "
+                 "-ln sigma(s) = ln(1 + e^-s) = max(-s, 0) + ln(1 + e^-|s|), in which no power is above 1; and sigma(s) itself is "
+                 "e^s / (1 + e^s) for s < 0")]
 
 
 DISCRIMINATOR = Task(
@@ -75,11 +71,13 @@ DISCRIMINATOR = Task(
     discriminator_loss, discriminator_cases, (
         Mistake("this is L_D of Algorithm 1, which is to be ascended; the loss, which is descended, is -L_D",
                 lambda *a: -discriminator_loss(*a)),
-        Mistake("the wrong pairs are taken for right ones: D has to give them 0, although their pictures are real", DLOSS(wrong=_real)),
+        Mistake("the wrong pairs are taken for right ones: D has to give them 0, although their pictures are real",
+                DLOSS(wrong=_real)),
         Mistake("the generated pictures are taken for real ones: D has to give them 0", DLOSS(fake=_real)),
         Mistake("0 and 1 are exchanged: D has to give real pictures with right texts 1, and the others 0",
                 DLOSS(real=_fake, wrong=_real, fake=_real)),
-        Mistake("the weights are missing: w for the wrong pairs, 1 - w for the generated pictures", DLOSS(weights=lambda w: (1, 1))),
+        Mistake("the weights are missing: w for the wrong pairs, 1 - w for the generated pictures",
+                DLOSS(weights=lambda w: (1, 1))),
         Mistake("the generated pictures have no weight: it is 1 - w", DLOSS(weights=lambda w: (w, 1))),
         Mistake("the wrong pairs have no weight: it is w", DLOSS(weights=lambda w: (1, 1 - w))),
         Mistake("w and 1 - w are exchanged: w belongs to the wrong pairs", DLOSS(weights=lambda w: (1 - w, w))),
@@ -91,9 +89,15 @@ DISCRIMINATOR = Task(
         Mistake("the sigmoid is taken twice: what comes in are logits, and D = sigma(s)",
                 _terms(lambda s, sign: F.softplus(-sign * F.sigmoid(s)) if sign > 0 else -F.log(1 - F.sigmoid(F.sigmoid(s))))),
         Mistake("this is the gradient with respect to D = sigma(s), 1/D; with respect to the logit it is multiplied by D (1 - D)",
-                _slope(lambda D, sign: -sign / D)),
+                _slope(lambda D, sign: -sign / D.clamp(min=1e-300))),
         Mistake("the gradient of -ln sigma(s) is sigma(s) - 1, and you have sigma(s) (and for the others sigma(s), not "
                 "sigma(s) - 1)", _slope(lambda D, sign: sign * D)),
+        Mistake("each gradient is divided by the number of its pairs, as its term is their mean",
+                DLOSS(mean=lambda terms: with_slope(terms.mean(), terms.sum()))),
+        Mistake("the weights are missing in the gradient: w for the wrong pairs, 1 - w for the generated pictures",
+                lambda *a: with_slope(discriminator_loss(*a), discriminator_loss(*a, weights=lambda w: (1, 1)))),
+        Mistake("the logits of the generated pictures have a gradient: D's step holds the picture constant, not what D says of "
+                "it", DLOSS(fake=lambda s: F.softplus(s.detach()))),
         Mistake("the gradient of -ln sigma(s) is -(1 - sigma(s)), and you have that of the sigmoid, sigma (1 - sigma)",
                 _slope(lambda D, sign: -sign * D * (1 - D))),
     ), points=(4, 6))
@@ -106,7 +110,7 @@ def _all(margins):
 
 
 def joint_embedding_loss(theta, phi, alike: Callable = lambda theta, phi: theta @ phi.T, hinge: Callable = F.relu, margin=1.0,
-                         off=lambda B: 1 - np.eye(B), total: Callable = _all, share: Callable = lambda B: 1 / B**2,
+                         off: Callable = lambda B: 1 - np.eye(B), total: Callable = _all, share: Callable = lambda B: 1 / B**2,
                          texts=1.0, pictures=1.0, own: Callable = lambda d: d):
     """The symmetric hinge of B pairs; the rest is for the variants.
 
@@ -121,7 +125,7 @@ def joint_embedding_loss(theta, phi, alike: Callable = lambda theta, phi: theta 
     """
     S = alike(theta, phi)
     B = S.shape[0]
-    right, there = own((S * np.eye(B)).sum(1)).unsqueeze(1), off(B)                       # (B, 1)
+    right, there = own((S * Tensor(np.eye(B))).sum(1)).unsqueeze(1), Tensor(off(B))      # (B, 1), (B, B)
     missed = lambda S: total(hinge(margin + S - right) * there)
     return share(B) * (texts * missed(S) + pictures * missed(S.T))
 
@@ -142,15 +146,16 @@ def joint_embedding_cases(draw: Draw) -> list[Case]:
     def case(name, B, d, scale=0.8, **options):
         return Case(name, {"theta": draw.normal(B, d, scale=scale), "phi": draw.normal(B, d, scale=scale)}, **options)
 
-    apart = {"theta": 3 * np.eye(3, 4), "phi": 2 * np.eye(3, 4)}
     return [case("", 5, 3, differences=True), case("two pairs", 2, 4),
-            Case("every margin is kept", apart)]
+            Case("every margin is just kept", {"theta": np.eye(3, 4), "phi": np.eye(3, 4)},
+                 hint="at the corner of [a]_+, a = 0, the loss is 0, and its gradient, too: a > 0 pushes, not a >= 0")]
 
 
 JOINT = Task(
     "joint_embedding_loss", "joint_embedding_loss_forward", "joint_embedding_loss_backward", ("loss",), ("theta", "phi"),
     {"theta": "B d", "phi": "B d", "loss": ""}, joint_embedding_loss, joint_embedding_cases, (
-        Mistake("the sum runs over j = i, too, which adds 2 / B: a right pair is no rival of itself", SJE(off=lambda B: np.ones((B, B)))),
+        Mistake("the sum runs over j = i, too, which adds 2 / B: a right pair is no rival of itself",
+                SJE(off=lambda B: np.ones((B, B)))),
         Mistake("only texts compete for a picture: the transposed term, in which pictures compete for a text, is missing",
                 SJE(pictures=0.0)),
         Mistake("only pictures compete for a text: the term in which texts compete for a picture is missing", SJE(texts=0.0)),
@@ -169,6 +174,10 @@ JOINT = Task(
         Mistake("the 0-1 loss is counted, which has no gradient: the hinge takes its place", SJE(hinge=lambda x: x.gt(0) * 1.0)),
         Mistake("S_ii has no gradient: each margin that is missed also pulls a right pair together, -1 on the diagonal of dS",
                 SJE(own=_held)),
+        Mistake("dphi takes dS as it is: the rows of S are pictures, so dphi = dS^T theta",
+                SJE(alike=lambda theta, phi: with_slope(theta @ phi.T, theta @ phi.detach().T + phi @ theta.detach().T))),
+        Mistake("the gradient is not divided by B^2", lambda theta, phi: with_slope(
+            joint_embedding_loss(theta, phi), joint_embedding_loss(theta, phi, share=lambda B: 1.0))),
         Mistake("the gradient has one direction only: texts that compete for a picture", _one_way(pictures=0.0)),
         Mistake("the gradient has one direction only: pictures that compete for a text", _one_way(texts=0.0)),
     ), points=(4, 6))
@@ -176,8 +185,9 @@ JOINT = Task(
 
 # ---------------------------------------------------------------------- conditioning augmentation
 
-def conditioning_augmentation(mu, log_sigma, epsilon, sigma: Callable = F.exp, kl: Callable = lambda m, l, s: m * m + s * s - 2 * l - 1,
-                              half=0.5, over: Callable = lambda terms: terms.sum(1).mean(), noise: Callable = lambda s, e: s * e,
+def conditioning_augmentation(mu, log_sigma, epsilon, sigma: Callable = F.exp,
+                              kl: Callable = lambda m, l, s: m * m + s * s - 2 * l - 1, half=0.5,
+                              over: Callable = lambda terms: terms.sum(1).mean(), noise: Callable = lambda s, e: s * e,
                               told: Callable = lambda kl: kl):
     """c, KL; the rest is for the variants."""
     s = sigma(log_sigma)
@@ -192,9 +202,10 @@ def augmentation_cases(draw: Draw) -> list[Case]:
         return Case(name, {"mu": draw.normal(N, g), "log_sigma": draw.normal(N, g, scale=scale), "epsilon": draw.normal(N, g)},
                     **options)
 
-    certain = {"mu": np.zeros((2, 3)), "log_sigma": np.zeros((2, 3)), "epsilon": draw.normal(2, 3)}
+    tiny = {"mu": draw.normal(2, 3), "log_sigma": np.full((2, 3), -400.0), "epsilon": draw.normal(2, 3)}
     return [case("", 4, 3, differences=True), case("one text, one number", 1, 1),
-            Case("N(0, I) itself", certain)]
+            Case("sigma = e^-400", tiny, hint="sigma^2 is 0 there, and its logarithm lost: what is given is ln sigma, and "
+                 "ln sigma^2 is twice that")]
 
 
 AUGMENTATION = Task(
@@ -213,7 +224,7 @@ AUGMENTATION = Task(
         Mistake("the KL lacks the -1 of each number", AUGMENT(kl=lambda m, l, s: m * m + s * s - 2 * l)),
         Mistake("the KL lacks mu^2", AUGMENT(kl=lambda m, l, s: s * s - 2 * l - 1)),
         Mistake("this is the KL the other way round, KL(N(0, I) || N(mu, sigma^2))",
-                AUGMENT(kl=lambda m, l, s: (1 + m * m) / (s * s) + 2 * l - 1)),
+                AUGMENT(kl=lambda m, l, s: (1 + m * m) * F.exp((-2 * l).clamp(max=700.0)) + 2 * l - 1)),
         Mistake("the KL is averaged over its numbers, too; of each text it is their sum", AUGMENT(over=lambda terms: terms.mean())),
         Mistake("the KL is summed over the texts; their mean is taken", AUGMENT(over=lambda terms: terms.sum())),
         Mistake("dkl is not used: mu and log_sigma enter the KL, too", AUGMENT(told=_held)),
@@ -222,58 +233,111 @@ AUGMENTATION = Task(
                                                 conditioning_augmentation(mu, log_sigma, epsilon)[1])),
         Mistake("the derivative of exp is missing: dc / dlog_sigma = sigma epsilon",
                 AUGMENT(noise=lambda s, e: with_slope(s * e, F.log(s) * e))),
-        Mistake("epsilon is missing in the gradient: dc / dlog_sigma = sigma epsilon", AUGMENT(noise=lambda s, e: with_slope(s * e, s))),
+        Mistake("epsilon is there twice in the gradient: dc / dlog_sigma = sigma epsilon",
+                AUGMENT(noise=lambda s, e: with_slope(s * e, s * e * e))),
+        Mistake("epsilon is missing in the gradient: dc / dlog_sigma = sigma epsilon",
+                AUGMENT(noise=lambda s, e: with_slope(s * e, s))),
     ), points=(1, 2), extra=True)
 
 
 # ---------------------------------------------------------------------- transposed convolution
 
 def conv_transpose2d(x, weight, bias, stride, padding):
-    """As PyTorch's."""
     return F.conv_transpose2d(x, weight, bias, stride, padding)
 
 
-def _uncut(x, weight, bias, stride, padding):
-    return F.conv_transpose2d(x, weight, bias, stride)
+def _instead(**changes: Callable) -> Callable:
+    """The reference with some of its arguments replaced, each by a function of it."""
+    def variant(**arguments):
+        return conv_transpose2d(**{name: changes[name](a) if name in changes else a for name, a in arguments.items()})
+    return lambda *arguments: variant(**dict(zip(("x", "weight", "bias", "stride", "padding"), arguments)))
 
 
-def _cut(before, after):
-    """Cut off at the ends of each axis: functions of the padding."""
+def _back_by(change: Callable) -> Callable:
+    """The right values, with the gradient of x by other weights."""
+    return lambda x, weight, *more: with_slope(conv_transpose2d(x, weight, *more), conv_transpose2d(x.detach(), weight, *more)
+                                               + conv_transpose2d(x, change(weight).detach(), *more))
+
+
+def _cut(before: Callable, after: Callable) -> Callable:
+    """Other widths are cut off at the ends of each axis: functions of the padding."""
     def variant(x, weight, bias, stride, padding):
-        y = _uncut(x, weight, bias, stride, padding)
+        y = F.conv_transpose2d(x, weight, bias, stride)
         first, last = before(padding), after(padding)
         return y[:, :, first:y.shape[2] - last, first:y.shape[3] - last]
     return variant
 
 
+def _flip(weight):
+    return weight.flip((2, 3))
+
+
+def _exchange(weight):
+    """(O, C, k, k) where both are as many; elsewhere the shapes would not fit."""
+    return weight.transpose(0, 1) if weight.shape[0] == weight.shape[1] else weight
+
+
+def _only(weight, a, b):
+    """One place of the kernel, the others 0."""
+    return weight * Tensor(np.eye(weight.shape[2])[a][:, None] * np.eye(weight.shape[3])[b])
+
+
+def _overwritten(x, weight, bias, stride, padding):
+    """Of the copies that overlap the last stays."""
+    y, ones = 0 * F.conv_transpose2d(x, weight, None, stride, padding), 0 * x[:, :1] + 1
+    for a, b in np.ndindex(*weight.shape[2:]):
+        there = F.conv_transpose2d(ones, _only(0 * weight[:1, :1] + 1, a, b), None, stride, padding)
+        y = y * (1 - there) + F.conv_transpose2d(x, _only(weight, a, b), None, stride, padding)
+    return y + bias.reshape(1, -1, 1, 1)
+
+
+def _side_by_side(x, weight, bias, stride, padding):
+    """Neighbours write 1 apart, into an output of the right size."""
+    y, near = conv_transpose2d(x, weight, None, stride, 0) * 0, conv_transpose2d(x, weight, None, 1, 0)
+    y = F.pad(near, (0, y.shape[3] - near.shape[3], 0, y.shape[2] - near.shape[2]))
+    return y[:, :, padding:y.shape[2] - padding, padding:y.shape[3] - padding] + bias.reshape(1, -1, 1, 1)
+
+
 def transposed_cases(draw: Draw) -> list[Case]:
     def case(name, N, C, O, H, W, k, stride, padding, **options):
-        return Case(name, {"x": draw.normal(N, C, H, W), "weight": draw.normal(C, O, k, k), "bias": draw.normal(O), "stride": stride,
-                           "padding": padding}, **options)
+        return Case(name, {"x": draw.normal(N, C, H, W), "weight": draw.normal(C, O, k, k), "bias": draw.normal(O),
+                           "stride": stride, "padding": padding}, **options)
 
-    return [case("", 2, 2, 2, 3, 2, 3, 2, 1, differences=True), case("1 x 1 to 4 x 4, as a generator begins", 2, 3, 2, 1, 1, 4, 1, 0),
-            case("4 x 4 to 8 x 8, as it goes on", 1, 3, 2, 4, 4, 4, 2, 1), case("a stride beyond the kernel", 1, 1, 2, 2, 3, 2, 3, 0),
+    return [case("", 2, 2, 2, 3, 2, 3, 2, 1, differences=True),
+            case("1 x 1 to 4 x 4, as a generator begins", 2, 3, 2, 1, 1, 4, 1, 0),
+            case("4 x 4 to 8 x 8, as it goes on", 1, 3, 2, 4, 4, 4, 2, 1),
+            case("a stride beyond the kernel", 1, 1, 2, 2, 3, 2, 3, 0),
             case("another number of channels", 1, 2, 3, 2, 2, 2, 1, 0)]
 
 
 TRANSPOSED = Task(
     "conv_transpose2d", "conv_transpose2d_forward", "conv_transpose2d_backward", ("y",), ("x", "weight", "bias"),
     {"x": "N C H W", "weight": "C O k k", "bias": "O", "y": "N O H' W'"}, conv_transpose2d, transposed_cases, (
-        Mistake("the kernel is flipped: y[i s + a] gets x[i] times weight[a], as it stands", _instead(conv_transpose2d, weight=lambda w: w.flip((2, 3)))),
-        Mistake("in- and out-channels of the weight are exchanged: it is (C, O, k, k), in-channels first, other than a convolution's",
-                _instead(conv_transpose2d, weight=lambda w: w.transpose(0, 1))),
-        Mistake("the rows and columns of the kernel are exchanged", _instead(conv_transpose2d, weight=lambda w: w.transpose(2, 3))),
-        Mistake("the stride is not used: neighbouring inputs are `stride` apart in the output", _instead(conv_transpose2d, stride=lambda s: 1)),
-        Mistake("the padding is not used: it is cut off at both ends of each axis", _uncut),
-        Mistake("the padding is cut off at the first end only", _cut(lambda p: p, lambda p: 0)),
-        Mistake("the padding is cut off at the last end only", _cut(lambda p: 0, lambda p: p)),
+        Mistake("the kernel is flipped: y[i s + a] gets x[i] times weight[a], as it stands", _instead(weight=_flip)),
+        Mistake("in- and out-channels of the weight are exchanged: it is (C, O, k, k), a convolution's is (O, C, k, k)",
+                _instead(weight=_exchange)),
+        Mistake("the rows and columns of the kernel are exchanged", _instead(weight=lambda w: w.transpose(2, 3))),
+        Mistake("the stride is not used: neighbouring inputs write `stride` apart in the output", _instead(stride=lambda s: 1)),
+        Mistake("neighbouring inputs write 1 apart; they write `stride` apart", _side_by_side),
+        Mistake("where copies of the kernel overlap the last one stays (`=` in place of `+=`?); they add up", _overwritten),
+        Mistake("the padding is not used: it is cut off at both ends of each axis", _cut(lambda p: 0, lambda p: 0)),
+        Mistake("the padding is cut off at the first end only; it is at both ends of each axis", _cut(lambda p: p, lambda p: 0)),
+        Mistake("the padding is cut off at the last end only; it is at both ends of each axis", _cut(lambda p: 0, lambda p: p)),
         Mistake("twice the padding is cut off at one end, and nothing at the other", _cut(lambda p: 2 * p, lambda p: 0)),
-        Mistake("the bias is missing", _instead(conv_transpose2d, bias=lambda b: 0.0 * b)),
-        Mistake("x has the gradient of a flipped kernel: dx is a plain convolution of dy with weight[a]",
-                lambda x, w, *more: with_slope(conv_transpose2d(x, w, *more), conv_transpose2d(x, w.flip((2, 3)).detach(), *more))),
-        Mistake("the gradient of the bias is averaged over batch and places; each of them has it, so it is their sum",
-                lambda x, w, b, *more: with_slope(y := conv_transpose2d(x, w, b, *more), conv_transpose2d(x, w, b / (
-                    y.shape[0] * y.shape[2] * y.shape[3]), *more))),
+        Mistake("twice the padding is cut off at the last end, and nothing at the first", _cut(lambda p: 0, lambda p: 2 * p)),
+        Mistake("the bias is missing", _instead(bias=lambda b: 0 * b)),
+        Mistake("dx and dweight are those of a flipped kernel: dx[i] adds up dy[i s + a] times weight[a], as it stands",
+                lambda *a: with_slope(conv_transpose2d(*a), _instead(weight=_flip)(*a))),
+        Mistake("dx takes a flipped kernel: dx[i] adds up dy[i s + a] times weight[a], as it stands", _back_by(_flip)),
+        Mistake("dx holds the last place of the kernel alone (`=` in place of `+=`?): the gradients of all places add up",
+                _back_by(lambda w: _only(w, -1, -1))),
+        Mistake("in the backward in- and out-channels of the weight are exchanged: dx[c] adds up dy[o] weight[c, o]",
+                _back_by(_exchange)),
+        Mistake("what was cut off is put back at one end of dy only; zeros go to both ends of each axis",
+                lambda *a: with_slope(conv_transpose2d(*a), _cut(lambda p: 2 * p, lambda p: 0)(*a))),
+        Mistake("dbias is averaged over batch and places; the bias stands at each of them, so its gradient is the sum",
+                lambda x, w, b, *more: with_slope(y := conv_transpose2d(x, w, b, *more), conv_transpose2d(
+                    x, w, b / (y.shape[0] * y.shape[2] * y.shape[3]), *more))),
     ), points=(2, 3), extra=True)
 
 
