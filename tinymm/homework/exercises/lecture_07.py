@@ -69,6 +69,18 @@ DISCRIMINATOR = Task(
     "discriminator_loss", "discriminator_loss_forward", "discriminator_loss_backward", ("loss",),
     ("real_right", "real_wrong", "fake_right"), {"real_right": "N", "real_wrong": "N", "fake_right": "M", "loss": ""},
     discriminator_loss, discriminator_cases, (
+        Mistake("this is the gradient with respect to D = sigma(s), 1/D; with respect to the logit it is multiplied by D (1 - D)",
+                _slope(lambda D, sign: -sign / D.clamp(min=1e-300))),
+        Mistake("the gradient of -ln sigma(s) is sigma(s) - 1, and you have sigma(s) (and for the others sigma(s), not "
+                "sigma(s) - 1)", _slope(lambda D, sign: sign * D)),
+        Mistake("each gradient is divided by the number of its pairs, as its term is their mean",
+                DLOSS(mean=lambda terms: with_slope(terms.mean(), terms.sum()))),
+        Mistake("the weights are missing in the gradient: w for the wrong pairs, 1 - w for the generated pictures",
+                lambda *a: with_slope(discriminator_loss(*a), discriminator_loss(*a, weights=lambda w: (1, 1)))),
+        Mistake("the logits of the generated pictures have a gradient: D's step holds the picture constant, not what D says of "
+                "it", DLOSS(fake=lambda s: F.softplus(s.detach()))),
+        Mistake("the gradient of -ln sigma(s) is -(1 - sigma(s)), and you have that of the sigmoid, sigma (1 - sigma)",
+                _slope(lambda D, sign: -sign * D * (1 - D))),
         Mistake("this is L_D of Algorithm 1, which is to be ascended; the loss, which is descended, is -L_D",
                 lambda *a: -discriminator_loss(*a)),
         Mistake("the wrong pairs are taken for right ones: D has to give them 0, although their pictures are real",
@@ -88,18 +100,6 @@ DISCRIMINATOR = Task(
         Mistake("the logarithm is missing", _terms(lambda s, sign: -F.sigmoid(sign * s))),
         Mistake("the sigmoid is taken twice: what comes in are logits, and D = sigma(s)",
                 _terms(lambda s, sign: F.softplus(-sign * F.sigmoid(s)) if sign > 0 else -F.log(1 - F.sigmoid(F.sigmoid(s))))),
-        Mistake("this is the gradient with respect to D = sigma(s), 1/D; with respect to the logit it is multiplied by D (1 - D)",
-                _slope(lambda D, sign: -sign / D.clamp(min=1e-300))),
-        Mistake("the gradient of -ln sigma(s) is sigma(s) - 1, and you have sigma(s) (and for the others sigma(s), not "
-                "sigma(s) - 1)", _slope(lambda D, sign: sign * D)),
-        Mistake("each gradient is divided by the number of its pairs, as its term is their mean",
-                DLOSS(mean=lambda terms: with_slope(terms.mean(), terms.sum()))),
-        Mistake("the weights are missing in the gradient: w for the wrong pairs, 1 - w for the generated pictures",
-                lambda *a: with_slope(discriminator_loss(*a), discriminator_loss(*a, weights=lambda w: (1, 1)))),
-        Mistake("the logits of the generated pictures have a gradient: D's step holds the picture constant, not what D says of "
-                "it", DLOSS(fake=lambda s: F.softplus(s.detach()))),
-        Mistake("the gradient of -ln sigma(s) is -(1 - sigma(s)), and you have that of the sigmoid, sigma (1 - sigma)",
-                _slope(lambda D, sign: -sign * D * (1 - D))),
     ), points=(4, 6))
 
 
@@ -154,6 +154,14 @@ def joint_embedding_cases(draw: Draw) -> list[Case]:
 JOINT = Task(
     "joint_embedding_loss", "joint_embedding_loss_forward", "joint_embedding_loss_backward", ("loss",), ("theta", "phi"),
     {"theta": "B d", "phi": "B d", "loss": ""}, joint_embedding_loss, joint_embedding_cases, (
+        Mistake("S_ii has no gradient: each margin that is missed also pulls a right pair together, -1 on the diagonal of dS",
+                SJE(own=_held)),
+        Mistake("dphi takes dS as it is: the rows of S are pictures, so dphi = dS^T theta",
+                SJE(alike=lambda theta, phi: with_slope(theta @ phi.T, theta @ phi.detach().T + phi @ theta.detach().T))),
+        Mistake("the gradient is not divided by B^2", lambda theta, phi: with_slope(
+            joint_embedding_loss(theta, phi), joint_embedding_loss(theta, phi, share=lambda B: 1.0))),
+        Mistake("the gradient has one direction only: texts that compete for a picture", _one_way(pictures=0.0)),
+        Mistake("the gradient has one direction only: pictures that compete for a text", _one_way(texts=0.0)),
         Mistake("the sum runs over j = i, too, which adds 2 / B: a right pair is no rival of itself",
                 SJE(off=lambda B: np.ones((B, B)))),
         Mistake("only texts compete for a picture: the transposed term, in which pictures compete for a text, is missing",
@@ -172,14 +180,6 @@ JOINT = Task(
         Mistake("the hinge is squared", SJE(hinge=lambda x: F.relu(x) ** 2)),
         Mistake("S is of cosines; it is the product itself, whose length counts", SJE(alike=_cosine)),
         Mistake("the 0-1 loss is counted, which has no gradient: the hinge takes its place", SJE(hinge=lambda x: x.gt(0) * 1.0)),
-        Mistake("S_ii has no gradient: each margin that is missed also pulls a right pair together, -1 on the diagonal of dS",
-                SJE(own=_held)),
-        Mistake("dphi takes dS as it is: the rows of S are pictures, so dphi = dS^T theta",
-                SJE(alike=lambda theta, phi: with_slope(theta @ phi.T, theta @ phi.detach().T + phi @ theta.detach().T))),
-        Mistake("the gradient is not divided by B^2", lambda theta, phi: with_slope(
-            joint_embedding_loss(theta, phi), joint_embedding_loss(theta, phi, share=lambda B: 1.0))),
-        Mistake("the gradient has one direction only: texts that compete for a picture", _one_way(pictures=0.0)),
-        Mistake("the gradient has one direction only: pictures that compete for a text", _one_way(texts=0.0)),
     ), points=(4, 6))
 
 
@@ -212,6 +212,16 @@ AUGMENTATION = Task(
     "conditioning_augmentation", "conditioning_augmentation_forward", "conditioning_augmentation_backward", ("c", "kl"),
     ("mu", "log_sigma"), {"mu": "N g", "log_sigma": "N g", "epsilon": "N g", "c": "N g", "kl": ""},
     conditioning_augmentation, augmentation_cases, (
+        Mistake("dkl is not used: mu and log_sigma enter the KL, too", AUGMENT(told=_held)),
+        Mistake("dc is not used: mu and log_sigma enter c, too",
+                lambda mu, log_sigma, epsilon: (conditioning_augmentation(_held(mu), _held(log_sigma), epsilon)[0],
+                                                conditioning_augmentation(mu, log_sigma, epsilon)[1])),
+        Mistake("the derivative of exp is missing: dc / dlog_sigma = sigma epsilon",
+                AUGMENT(noise=lambda s, e: with_slope(s * e, F.log(s) * e))),
+        Mistake("epsilon is there twice in the gradient: dc / dlog_sigma = sigma epsilon",
+                AUGMENT(noise=lambda s, e: with_slope(s * e, s * e * e))),
+        Mistake("epsilon is missing in the gradient: dc / dlog_sigma = sigma epsilon",
+                AUGMENT(noise=lambda s, e: with_slope(s * e, s))),
         Mistake("what is given is ln sigma, not ln sigma^2: sigma = exp(log_sigma)", AUGMENT(sigma=lambda l: F.exp(l / 2))),
         Mistake("what is given is ln sigma, not sigma: sigma = exp(log_sigma)", AUGMENT(sigma=lambda l: l)),
         Mistake("epsilon is multiplied by the variance; it is by sigma", AUGMENT(noise=lambda s, e: s * s * e)),
@@ -227,16 +237,6 @@ AUGMENTATION = Task(
                 AUGMENT(kl=lambda m, l, s: (1 + m * m) * F.exp((-2 * l).clamp(max=700.0)) + 2 * l - 1)),
         Mistake("the KL is averaged over its numbers, too; of each text it is their sum", AUGMENT(over=lambda terms: terms.mean())),
         Mistake("the KL is summed over the texts; their mean is taken", AUGMENT(over=lambda terms: terms.sum())),
-        Mistake("dkl is not used: mu and log_sigma enter the KL, too", AUGMENT(told=_held)),
-        Mistake("dc is not used: mu and log_sigma enter c, too",
-                lambda mu, log_sigma, epsilon: (conditioning_augmentation(_held(mu), _held(log_sigma), epsilon)[0],
-                                                conditioning_augmentation(mu, log_sigma, epsilon)[1])),
-        Mistake("the derivative of exp is missing: dc / dlog_sigma = sigma epsilon",
-                AUGMENT(noise=lambda s, e: with_slope(s * e, F.log(s) * e))),
-        Mistake("epsilon is there twice in the gradient: dc / dlog_sigma = sigma epsilon",
-                AUGMENT(noise=lambda s, e: with_slope(s * e, s * e * e))),
-        Mistake("epsilon is missing in the gradient: dc / dlog_sigma = sigma epsilon",
-                AUGMENT(noise=lambda s, e: with_slope(s * e, s))),
     ), points=(1, 2), extra=True)
 
 
@@ -313,6 +313,18 @@ def transposed_cases(draw: Draw) -> list[Case]:
 TRANSPOSED = Task(
     "conv_transpose2d", "conv_transpose2d_forward", "conv_transpose2d_backward", ("y",), ("x", "weight", "bias"),
     {"x": "N C H W", "weight": "C O k k", "bias": "O", "y": "N O H' W'"}, conv_transpose2d, transposed_cases, (
+        Mistake("dx takes a flipped kernel: dx[i] adds up dy[i s + a] times weight[a], as it stands", _back_by(_flip)),
+        Mistake("dx and dweight are those of a flipped kernel: dx[i] adds up dy[i s + a] times weight[a], as it stands",
+                lambda *a: with_slope(conv_transpose2d(*a), _instead(weight=_flip)(*a))),
+        Mistake("dx holds the last place of the kernel alone (`=` in place of `+=`?): the gradients of all places add up",
+                _back_by(lambda w: _only(w, -1, -1))),
+        Mistake("in the backward in- and out-channels of the weight are exchanged: dx[c] adds up dy[o] weight[c, o]",
+                _back_by(_exchange)),
+        Mistake("what was cut off is put back at one end of dy only; zeros go to both ends of each axis",
+                lambda *a: with_slope(conv_transpose2d(*a), _cut(lambda p: 2 * p, lambda p: 0)(*a))),
+        Mistake("dbias is averaged over batch and places; the bias stands at each of them, so its gradient is the sum",
+                lambda x, w, b, *more: with_slope(y := conv_transpose2d(x, w, b, *more), conv_transpose2d(
+                    x, w, b / (y.shape[0] * y.shape[2] * y.shape[3]), *more))),
         Mistake("the kernel is flipped: y[i s + a] gets x[i] times weight[a], as it stands", _instead(weight=_flip)),
         Mistake("in- and out-channels of the weight are exchanged: it is (C, O, k, k), a convolution's is (O, C, k, k)",
                 _instead(weight=_exchange)),
@@ -326,18 +338,6 @@ TRANSPOSED = Task(
         Mistake("twice the padding is cut off at one end, and nothing at the other", _cut(lambda p: 2 * p, lambda p: 0)),
         Mistake("twice the padding is cut off at the last end, and nothing at the first", _cut(lambda p: 0, lambda p: 2 * p)),
         Mistake("the bias is missing", _instead(bias=lambda b: 0 * b)),
-        Mistake("dx and dweight are those of a flipped kernel: dx[i] adds up dy[i s + a] times weight[a], as it stands",
-                lambda *a: with_slope(conv_transpose2d(*a), _instead(weight=_flip)(*a))),
-        Mistake("dx takes a flipped kernel: dx[i] adds up dy[i s + a] times weight[a], as it stands", _back_by(_flip)),
-        Mistake("dx holds the last place of the kernel alone (`=` in place of `+=`?): the gradients of all places add up",
-                _back_by(lambda w: _only(w, -1, -1))),
-        Mistake("in the backward in- and out-channels of the weight are exchanged: dx[c] adds up dy[o] weight[c, o]",
-                _back_by(_exchange)),
-        Mistake("what was cut off is put back at one end of dy only; zeros go to both ends of each axis",
-                lambda *a: with_slope(conv_transpose2d(*a), _cut(lambda p: 2 * p, lambda p: 0)(*a))),
-        Mistake("dbias is averaged over batch and places; the bias stands at each of them, so its gradient is the sum",
-                lambda x, w, b, *more: with_slope(y := conv_transpose2d(x, w, b, *more), conv_transpose2d(
-                    x, w, b / (y.shape[0] * y.shape[2] * y.shape[3]), *more))),
     ), points=(2, 3), extra=True)
 
 
