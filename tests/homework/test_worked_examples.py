@@ -6,7 +6,8 @@ import pytest
 
 from tests.homework.sources import EXERCISES, namespace
 
-WRITTEN = {"00": 1, "02": 4, "03": 4, "04": 4, "07": 4, "08": 4}   # number -> functions with an example, a forward and its backward together
+# number -> functions with an example, a forward and its backward together
+WRITTEN = {"00": 1, "02": 4, "03": 4, "04": 4, "07": 4, "08": 4}
 
 
 @pytest.mark.parametrize("number, functions", WRITTEN.items())
