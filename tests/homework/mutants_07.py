@@ -77,6 +77,7 @@ MUTANTS = [
     m("counted", HINGE, "the 0-1 loss is counted", (SUM, "((texts > 0).sum() + (pictures > 0).sum()) / len(S)**2")),
     # the joint embedding's hinge, backward
     m("right_pair_forgotten", DHINGE, "S_ii has no gradient", (PULL, "0")),
+    m("pulled_once", DHINGE, "S_ii gets one -1 for each direction", (PULL, "np.diag(1.0 * missed_texts.any(axis=1) + missed_pictures.any(axis=0))")),
     m("texts_only_behind", DHINGE, "one direction only: texts that compete", (COUNTS, "dS = missed_texts\n"), (PULL, "np.diag(missed_texts.sum(axis=1))")),
     m("pictures_only_behind", DHINGE, "one direction only: pictures that compete", (COUNTS, "dS = missed_pictures\n"), (PULL, "np.diag(missed_pictures.sum(axis=0))")),
     m("share_forgotten_behind", DHINGE, "the gradient is not divided by B^2", (SHARE, "dloss * dS")),
@@ -98,6 +99,9 @@ MUTANTS = [
     m("epsilon_twice_behind", DDRAW, "epsilon is there twice", (DC, DC + " * epsilon")),
     m("exp_forgotten_behind", DDRAW, "the derivative of exp is missing", (DC, "dc * epsilon")),
     m("kl_forgotten_behind", DDRAW, "dkl is not used", ("dc + dkl * mu / len(mu)", "1.0 * dc"), (" + " + DKL, "")),
+    m("half_forgotten_behind", DDRAW, "the factor 1/2 of the KL is missing in its gradient", ("dc + dkl * mu", "dc + 2 * dkl * mu"), (DKL, "2 * " + DKL)),
+    m("kl_below_0_behind", DDRAW, "the gradient of the KL has the wrong sign", ("dc + dkl * mu", "dc - dkl * mu"), ("+ " + DKL, "- " + DKL)),
+    m("kl_summed_behind", DDRAW, "the gradient of the KL is divided by the number of texts", ("dkl * mu / len(mu)", "dkl * mu"), (DKL, DKL.replace(" / len(mu)", ""))),
     m("draw_forgotten_behind", DDRAW, "dc is not used", ("dc + dkl * mu", "dkl * mu"), (DC + " + ", "")),
     # the transposed convolution
     m("flipped", UP, "the kernel is flipped", (WRITE, WRITE.replace("a, b]", "k - 1 - a, k - 1 - b]"))),

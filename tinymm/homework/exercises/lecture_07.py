@@ -13,6 +13,11 @@ from ...autograd.registry import Draw
 from ..exercise import Case, Exercise, Mistake, Task, with_slope
 
 
+def _slope_of(reference: Callable, **changes) -> Callable:
+    """The right values, with the gradient of the reference with changes."""
+    return lambda *arguments: with_slope(reference(*arguments), partial(reference, **changes)(*arguments))
+
+
 def _held(x):
     return x.detach()
 
@@ -76,7 +81,7 @@ DISCRIMINATOR = Task(
         Mistake("each gradient is divided by the number of its pairs, as its term is their mean",
                 DLOSS(mean=lambda terms: with_slope(terms.mean(), terms.sum()))),
         Mistake("the weights are missing in the gradient: w for the wrong pairs, 1 - w for the generated pictures",
-                lambda *a: with_slope(discriminator_loss(*a), discriminator_loss(*a, weights=lambda w: (1, 1)))),
+                _slope_of(discriminator_loss, weights=lambda w: (1, 1))),
         Mistake("the logits of the generated pictures have a gradient: D's step holds the picture constant, not what D says of "
                 "it", DLOSS(fake=lambda s: F.softplus(s.detach()))),
         Mistake("the gradient of -ln sigma(s) is -(1 - sigma(s)), and you have that of the sigmoid, sigma (1 - sigma)",
@@ -137,9 +142,13 @@ def _cosine(theta, phi):
     return (theta / F.sqrt((theta * theta).sum(1, keepdim=True))) @ (phi / F.sqrt((phi * phi).sum(1, keepdim=True))).T
 
 
-def _one_way(**sides):
-    """The right loss, whose gradient comes from one of its directions."""
-    return lambda theta, phi: with_slope(joint_embedding_loss(theta, phi), joint_embedding_loss(theta, phi, **sides))
+def _pulled_once(theta, phi):
+    """A right pair is pulled together once for each direction in which any rival of it misses the margin."""
+    S = np.array(theta._data) @ np.array(phi._data).T
+    missed = [(1 + scores > np.diag(S)[:, None]) & ~np.eye(len(S), dtype=bool) for scores in (S, S.T)]
+    pull = sum(rows.any(axis=1) * 1.0 for rows in missed)                                 # (B,)
+    path = joint_embedding_loss(theta, phi, own=_held) - (Tensor(pull) * (theta * phi).sum(1)).sum() / len(S)**2
+    return with_slope(joint_embedding_loss(theta, phi), path)
 
 
 def joint_embedding_cases(draw: Draw) -> list[Case]:
@@ -156,12 +165,15 @@ JOINT = Task(
     {"theta": "B d", "phi": "B d", "loss": ""}, joint_embedding_loss, joint_embedding_cases, (
         Mistake("S_ii has no gradient: each margin that is missed also pulls a right pair together, -1 on the diagonal of dS",
                 SJE(own=_held)),
+        Mistake("S_ii gets one -1 for each direction; each margin that is missed gives it one, so it is minus their number",
+                _pulled_once),
         Mistake("dphi takes dS as it is: the rows of S are pictures, so dphi = dS^T theta",
                 SJE(alike=lambda theta, phi: with_slope(theta @ phi.T, theta @ phi.detach().T + phi @ theta.detach().T))),
-        Mistake("the gradient is not divided by B^2", lambda theta, phi: with_slope(
-            joint_embedding_loss(theta, phi), joint_embedding_loss(theta, phi, share=lambda B: 1.0))),
-        Mistake("the gradient has one direction only: texts that compete for a picture", _one_way(pictures=0.0)),
-        Mistake("the gradient has one direction only: pictures that compete for a text", _one_way(texts=0.0)),
+        Mistake("the gradient is not divided by B^2", _slope_of(joint_embedding_loss, share=lambda B: 1.0)),
+        Mistake("the gradient has one direction only: texts that compete for a picture",
+                _slope_of(joint_embedding_loss, pictures=0.0)),
+        Mistake("the gradient has one direction only: pictures that compete for a text",
+                _slope_of(joint_embedding_loss, texts=0.0)),
         Mistake("the sum runs over j = i, too, which adds 2 / B: a right pair is no rival of itself",
                 SJE(off=lambda B: np.ones((B, B)))),
         Mistake("only texts compete for a picture: the transposed term, in which pictures compete for a text, is missing",
@@ -213,6 +225,11 @@ AUGMENTATION = Task(
     ("mu", "log_sigma"), {"mu": "N g", "log_sigma": "N g", "epsilon": "N g", "c": "N g", "kl": ""},
     conditioning_augmentation, augmentation_cases, (
         Mistake("dkl is not used: mu and log_sigma enter the KL, too", AUGMENT(told=_held)),
+        Mistake("the factor 1/2 of the KL is missing in its gradient: mu for mu, sigma^2 - 1 for log_sigma",
+                AUGMENT(told=lambda kl: with_slope(kl, 2 * kl))),
+        Mistake("the gradient of the KL has the wrong sign", AUGMENT(told=lambda kl: with_slope(kl, -kl))),
+        Mistake("the gradient of the KL is divided by the number of texts, as it is their mean",
+                AUGMENT(over=lambda terms: with_slope(terms.sum(1).mean(), terms.sum()))),
         Mistake("dc is not used: mu and log_sigma enter c, too",
                 lambda mu, log_sigma, epsilon: (conditioning_augmentation(_held(mu), _held(log_sigma), epsilon)[0],
                                                 conditioning_augmentation(mu, log_sigma, epsilon)[1])),
