@@ -1,0 +1,685 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lecture 7: Generative Adversarial Text to Image Synthesis, and StackGAN
+#
+# Reed, Akata, Yan, Logeswaran, Schiele and Lee, *Generative Adversarial Text to Image Synthesis*, ICML 2016; Zhang et
+# al., *StackGAN*, ICCV 2017. So far pictures came in and sentences went out. Now a sentence comes in, and a network draws.
+#
+# **What you will learn**
+#
+# - what a discriminator knows at its best, and which distance between distributions the game then measures;
+# - why the generator does not play the slide's minimax game, but another one with the same fixed point;
+# - to read a sentence by its characters, and to teach that by a loss that can be differentiated;
+# - why a discriminator has to be shown real pictures with *wrong* texts (GAN-CLS), and which texts are wrong;
+# - what the printed signs of Algorithm 1 do if they are taken to the letter;
+# - to train between the texts (GAN-INT), to get the noise back out of a picture (style), and to draw in two stages;
+# - to measure all that by a judge who has never seen a drawn picture.
+#
+# **What you should know**: convolutions (lecture 1), the ranking loss (lecture 3), batch normalisation (lecture 5).
+#
+# **Why anyone wanted this.** "A small bird with a pink breast" fits very many pictures, which have next to nothing in
+# common as pixels. Train a network on the mean squared error, and it draws their mean: a grey blur. What is wanted is
+# *one* of them. But how shall a loss tell a good picture, if it cannot compare it with *the* right one? A GAN does not
+# write this loss down. It learns it: a second network is taught to tell drawn pictures from real ones.
+
+# %%
+# %matplotlib inline
+import os
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinymm
+import tinymm.functional as F
+from tinymm import Tensor, nn, no_grad, plot
+from tinymm.data.worlds.placed_sprites import PlacedSprites, contradicts, wrong_texts
+from tinymm.experiments import find
+from tinymm.experiments.lecture_07.data import Part
+from tinymm.experiments.lecture_07.embedding import phi_of, picture_stage, thetas, zero_shot
+from tinymm.experiments.lecture_07.judge import PictureNet
+from tinymm.experiments.running import run
+from tinymm.models import adversarial
+from tinymm.models.char_cnn_rnn import CharCNNRNN
+# CA: from tinymm.models.conditioning_augmentation import ConditioningAugmentation
+from tinymm.models.structured_joint_embedding import joint_embedding_loss
+from tinymm.models.text_to_image_gan import Discriminator, Generator
+from tinymm.plot import claims_table, picture_table
+from tinymm.text.characters import ALPHABET, one_hot, one_hot_characters
+
+SCALE = os.environ.get("TINYMM_SCALE", "lecture")   # "smoke" when the tests execute this
+LECTURE = SCALE == "lecture"
+rng = np.random.default_rng(0)
+
+
+def same(ours, theirs, within=1e-10):
+    """Assert that two results are the same numbers, and say how close they are."""
+    ours, theirs = (a.detach().numpy() if isinstance(a, Tensor) else a for a in (ours, theirs))
+    gap = np.abs(np.subtract(ours, theirs)).max()
+    assert gap <= within, gap
+    print(f"the largest difference is {gap:.1e}")
+
+
+def copied(mine, package):
+    """The package's model with our weights, which have the same order."""
+    package = package.double()
+    package.load_state_dict(dict(zip(package.state_dict(), mine.state_dict().values(), strict=True)))
+    return package
+
+
+def normal(*shape):
+    return Tensor(rng.standard_normal(shape))
+
+
+# %% [markdown]
+# ## The model in a drawing
+#
+# $G$ draws, from noise and a text. $D$ gets a picture and a text, and says how sure it is that the picture is real *and*
+# the text is about it. $\varphi$ reads, was taught before, and stays as it is.
+
+# %%
+page = plot.Diagram(9.9, 3.3)
+t, phi_box, G_box, D_box = [page.box(x, 1.65, text, width, 0.9, color) for x, text, width, color in (
+    (0.75, "a text t", 1.2, plot.COLORS[0]), (2.7, "$\\varphi$\nchar-CNN-RNN", 1.35, plot.COLORS[0]),
+    (5.3, "$G$: transposed\nconvolutions", 1.6, plot.COLORS[1]),
+    (8.3, "$D$: strided\nconvolutions", 1.5, plot.COLORS[3]))]
+z_box = page.box(5.3, 2.95, "$z \\sim N(0, I)$", 1.6, 0.5, plot.COLORS[1])
+real = page.box(7.3, 0.35, "a real picture x", 1.5, 0.5, plot.COLORS[2])
+out = page.box(9.2, 2.95, "logit $s$", 1.0, 0.5, plot.COLORS[3])
+page.arrow(t, phi_box, "(N, 70, L)")
+page.arrow(phi_box, G_box, "h (N, d)")
+page.arrow(z_box, G_box, "(N, Z)")
+page.arrow(G_box, D_box, "$\\hat x$ (N, 3, S, S)")
+page.arrow(real, D_box, "(N, 3, S, S)", side=-1)
+page.arrow(D_box, out, "(N,)")
+page.arrow(phi_box, real, bend=0.25)
+page.axes.text(4.2, 0.55, "h, or a wrong $\\hat h$: D reads too", fontsize=8.5, ha="center")
+plot.picture(page.figure, "A text becomes a vector h by the char-CNN-RNN; with noise z the generator "
+             "turns it into a picture. The discriminator gets drawn and real pictures, each with "
+             "a text vector, and gives one logit for each.")
+
+# %% [markdown]
+# $N$ pictures in a batch, $S$ pixels a side, texts of $L$ characters, $d$ numbers for a text, $Z$ for the noise. In the
+# paper $S = 64$, $L = 201$, $d = 1024$, $Z = 100$; here 16, 64, 64 and 32.
+#
+# ## The world
+#
+# One sprite in one of four places. Texts name colour, shape and place, and now and then leave one out. Size, exact spot
+# and the tint of the ground are in no text: they are the **style**, and the noise has to account for them. Six pairs of
+# a colour and a shape are in no training picture.
+
+# %%
+counts = {"train": 2400, "test": 480, "unseen": 240} if LECTURE else {"train": 240, "test": 240, "unseen": 48}
+parts = {name: Part.of(PlacedSprites(name, count)) for name, count in counts.items()}
+train_part = parts["train"]
+shown = train_part.world.images()[:6]
+plot.picture(picture_table([("", shown)], [train_part.texts[4 * i] for i in range(6)]),
+             "Six real pictures of one sprite each, and above each one of its four texts.")
+
+# %% [markdown]
+# ## Generative adversarial networks
+#
+# $$\min_G \max_D V(D, G) = \mathbb{E}_{x \sim p_{data}(x)}[\ln D(x)] + \mathbb{E}_{z \sim p_z(z)}[\ln(1 - D(G(z)))]$$
+#
+# > **Correction to the slide.** Its second expectation runs over $x \sim p_z(z)$. It is $z$ that is drawn from $p_z$.
+#
+# $G$ turns noise into pictures, so it has a distribution $p_g$ of its own, and the second term is
+# $\mathbb{E}_{x \sim p_g}[\ln(1 - D(x))]$. For every $x$ by itself $D$ maximises $p_{data} \ln D + p_g \ln(1 - D)$. The
+# derivative is zero at
+#
+# $$D^*(x) = \frac{p_{data}(x)}{p_{data}(x) + p_g(x)}, \qquad V(D^*, G) = -\ln 4 + 2\, \mathrm{JSD}(p_{data}, p_g),$$
+#
+# $\mathrm{JSD}(p, q) = \frac12 \mathrm{KL}(p \| m) + \frac12 \mathrm{KL}(q \| m)$ with $m = \frac12(p + q)$: the
+# Jensen-Shannon divergence, 0 for equal distributions only. So against the best $D$, $G$ minimises a distance from the
+# data that nobody could have computed, since nobody has $p_{data}$ in numbers. Two distributions over six "pictures":
+
+# %%
+p_data = np.array([0.05, 0.10, 0.30, 0.30, 0.20, 0.05])
+p_g = np.array([0.30, 0.30, 0.20, 0.10, 0.05, 0.05])
+
+
+def V(D, p_data, p_g):
+    return (p_data * np.log(D)).sum() + (p_g * np.log(1 - D)).sum()
+
+
+def KL(p, q):
+    return (p * np.log(p / q)).sum()
+
+
+m = (p_data + p_g) / 2
+JSD = (KL(p_data, m) + KL(p_g, m)) / 2
+D_best = p_data / (p_data + p_g)
+same(V(D_best, p_data, p_g), -np.log(4) + 2 * JSD, within=1e-12)
+same(V(np.full(6, 0.5), p_data, p_data), -np.log(4), within=1e-12)     # p_g = p_data
+assert all(V(D, p_data, p_g) < V(D_best, p_data, p_g) for D in rng.random((1000, 6)))
+print(f"V = {V(D_best, p_data, p_g):.4f}, JSD = {JSD:.4f}")
+
+# %% [markdown]
+# ### The game that $G$ really plays
+#
+# $$\max_G\ \mathbb{E}_{z \sim p_z(z)}[\ln D(G(z))]$$
+#
+# > **The slide puts this below the minimax game as if it said the same.** It is another game with the same fixed point.
+# > In both $G$ wants $D$ to be wrong, but the gradients differ. With the logit $s$, $D = \sigma(s)$:
+# > $\frac{d}{ds} \ln(1 - \sigma(s)) = -\sigma(s)$ and $\frac{d}{ds} \ln \sigma(s) = 1 - \sigma(s)$. At the beginning $D$
+# > sees through every drawing, $s \ll 0$: the first gradient is nearly zero just when $G$ has everything to learn. The
+# > second is nearly one. At $D = \frac12$ both are one half.
+
+# %%
+s = Tensor(np.array([-8.0, -4.0, -2.0, 0.0, 2.0]), requires_grad=True)
+slopes = {kind: -tinymm.grad(len(s) * adversarial.generator_loss(s, kind), s)[0].numpy()
+          for kind in ("minimax", "non-saturating")}
+same(slopes["minimax"], F.sigmoid(s))
+same(slopes["non-saturating"], 1 - F.sigmoid(s))
+page = Figure(figsize=(9.5, 2.8), layout="constrained")
+left, right = page.subplots(1, 2)
+for shift, (p, name) in enumerate(((p_data, "$p_{data}$"), (p_g, "$p_g$"))):
+    left.bar(np.arange(6) + 0.4 * shift - 0.2, p, 0.4, label=name, color=plot.COLORS[shift])
+left.plot(D_best, "o--", color=plot.COLORS[3], label="$D^*$")
+left.set(xlabel="picture")
+line = np.linspace(-8, 4, 100)
+right.plot(line, 1 / (1 + np.exp(-line)), color=plot.COLORS[0], label="minimax")
+right.plot(line, 1 / (1 + np.exp(line)), color=plot.COLORS[1], label="non-saturating")
+right.set(xlabel="$s$, the logit of D for a drawn picture", ylabel="what pushes $s$ up")
+for axes in (left, right):
+    axes.legend(frameon=False)
+plot.picture(page, "Left: two discrete distributions and the best discriminator, their ratio. Right: "
+             "the pull on the logit, near 0 for the minimax game where D is sure, near 1 for the "
+             "non-saturating one; they cross at one half.")
+
+# %% [markdown]
+# ## Text to image
+#
+# $$\hat x := G(z, \varphi(t)), \qquad D(\hat x, \varphi(t))$$
+#
+# The slides use $\varphi$ from here on, and tell at the end where it comes from. We need it now.
+#
+# ### $\varphi$: a convolutional-recurrent network over characters
+#
+# A text is a matrix with a column for each character and a row for each of 70 symbols, with one 1 a column. Columns
+# after the end are zero, as are unknown characters. Convolutions over the characters find pieces of words, the maximum
+# of three shortens, and a recurrent network reads what is left. Its states are **averaged over time**.
+
+# %%
+t = one_hot_characters(["A red star", "red-ish!"], length=64)                   # (2, 70, 64)
+print(t.shape, [ALPHABET[k] for k in t[0, :, :10].argmax(0)], "columns used:", t.sum((1, 2)))
+first, second = (i for i, c in enumerate(ALPHABET) if c == "-")
+print(f"'-' stands in the alphabet twice; row {first} fires {t[1, first].sum():.0f} times, "
+      f"row {second} {t[1, second].sum():.0f} times")
+
+# %% [markdown]
+# The recurrence of the authors' program is not quite the GRU of the textbooks:
+#
+# $$\begin{aligned} u_t &= \sigma(W_u x_t + b_u + U_u h_{t-1} + d_u) & r_t &= \sigma(W_r x_t + b_r + U_r h_{t-1} + d_r)\\
+# c_t &= \tanh(W_c x_t + b_c + U_c (r_t \odot h_{t-1}) + d_c) & h_t &= u_t \odot c_t + (1 - u_t) \odot h_{t-1} \end{aligned}$$
+#
+# with $h_1 = \tanh(W_c x_1 + b_c)$. The reset gate multiplies the *state*; PyTorch's GRU multiplies the product
+# $U_c h_{t-1}$.
+
+# %%
+class Recurrence(nn.Module):
+    """x (T, N, H) -> all h_t (T, N, H)."""
+
+    def __init__(self, H):
+        super().__init__()
+        draw = lambda *shape: nn.Parameter(rng.uniform(-1, 1, shape) / np.sqrt(H))
+        self.W, self.U, self.b, self.d = draw(3 * H, H), draw(3 * H, H), draw(3 * H), draw(3 * H)
+
+    def forward(self, x):
+        H = x.shape[2]
+        a = x @ self.W.T + self.b                                        # (T, N, 3H): u, r, c
+        U, U_c, d, d_c = self.U[:2 * H].T, self.U[2 * H:].T, self.d[:2 * H], self.d[2 * H:]
+        states = [a[0, :, 2 * H:].tanh()]                                # h_1
+        for a_t in a[1:]:
+            h = states[-1]
+            u, r = F.sigmoid(a_t[:, :2 * H] + h @ U + d).chunk(2, 1)
+            c = (a_t[:, 2 * H:] + (r * h) @ U_c + d_c).tanh()
+            states.append(u * c + (1 - u) * h)
+        return F.stack(states)
+
+
+class Phi(nn.Module):
+    """One-hot characters (N, 70, L) -> phi(t) (N, d)."""
+
+    def __init__(self, channels=64, H=96, d=64):
+        super().__init__()
+        self.cnn = nn.ModuleList([nn.Conv1d(70, channels, 4), nn.Conv1d(channels, H, 4)])
+        self.recurrence, self.project = Recurrence(H), nn.Linear(H, d)
+
+    def forward(self, t):
+        for conv in self.cnn:
+            t = F.max_pool1d(conv(t).relu(), 3)                          # 64 -> 61 -> 20 -> 17 -> 5
+        h = self.recurrence(t.permute(2, 0, 1))                          # (5, N, H)
+        return self.project(h.mean(0))                                   # (N, d)
+
+
+phi = Phi().double()
+package = copied(phi, CharCNNRNN((64, 96), 64, recurrent="gru", pools=((3, 3), (3, 3)), length=64))
+same(phi(Tensor(t).double()), package(Tensor(t).double()))
+for name, published in (("of the embedding paper", CharCNNRNN.hybrid()), ("of the GAN paper", CharCNNRNN.gan())):
+    print(f"{name}: steps {published.lengths}, {sum(p.numel() for p in published.parameters()):,} parameters")
+
+# %% [markdown]
+# ### Pre-training $\varphi$: classify by a joint embedding
+#
+# Training data $\{(v_n, t_n, y_n)\}$: images, texts and classes. With an encoder of images $\theta$ (GoogLeNet in the
+# paper, which stays as it is) the two classifiers are
+#
+# $$f_v(v) = \arg\max_{y}\ \mathbb{E}_{t \sim \mathcal{T}(y)}[\theta(v)^\top \varphi(t)], \qquad
+# f_t(t) = \arg\max_{y}\ \mathbb{E}_{v \sim \mathcal{V}(y)}[\theta(v)^\top \varphi(t)]$$
+#
+# and the loss is $\frac1N \sum_n [\Delta(y_n, f_v(v_n)) + \Delta(y_n, f_t(t_n))]$, where $\Delta$ is 0 if both are equal,
+# and 1 otherwise.
+#
+# > **Corrections to the slide.** (i) It calls the encoder of images $\phi$ and that of texts $\varphi$; here it is
+# > $\theta$. (ii) The sum is over both $\Delta$: a bracket is missing. (iii) The 0-1 loss counts mistakes. It is
+# > constant nearly everywhere, so **it has no gradient**, and nobody can train on it. What is trained is a hinge,
+# > which the slide leaves out. (iv) The expectations are means over all texts of a class at the test, and one sample
+# > in training.
+#
+# A batch has $B$ pairs of $B$ *different* classes; $S_{ij} = \theta_i^\top \varphi_j$:
+#
+# $$\frac{1}{B^2} \sum_i \sum_{j \ne i} [1 + S_{ij} - S_{ii}]_+ + [1 + S_{ji} - S_{ii}]_+$$
+
+# %%
+def hinge(S):
+    """S (B, B), right pairs on the diagonal -> the loss."""
+    right, others = F.diagonal(S)[:, None], 1 - np.eye(len(S))
+    both = F.relu(1 + S - right) + F.relu(1 + S.T - right)               # (B, B)
+    return (both * others).sum() / len(S) ** 2
+
+
+def zero_one(S):
+    """Mistakes of f_v and f_t where each class has one picture and one text."""
+    right = np.arange(len(S))
+    return (S.argmax(1).numpy() != right).mean() + (S.argmax(0).numpy() != right).mean()
+
+
+S = Tensor(rng.standard_normal((5, 5)), requires_grad=True)
+same(hinge(S), joint_embedding_loss(S, np.arange(5)))
+nearby = S.detach() + 1e-6 * normal(5, 5)
+print(f"0-1 loss {zero_one(S):.1f}, and nearby {zero_one(nearby):.1f}: no slope")
+print(f"hinge {hinge(S).item():.6f}, and nearby {hinge(nearby).item():.6f}")
+
+# %% [markdown]
+# ### The training loop
+#
+# This is the only one of the lecture. Some networks take **turns** at a batch: each has its optimiser and its loss. For
+# $\varphi$ there is one of them; soon there will be two.
+
+# %%
+def train(players, batches):
+    """players: name -> (optimizer, loss of a batch) -> name -> the loss of each step."""
+    history = {name: [] for name in players}
+    for rows in batches:
+        for name, (optimizer, loss_of) in players.items():
+            optimizer.zero_grad()          # also what another one's turn has left behind
+            loss = loss_of(rows)
+            loss.backward()
+            optimizer.step()
+            history[name].append(loss.item())
+    return history
+
+
+net = PictureNet(len(np.unique(train_part.classes)), features=64)        # theta: our GoogLeNet
+picture_stage(net, train_part, parts["test"], 4 if LECTURE else 2).fit()
+theta = thetas(net, train_part)                                          # (N, d)
+of_class = [np.flatnonzero(train_part.classes == y) for y in np.unique(train_part.classes)]
+
+
+def pairs_of_classes(steps, B=40):
+    """Batches of pictures of B different classes."""
+    for _ in range(steps):
+        yield np.array([rng.choice(of_class[y]) for y in rng.permutation(len(of_class))[:B]])
+
+
+def embedding_loss(rows):
+    texts = 4 * rows + rng.integers(4, size=len(rows))                   # one of four
+    return hinge(Tensor(theta[rows]) @ phi(Tensor(one_hot(train_part.characters[texts]))).T)
+
+
+phi = Phi().float()
+history = train({"phi": (tinymm.optim.Adam(phi.parameters(), lr=2e-3), embedding_loss)},
+                pairs_of_classes(600 if LECTURE else 20))
+plot.picture(plot.loss_curves(history, chance={"2 (B - 1) / B: all scores alike": 2 * 39 / 40},
+                              ylabel="hinge"), "The hinge falls from just below 2.")
+
+# %%
+found = zero_shot(phi.eval(), net, parts["test"], parts["unseen"])
+plot.table(["accuracy of $f_v$", "seen classes", "unseen, among themselves", "unseen, among all"],
+           [["here", *(f"{found[k]:.2f}" for k in ("seen", "unseen among themselves", "unseen among all"))],
+            ["chance", f"{1 / 120:.3f}", f"{1 / 24:.3f}", f"{1 / 144:.3f}"],
+            ["paper, CUB, 50 unseen classes*", "-", "0.54 (chance 0.02)", "-"]],
+           "Classifying pictures by texts alone. *: char-CNN-RNN, from memory")
+
+# %% [markdown]
+# **What carries over**: texts of classes that were never seen find their pictures. **What does not**: among *all* classes
+# they hardly do. The hinge was only ever told to put texts near seen classes, and there it puts them.
+#
+# ### $G$: from a point to a picture
+#
+# A convolution with stride 2 halves the map. Its **transpose** doubles it: put zeros between the pixels, and convolve
+# with the kernel turned by 180 degrees. From a $1 \times 1$ map, stride and zeros do not matter: it is a matrix product.
+
+# %%
+def conv_transpose(x, W, stride, padding):
+    """x (N, C, H, H), W (C, C', k, k) -> (N, C', H', H'), H' = stride (H - 1) + k - 2 padding."""
+    N, C, H, _ = x.shape
+    k, side = W.shape[-1], stride * (H - 1) + 1
+    spread = np.zeros((N, C, side, side))
+    spread[:, :, ::stride, ::stride] = x.numpy()
+    turned = W.flip(2, 3).permute(1, 0, 2, 3)                            # (C', C, k, k)
+    return F.conv2d(Tensor(spread), turned, padding=k - 1 - padding)
+
+
+x, W = normal(2, 5, 4, 4), normal(5, 3, 4, 4)
+same(conv_transpose(x, W, 2, 1), F.conv_transpose2d(x, W, stride=2, padding=1))
+print(tuple(x.shape), "->", tuple(F.conv_transpose2d(x, W, stride=2, padding=1).shape))
+point = x[:, :, :1, :1]
+same((point.reshape(2, 5) @ W.reshape(5, 48)).reshape(2, 3, 4, 4), F.conv_transpose2d(point, W))
+
+# %% [markdown]
+# The text is brought down to $N_T$ numbers, joined to the noise, and blown up to $4 \times 4$. Behind the first two maps
+# there is a **bottleneck**, $x + f(x)$, where $f$ has a quarter of the channels inside; and mind that there is *no* ReLU
+# between a normalisation and the bottleneck behind it. At the end $\tanh$: pictures are in $[-1, 1]$.
+
+# %%
+def bottleneck(c, activation):
+    """f: 1 x 1 down to a quarter, 3 x 3, 3 x 3 back."""
+    conv = lambda i, o, k: (nn.Conv2d(i, o, k, padding=k // 2), nn.BatchNorm2d(o))
+    return nn.Sequential(*conv(c, c // 4, 1), activation, *conv(c // 4, c // 4, 3), activation,
+                         *conv(c // 4, c, 3))
+
+
+class Painter(nn.Module):
+    """G: z (N, Z), h (N, d) -> pictures (N, 3, 16, 16)."""
+
+    def __init__(self, d=64, Z=32, N_T=32, a=96, b=48):
+        super().__init__()
+        self.phi = nn.Linear(d, N_T)
+        self.up_1, self.bn_1 = nn.ConvTranspose2d(Z + N_T, a, 4), nn.BatchNorm2d(a)
+        self.f_1 = bottleneck(a, nn.ReLU())
+        self.up_2, self.bn_2 = nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b)
+        self.f_2, self.up_3 = bottleneck(b, nn.ReLU()), nn.ConvTranspose2d(b, 3, 4, 2, 1)
+
+    def forward(self, z, h):
+        h = F.leaky_relu(self.phi(h), 0.2)                               # (N, N_T)
+        x = F.cat([z, h], 1)[:, :, None, None]                           # (N, Z + N_T, 1, 1)
+        x = self.bn_1(self.up_1(x))                                      # (N, 96, 4, 4)
+        x = F.relu(x + self.f_1(x))
+        x = self.bn_2(self.up_2(x))                                      # (N, 48, 8, 8)
+        x = F.relu(x + self.f_2(x))
+        return self.up_3(x).tanh()                                       # (N, 3, 16, 16)
+
+
+painter = Painter().double()
+z, h = normal(4, 32), normal(4, 64)
+same(painter(z, h), copied(painter, Generator(64, (96, 48), 32, 32))(z, h))
+
+# %% [markdown]
+# ### $D$: from a picture to a point
+#
+# Strided convolutions bring the picture down to $4 \times 4$. There the text joins in: its $N_T$ numbers stand beside
+# the channels *at every place*, and a $1 \times 1$ convolution compares. The last $4 \times 4$ convolution leaves one
+# number, the logit $s$; $D = \sigma(s)$.
+
+# %%
+class Critic(nn.Module):
+    """D: x (N, 3, 16, 16), h (N, d) -> logits (N,)."""
+
+    def __init__(self, d=64, N_T=32, a=48, b=96):
+        super().__init__()
+        self.down_1, self.down_2 = nn.Conv2d(3, a, 4, 2, 1), nn.Conv2d(a, b, 4, 2, 1)
+        self.bn_2, self.f = nn.BatchNorm2d(b), bottleneck(b, nn.LeakyReLU(0.2))
+        self.phi = nn.Linear(d, N_T)
+        self.both, self.bn_3 = nn.Conv2d(b + N_T, b, 1), nn.BatchNorm2d(b)
+        self.last = nn.Conv2d(b, 1, 4)
+
+    def forward(self, x, h):
+        x = F.leaky_relu(self.down_1(x), 0.2)                            # (N, 48, 8, 8)
+        x = self.bn_2(self.down_2(x))                                    # (N, 96, 4, 4)
+        x = F.leaky_relu(x + self.f(x), 0.2)
+        h = F.leaky_relu(self.phi(h), 0.2)[:, :, None, None]             # (N, N_T, 1, 1)
+        x = F.cat([x, h.expand(-1, -1, 4, 4)], 1)                        # (N, 96 + N_T, 4, 4)
+        x = F.leaky_relu(self.bn_3(self.both(x)), 0.2)                   # (N, 96, 4, 4)
+        return self.last(x).reshape(len(x))                              # (N,)
+
+
+critic = Critic().double()
+x = painter(z, h).detach()
+same(critic(x, h), copied(critic, Discriminator(64, (48, 96), 32))(x, h))
+for n_t in (128, 256):
+    print(f"published size, N_T = {n_t}: G has "
+          f"{sum(p.numel() for p in Generator(1024, embedding=n_t).parameters()):,} parameters")
+
+# %% [markdown]
+# ## Matching-aware discriminator (GAN-CLS)
+#
+# A plain conditional $D$ sees real pictures with right texts, and drawn ones. To reject drawings that *look* unreal is
+# enough for a long time, so it has no reason to read. GAN-CLS shows it a third kind of pair: a **real picture with a
+# wrong text**. There nothing but reading helps.
+#
+# > **Algorithm 1**, one step, as on the slide:
+# >
+# > $h \leftarrow \varphi(t)$, $\ \hat h \leftarrow \varphi(\hat t)$, $\ z \sim \mathcal{N}(0, 1)^Z$,
+# > $\ \hat x \leftarrow G(z, h)$
+# >
+# > $s_r \leftarrow D(x, h)$ (real, right text), $\ s_w \leftarrow D(x, \hat h)$ (real, wrong text),
+# > $\ s_f \leftarrow D(\hat x, h)$ (fake, right text)
+# >
+# > $\mathcal{L}_D \leftarrow \ln(s_r) + (\ln(1 - s_w) + \ln(1 - s_f)) / 2, \qquad
+# > D \leftarrow D - \alpha\, \partial \mathcal{L}_D / \partial D$
+# >
+# > $\mathcal{L}_G \leftarrow \ln(s_f), \qquad G \leftarrow G - \alpha\, \partial \mathcal{L}_G / \partial G$
+#
+# ($\mathcal{N}(0,1)^Z$ are $Z$ numbers; here $s$ is the probability, elsewhere in this notebook its logit.) The losses
+# below are $-\mathcal{L}_D$ and $-\mathcal{L}_G$, with a weight $w$ that is $\frac12$ there and 0 in a plain GAN. A sigmoid
+# that has underflowed to 0 has no logarithm; of the logit it is $\ln \sigma(s) = -\mathrm{softplus}(-s)$:
+
+# %%
+def d_loss(right, wrong, fake, w):
+    """Logits (N,) each -> -L_D."""
+    return (F.softplus(-right) + w * F.softplus(wrong) + (1 - w) * F.softplus(fake)).mean()
+
+
+def g_loss(fake):
+    return F.softplus(-fake).mean()                                      # -L_G
+
+
+right, wrong, fake = normal(8), normal(8), normal(8)
+s_r, s_w, s_f = (F.sigmoid(s) for s in (right, wrong, fake))
+same(d_loss(right, wrong, fake, 0.5), -(s_r.log() + ((1 - s_w).log() + (1 - s_f).log()) / 2).mean())
+same(d_loss(right, wrong, fake, 0.5), adversarial.discriminator_loss(right, wrong, fake))
+same(d_loss(right, wrong, fake, 0.0), adversarial.discriminator_loss(right, None, fake, w=0))
+same(g_loss(fake), adversarial.generator_loss(fake))
+far = Tensor(np.array([-800.0]))
+with np.errstate(divide="ignore"):
+    print("ln sigma(-800):", np.log(1 / (1 + np.exp(800.0, dtype=np.longdouble))).astype(float),
+          "and by softplus:", -F.softplus(-far).item())
+
+# %% [markdown]
+# A $D$ that knows nothing says 0 to all three: $\ln 2 + w \ln 2 + (1 - w) \ln 2 = 2 \ln 2 \approx 1.386$. That is where
+# its loss has to begin.
+#
+# > **Which text is wrong?** The algorithm just says *mis-matching*. Taken from another class, or from another
+# > picture of the batch, a text may still be right: "something red" fits every red thing. $D$ would be taught to reject
+# > what is true. (StackGAN's PyTorch code shifts the texts of a batch by one, unchecked.) In our world what a text says is
+# > known, and only one that *contradicts* the picture is taken.
+
+# %%
+rows = rng.permutation(len(train_part))
+mentions, contents = train_part.mentions[rows, 0], train_part.contents[rows]
+shifted = np.roll(np.arange(len(rows)), 1)
+other_class = train_part.classes[rows] != train_part.classes[rows[shifted]]
+fits = ~contradicts(mentions[shifted], contents)
+print(f"texts of the next picture: {fits.mean():.1%} are true; "
+      f"of those of another class {fits[other_class].mean():.1%}")
+k = np.flatnonzero(fits & other_class)[0]
+print(f"such a text: {train_part.texts[4 * rows[shifted[k]]]!r} for the picture of "
+      f"{train_part.texts[4 * rows[k]]!r}")
+
+# %% [markdown]
+# ### $D$ and $G$ as players
+#
+# $D$'s drawings are made under `no_grad`: in its turn $G$ is not asked. In its own turn $G$ draws with **fresh noise**,
+# and $D$ is the new one. (The algorithm reuses $s_f$ from before $D$'s step. Nobody's program does.) Real, wrong and
+# drawn pairs go through $D$ one after the other, so that each has its own batch statistics.
+
+# %%
+def start(net):
+    """DCGAN's: all weights ~ N(0, 0.02^2), gains 1, biases 0."""
+    with no_grad():
+        for p in net.parameters():
+            p.copy_(Tensor(0.02 * rng.standard_normal(p.shape)) if p.ndim > 1 else p)
+        for layer in net.modules():
+            if getattr(layer, "bias", None) is not None:
+                layer.bias.zero_()
+    return net
+
+
+def players(G, D, w=0.5, interpolation=False, sign=1, B_Z=32):
+    """D and G of one of the systems, for ``train``."""
+    draw, seen = np.random.default_rng(1), {}
+    z = lambda n: Tensor(draw.standard_normal((n, B_Z), dtype=np.float32))
+    adam = lambda net: tinymm.optim.Adam(net.parameters(), lr=5e-4, betas=(0.5, 0.999))
+
+    def discriminate(rows):
+        texts = draw.integers(4, size=len(rows))
+        other = wrong_texts(draw, train_part.mentions[rows, texts], train_part.contents[rows])
+        x, h = Tensor(train_part.images[rows]), Tensor(described[rows, texts])
+        with no_grad():
+            drawn = G(z(len(h)), h)
+        seen["h"] = h
+        return sign * d_loss(D(x, h), D(x, h[other]), D(drawn, h), w)
+
+    def generate(rows):
+        h = seen["h"]
+        if interpolation:
+            h = F.cat([h, between(h)], 0)                                # explained below
+        return sign * g_loss(D(G(z(len(h)), h), h))
+
+    return {"D": (adam(D), discriminate), "G": (adam(G), generate)}
+
+
+def batches(steps, B=32):
+    order = np.random.default_rng(2)
+    return (order.permutation(len(train_part))[:B] for _ in range(steps))
+
+
+described = phi_of(phi, train_part.characters).reshape(len(train_part), 4, -1)   # (N, 4, d)
+questions = np.flatnonzero((parts["test"].mentions[:, 0] >= 0).all(1))[:8]       # say all
+asked = [parts["test"].texts[4 * i] for i in questions]
+asked_h = Tensor(phi_of(phi, parts["test"].characters[4 * questions]))
+asked_z = normal(8, 32).float()
+
+
+def drawn_by(G):
+    """What G draws for the first test sentences, in evaluation mode, in [0, 1]."""
+    with no_grad():
+        return list((G.eval()(asked_z, asked_h).numpy() + 1) / 2)
+
+
+G, D = start(Painter()), start(Critic())
+history = train(players(G, D), batches(400 if LECTURE else 10))
+print(f"D's first loss: {history['D'][0]:.3f}; 2 ln 2 = {2 * np.log(2):.3f}")
+plot.picture(plot.loss_curves(history, chance={"2 ln 2: D knows nothing": 2 * np.log(2)}),
+             "The losses of D and G over the steps; neither goes to zero.")
+
+# %% [markdown]
+# **These curves do not say how good the pictures are.** Each loss is measured against the other network. If $G$ gets
+# better, $D$'s loss grows. One has to look, or to ask a judge.
+
+# %%
+truth = (parts["test"].images[questions] + 1) / 2
+plot.picture(picture_table([("a true picture", list(truth)), ("GAN-CLS from these cells", drawn_by(G))], asked),
+             "True pictures of eight test sentences, and what the generator from the cells draws "
+             "for them after a short training.")
+
+# %% [markdown]
+# > **Correction to the slide, and to the paper: the signs.** $\mathcal{L}_D$ is large if $D$ is *right*. The updates
+# > $D - \alpha\, \partial \mathcal{L}_D$ and $G - \alpha\, \partial \mathcal{L}_G$ **descend** both. What is meant is to
+# > ascend, or to descend $-\mathcal{L}$. Both, from the same first weights, on the same batches and noise:
+
+# %%
+runs, drawn, gap = {}, {}, {}
+for name, sign in (("ascended", 1), ("as printed", -1)):
+    rng = np.random.default_rng(3)
+    G, D = start(Painter()), start(Critic())
+    runs[name] = {who: -sign * np.array(losses)
+                  for who, losses in train(players(G, D, sign=sign), batches(150 if LECTURE else 10)).items()}
+    drawn[name] = drawn_by(G)
+    fake = Tensor(2 * np.stack(drawn[name]) - 1)
+    with no_grad():
+        gap[name] = [D.eval()(Tensor(parts["test"].images[questions]), asked_h).mean().item(),
+                     D(fake, asked_h).mean().item()]
+plot.table(["updates", "L_D, first", "L_D, last", "L_G, last", "logit of real", "logit of drawn"],
+           [[name, *(f"{n:.2f}" for n in (of["D"][0], of["D"][-1], of["G"][-1], *gap[name]))]
+            for name, of in runs.items()], "The same algorithm with both signs")
+
+# %%
+page = Figure(figsize=(9, 2.8), layout="constrained")
+for axes, who in zip(page.subplots(1, 2), "DG"):
+    for k, (name, of) in enumerate(runs.items()):
+        axes.plot(of[who], label=name, color=plot.COLORS[(0, 3)[k]])
+    axes.set(xlabel="step", ylabel=f"$\\mathcal{{L}}_{who}$")
+    axes.set_yscale("symlog", linthresh=1)
+    axes.legend(frameon=False)
+plot.picture(page, "L_D and L_G over the steps: ascended, both stay near -1; as printed, L_D falls "
+             "without end on a logarithmic scale.")
+
+# %%
+plot.picture(picture_table([(name, pictures) for name, pictures in drawn.items()], asked),
+             "What the two generators draw: sprites begin to show where the losses are ascended.")
+
+# %% [markdown]
+# Nothing is random about this failure. Read "real" for "drawn" in a $D$ that descends: it calls drawn pictures real and
+# real ones drawn, and *tells them apart*. But a loss that descends $\ln s$ has no floor, so its logits run away; and $G$,
+# which descends $\ln s_f$ with $s_f$ near 1, plays the saturated side: its gradient is $1 - s_f \approx 0$.
+#
+# ## Learning with manifold interpolation (GAN-INT)
+#
+# Texts are few. Between two of their vectors there is room where a sentence might be, and the generator may be
+# trained there, without anyone writing the sentence:
+#
+# $$\mathbb{E}_{t_1, t_2 \sim p_{data}}[\ln(1 - D(G(z, \tilde t), \tilde t))], \qquad
+# \tilde t = \beta \varphi(t_1) + (1 - \beta) \varphi(t_2), \qquad \beta = \tfrac12$$
+#
+# is an additional term of $G$'s objective.
+#
+# > **Corrections to the slide.** It mixes the *captions*, $\beta t_1 + (1 - \beta) t_2$; half a sentence plus half
+# > another one is no sentence, it is vectors that are mixed. $D$ gets no text there; it gets $\tilde t$. And it is to be
+# > minimised over $G$; in practice $-\ln D$ is, as before.
+#
+# Nobody has a picture for $\tilde t$, so $D$ is never shown a real one with it. But a $D$ that reads tells whether
+# picture and vector fit. The batch is cut into two halves, and the halves are mixed:
+
+# %%
+def between(h, beta=0.5):
+    """h (B, d) -> (B // 2, d)."""
+    half = len(h) // 2
+    return beta * h[:half] + (1 - beta) * h[half:2 * half]
+
+
+same(between(h), adversarial.interpolated_texts(h))
+print("the batch of G grows from", len(h), "to", len(F.cat([h, between(h)], 0)))
+
+# %% [markdown]
+# With that the four systems of the slide's grid are two numbers: GAN is $w = 0$, GAN-CLS $w = \frac12$; with
+# interpolation they are GAN-INT and GAN-INT-CLS.
+#
+# ## The experiment
+#
+# Now the package's networks, for longer. The slides let us look at pictures. We ask a **judge**: a classifier of colour,
+# shape and place that has learnt from real pictures only, is no part of $D$ or $\theta$, and never chooses anything: the
+# last weights of every system are what is measured. All systems have the same first weights, batches, sentences and
+# noise.
