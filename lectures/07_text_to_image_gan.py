@@ -51,8 +51,10 @@ from tinymm.experiments.lecture_07.judge import PictureNet
 from tinymm.experiments.running import run
 from tinymm.models import adversarial
 from tinymm.models.char_cnn_rnn import CharCNNRNN
-# CA: from tinymm.models.conditioning_augmentation import ConditioningAugmentation
+from tinymm.models.conditioning_augmentation import ConditioningAugmentation
+from tinymm.models.stackgan import StageIIGenerator
 from tinymm.models.structured_joint_embedding import joint_embedding_loss
+from tinymm.models.style_encoder import style_loss
 from tinymm.models.text_to_image_gan import Discriminator, Generator
 from tinymm.plot import claims_table, picture_table
 from tinymm.text.characters import ALPHABET, one_hot, one_hot_characters
@@ -332,7 +334,8 @@ def train(players, batches):
 
 
 net = PictureNet(len(np.unique(train_part.classes)), features=64)        # theta: our GoogLeNet
-picture_stage(net, train_part, parts["test"], 4 if LECTURE else 2).fit()
+picture_stage(net, train_part, parts["test"], 4 if LECTURE else 2,
+              label=None).fit()
 theta = thetas(net, train_part)                                          # (N, d)
 of_class = [np.flatnonzero(train_part.classes == y) for y in np.unique(train_part.classes)]
 
@@ -356,7 +359,7 @@ plot.picture(plot.loss_curves(history, chance={"2 (B - 1) / B: all scores alike"
 
 # %%
 found = zero_shot(phi.eval(), net, parts["test"], parts["unseen"])
-plot.table(["accuracy of $f_v$", "seen classes", "unseen, among themselves", "unseen, among all"],
+plot.table(["accuracy of f_v", "seen classes", "unseen, among themselves", "unseen, among all"],
            [["here", *(f"{found[k]:.2f}" for k in ("seen", "unseen among themselves", "unseen among all"))],
             ["chance", f"{1 / 120:.3f}", f"{1 / 24:.3f}", f"{1 / 144:.3f}"],
             ["paper, CUB, 50 unseen classes*", "-", "0.54 (chance 0.02)", "-"]],
@@ -504,8 +507,7 @@ same(d_loss(right, wrong, fake, 0.0), adversarial.discriminator_loss(right, None
 same(g_loss(fake), adversarial.generator_loss(fake))
 far = Tensor(np.array([-800.0]))
 with np.errstate(divide="ignore"):
-    print("ln sigma(-800):", np.log(1 / (1 + np.exp(800.0, dtype=np.longdouble))).astype(float),
-          "and by softplus:", -F.softplus(-far).item())
+    print("ln sigma(-800):", F.sigmoid(far).log().item(), "  by softplus:", -F.softplus(-far).item())
 
 # %% [markdown]
 # A $D$ that knows nothing says 0 to all three: $\ln 2 + w \ln 2 + (1 - w) \ln 2 = 2 \ln 2 \approx 1.386$. That is where
@@ -517,16 +519,14 @@ with np.errstate(divide="ignore"):
 # > known, and only one that *contradicts* the picture is taken.
 
 # %%
-rows = rng.permutation(len(train_part))
-mentions, contents = train_part.mentions[rows, 0], train_part.contents[rows]
-shifted = np.roll(np.arange(len(rows)), 1)
-other_class = train_part.classes[rows] != train_part.classes[rows[shifted]]
-fits = ~contradicts(mentions[shifted], contents)
-print(f"texts of the next picture: {fits.mean():.1%} are true; "
-      f"of those of another class {fits[other_class].mean():.1%}")
-k = np.flatnonzero(fits & other_class)[0]
-print(f"such a text: {train_part.texts[4 * rows[shifted[k]]]!r} for the picture of "
-      f"{train_part.texts[4 * rows[k]]!r}")
+few = rng.permutation(len(train_part))[:600]
+mentions, contents = train_part.mentions[few, 0], train_part.contents[few]
+fits = ~contradicts(mentions[None], contents[:, None])                   # (pictures, texts)
+fits &= train_part.classes[few][:, None] != train_part.classes[few]      # of another class
+print(f"of the texts of other classes {fits.mean():.2%} are true, in a batch of 64 about "
+      f"{64 * fits.mean():.1f}; such are, for the picture of")
+for i, j in np.argwhere(fits)[::max(1, fits.sum() // 3)][:3]:
+    print(f"   {train_part.texts[4 * few[i]]!r}: {train_part.texts[4 * few[j]]!r}")
 
 # %% [markdown]
 # ### $D$ and $G$ as players
@@ -683,3 +683,187 @@ print("the batch of G grows from", len(h), "to", len(F.cat([h, between(h)], 0)))
 # shape and place that has learnt from real pictures only, is no part of $D$ or $\theta$, and never chooses anything: the
 # last weights of every system are what is measured. All systems have the same first weights, batches, sentences and
 # noise.
+
+# %%
+def study(variant):
+    """Train and measure one of the lecture's variants -> metrics, claims, figures."""
+    experiment = find(7)(variant, SCALE)
+    experiment.prepare()
+    report = run(experiment, progress=False)
+    print(f"{variant}: {report['seconds']:.0f} s")
+    return report["metrics"], report["claims"], experiment.figures(experiment.trained, experiment.measured)
+
+
+found, claims, figures = study("cls")
+print(f"the judge is right about {found['judge']['accuracy']:.1%} of held-out real pictures")
+claims_table(claims)
+
+# %% [markdown]
+# TODO figures
+
+# %% [markdown]
+# ## Style
+#
+# What of a picture is in no text must have come from the noise. Can it be got back? A network $S$ learns to, from drawn
+# pictures, whose noise is known:
+#
+# $$\mathcal{L}_{style} = \mathbb{E}_{t, z}\, \lVert z - S(G(z, \varphi(t))) \rVert^2$$
+#
+# and then **style transfer** is $s \leftarrow S(x)$, $\hat x \leftarrow G(s, \varphi(t))$: a *real* picture lends its
+# ground, size and exact spot to another sentence.
+
+# %%
+encoded = normal(4, 32)                                                  # as if S(G(z, h))
+same(((z - encoded) ** 2).sum(1).mean(), style_loss(z, encoded))
+
+# %% [markdown]
+# ## StackGAN
+#
+# > The slides have its title only. What follows is from the paper and its two programs.
+#
+# A second generator takes the small picture of the first and the text once more, repairs what does not fit, and enlarges.
+#
+# ### Conditioning augmentation
+#
+# $\varphi(t)$ is one point for a sentence. StackGAN makes it a cloud, and draws the condition from it:
+#
+# $$\hat c = \mu(\varphi(t)) + \sigma(\varphi(t)) \odot \epsilon, \quad \epsilon \sim \mathcal{N}(0, I), \qquad
+# \mathrm{KL}(\mathcal{N}(\mu, \mathrm{diag}\, \sigma^2) \,\|\, \mathcal{N}(0, I)) =
+# \tfrac12 \sum_i (\mu_i^2 + \sigma_i^2 - \ln \sigma_i^2 - 1)$$
+#
+# and $\mathcal{L}_G$ gets $\lambda$ times the KL, which keeps the clouds from shrinking to points. So neighbouring
+# sentences overlap, as in GAN-INT, and one sentence has many pictures even at fixed $z$. The gradient passes through
+# $\mu$ and $\sigma$; $\epsilon$ is outside (the trick of lecture 5's DRAW).
+
+# %%
+class Augmentation(nn.Module):
+    """h (N, d) -> c^, mu, ln sigma, each (N, n)."""
+
+    def __init__(self, d, n):
+        super().__init__()
+        self.n, self.fc = n, nn.Linear(d, 2 * n)
+
+    def forward(self, h, epsilon):
+        both = F.leaky_relu(self.fc(h), 0.2)                             # (N, 2n)
+        mu, log_sigma = both[:, :self.n], both[:, self.n:]
+        return mu + log_sigma.exp() * epsilon, mu, log_sigma
+
+
+def kl(mu, log_sigma):
+    return 0.5 * (mu ** 2 + (2 * log_sigma).exp() - 2 * log_sigma - 1).sum(1)
+
+
+augmentation, epsilon = Augmentation(64, 8).double(), normal(4, 8)
+package = copied(augmentation, ConditioningAugmentation(64, 8))
+for ours, theirs in zip(augmentation(h, epsilon), package(h, epsilon)):
+    same(ours, theirs)
+_, mu, log_sigma = augmentation(h, epsilon)
+same(kl(mu, log_sigma), package.kl(mu, log_sigma))
+mu, log_sigma = (a[:1].detach() for a in (mu, log_sigma))                # by drawing, too
+e = normal(200_000, 8)
+c = mu + log_sigma.exp() * e
+sampled = (0.5 * (c ** 2 - e ** 2) - log_sigma).sum(1).mean().item()     # E[ln N(mu, s) - ln N(0, 1)]
+print(f"KL by the formula {kl(mu, log_sigma).item():.4f}, by 200,000 samples {sampled:.4f}")
+assert abs(sampled - kl(mu, log_sigma).item()) < 1e-2
+
+# %% [markdown]
+# > **Two programs, two conventions.** The authors' TensorFlow code reads the second half as $\ln \sigma$, behind a
+# > LeakyReLU; their PyTorch code as $\ln \sigma^2$, behind a ReLU. With a ReLU no logarithm is negative: $\sigma \ge 1$ for
+# > every sentence, and $\mu \ge 0$. Weights of one mean something else in the other.
+
+# %%
+for form, activation in (("log_sigma", "leaky_relu"), ("log_variance", "relu")):
+    _, mu, log_sigma = ConditioningAugmentation(64, 8, form, activation).double()(h, epsilon)
+    print(f"{form:<12} {activation:<10}: mu from {mu.min().item():5.2f}, "
+          f"sigma from {log_sigma.exp().min().item():.2f}")
+
+# %% [markdown]
+# ### Stage II
+#
+# It has no noise but that of a *new* $\hat c$. The small picture is brought down to $4 \times 4$ (in the paper from 64 to
+# 16), the condition stands beside it at every place, residual blocks repair, and up-blocks enlarge: each pixel four
+# times and a convolution, which leaves fewer chequerboards than a transposed convolution.
+
+# %%
+page = plot.Diagram(9.9, 2.6)
+boxes = [page.box(x, 0.75, text, 1.35, 0.75, plot.COLORS[k]) for x, text, k in (
+    (0.8, "$G_0$", 1), (3.3, "down", 3), (5.2, "residual\nblocks", 3), (7.1, "up", 3), (9.1, "$D$", 2))]
+cloud_0, cloud = [page.box(x, 2.1, text, 1.8, 0.6) for x, text in (
+    (1.0, "z, $\\hat c_0$ of $\\varphi(t)$"), (5.2, "new $\\hat c$ of $\\varphi(t)$"))]
+page.arrow(cloud_0, boxes[0])
+page.arrow(boxes[0], boxes[1], "$x_0$ (N, 3, 16, 16)")
+page.arrow(boxes[1], boxes[2], "4 x 4")
+page.arrow(cloud, boxes[2], "(N, n, 4, 4)")
+page.arrow(boxes[2], boxes[3], "4 x 4")
+page.arrow(boxes[3], boxes[4], "32 x 32")
+plot.picture(page.figure, "Stage I draws a picture of 16 pixels from noise and a condition. Stage II "
+             "brings it down to 4 x 4 maps, joins a new condition, and residual blocks and "
+             "up-blocks make it a picture of 32 pixels, for a discriminator of its own.")
+
+
+# %%
+def conv(i, o, k=3, stride=1):
+    return [nn.Conv2d(i, o, k, stride, 1, bias=False), nn.BatchNorm2d(o)]
+
+
+class StageTwo(nn.Module):
+    """x_0 (N, 3, 16, 16), h (N, d) -> (N, 3, 32, 32)."""
+
+    def __init__(self, d=64, n=8, a=12, repairs=2):
+        super().__init__()
+        self.ca, relu = Augmentation(d, n), nn.ReLU()
+        self.down = nn.Sequential(conv(3, a)[0], relu, *conv(a, 2 * a, 4, 2), relu,
+                                  *conv(2 * a, 4 * a, 4, 2), relu)       # 16 -> 8 -> 4
+        self.joint = nn.Sequential(*conv(n + 4 * a, 4 * a), relu)
+        self.repairs = nn.ModuleList(nn.Sequential(*conv(4 * a, 4 * a), relu, *conv(4 * a, 4 * a))
+                                     for _ in range(repairs))
+        self.up = nn.ModuleList(nn.Sequential(*conv(4 * a >> k, 2 * a >> k), relu) for k in range(3))
+        self.last = conv(a // 2, 3)[0]
+
+    def forward(self, x, h, epsilon):
+        c, mu, log_sigma = self.ca(h, epsilon)
+        x = self.down(x)                                                 # (N, 4a, 4, 4)
+        x = self.joint(F.cat([x, c[:, :, None, None].expand(-1, -1, 4, 4)], 1))
+        for f in self.repairs:
+            x = F.relu(x + f(x))
+        for block in self.up:                                            # 4 -> 8 -> 16 -> 32
+            x = block(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return self.last(x).tanh(), mu, log_sigma
+
+
+two, x_0 = StageTwo().double(), Tensor(rng.uniform(-1, 1, (4, 3, 16, 16)))
+package = copied(two, StageIIGenerator(64, 8, 12, downs=2, ups=3))
+same(two(x_0, h, epsilon)[0], package(x_0, h, epsilon)[0])
+
+# %%
+stacked, stack_claims, stack_figures = study("stackgan")
+claims_table(stack_claims)
+
+# %% [markdown]
+# TODO
+
+# %% [markdown]
+# ## Summary
+#
+# - Against the best $D$, $G$ minimises $-\ln 4 + 2\, \mathrm{JSD}$. Trained is the non-saturating game: another one, with
+#   the same fixed point, and a gradient where $D$ is sure.
+# - $\varphi$ reads characters, and learns by a hinge: the 0-1 loss has no gradient.
+# - A $D$ that is shown real pictures with wrong texts has to read. Wrong must mean wrong.
+# - Algorithm 1 *ascends*. With the printed signs $D$'s loss has no floor, and $G$'s gradient dies.
+# - GAN-INT trains between two sentences' vectors, with $D$ conditioned on the same mixture.
+# - The noise is what the text leaves open; $S$ gets it back out of a picture.
+# - StackGAN draws a cloud round the text, and a second network repairs and enlarges.
+# - Neither loss tells how good the pictures are. An independent judge does, along the training and not at its best.
+#
+# ## Questions
+#
+# 1. What is the best $D$ for the *three* terms of GAN-CLS, as a function of $p(x, t)$, $p(x)\,p(t)$ and $p_g(x, t)$? What is
+#    it for a drawing that is perfect?
+# 2. With $w = 1$ the drawn pictures disappear from $D$'s loss. What would $G$ learn?
+# 3. Why can the inception score be high for a generator that does not read at all?
+#
+# ## Things to try
+#
+# 1. Take the wrong texts from the next picture, unchecked. How far does the AUC fall, with full and with partial texts?
+# 2. Train $G$ on the minimax loss (`options={"kind": "minimax"}`). At which step do the first sprites appear?
+# 3. The exercise: `python -m tinymm exercise 07` writes its file, `python -m tinymm check 07 FILE` checks it.
