@@ -801,8 +801,7 @@ same(kl(mu, log_sigma), package.kl(mu, log_sigma))
 # > **Two programs, two conventions.** The authors' TensorFlow code reads the second half as $\ln \sigma$, behind a
 # > LeakyReLU; their PyTorch code as $\ln \sigma^2$, behind a ReLU. With a ReLU no logarithm is negative: $\sigma \ge 1$ for
 # > every sentence, and $\mu \ge 0$. Weights of one mean something else in the other.
-
-# %% [markdown]
+#
 # ### Stage II
 #
 # It has no noise but that of a *new* $\hat c$. The small picture is brought down to $8 \times 8$ (in the paper from 64 to
@@ -825,8 +824,9 @@ plot.picture(page.figure, "Stage I draws a picture of 16 pixels from noise and a
 
 
 # %%
-stacked, stack_claims, stack_figures = study("stackgan")
-claims_table(stack_claims)
+stack, report = study("stackgan")
+stack_figures = stack.figures(stack.trained, stack.measured)
+claims_table(report["claims"])
 
 # %% [markdown]
 # TODO
@@ -838,7 +838,7 @@ claims_table(stack_claims)
 #   the same fixed point, and a gradient where $D$ is sure.
 # - $\varphi$ reads characters, and learns by a hinge: the 0-1 loss has no gradient.
 # - A $D$ that is shown real pictures with wrong texts has to read. Wrong must mean wrong.
-# - Algorithm 1 *ascends*. With the printed signs $D$'s loss has no floor, and $G$'s gradient dies.
+# - Algorithm 1 *ascends*. With the printed signs the losses have no floor, and nobody opposes anybody.
 # - GAN-INT trains between two sentences' vectors, with $D$ conditioned on the same mixture.
 # - The noise is what the text leaves open; $S$ gets it back out of a picture.
 # - StackGAN draws a cloud round the text, and a second network repairs and enlarges.
