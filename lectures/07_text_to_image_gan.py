@@ -50,6 +50,7 @@ from tinymm.experiments.lecture_07.data import Part
 from tinymm.experiments.lecture_07.embedding import phi_of, picture_stage, thetas, zero_shot
 from tinymm.experiments.lecture_07.evaluation import per_row
 from tinymm.experiments.lecture_07.judge import COUNTS, PictureNet
+from tinymm.experiments.lecture_07.stackgan import halves
 from tinymm.experiments.running import run
 from tinymm.models import adversarial
 from tinymm.models.char_cnn_rnn import CharCNNRNN
@@ -707,38 +708,24 @@ plot.picture(picture_table([(name, (of[0] + 1) / 2) for name, of in measured.wal
              "system.")
 
 # %% [markdown]
-# ### The table in miniature
+# ### The four systems in numbers
 #
-# The paper has no table of the four systems; StackGAN's has the inception score, $\exp \mathbb{E}_x
-# \mathrm{KL}(p(y|x) \,\|\, p(y))$ of a classifier: high if each picture is surely something, and all together are
-# many things. Ours asks the judge for colour, shape and place, so it is at most 144.
+# The slides and the paper show these systems as pictures only; *unseen pairs* are colours and shapes that were never
+# together in training.
 
 # %%
-def inception_score(images):
-    answers = np.split(per_row(cls.setting.judge, images), np.cumsum(COUNTS)[:-1], 1)
-    colour, shape, place = (F.softmax(Tensor(a.astype(float)), 1).numpy() for a in answers)
-    p = np.einsum("nc,ns,np->ncsp", colour, shape, place).reshape(len(images), -1) + 1e-12
-    return np.exp((p * np.log(p / p.mean(0))).sum(1).mean())
-
-
-PAPER = {"GAN-INT-CLS": "2.88", "StackGAN": "3.70"}      # CUB, 256 pixels for StackGAN
-table_rows = [[name, *(f"{of['end'][k]:.2f}" for k in ("colour", "shape", "place", "all")),
-               f"{of['unseen']['all']:.2f}", f"{of['auc']:.2f}", f"{of['monotone'] or 0:.2f}",
-               f"{inception_score(measured.images[name]):.0f}", PAPER.get(name, "-")]
-              for name, of in sorted(measured.metrics["systems"].items())]
-plot.table(["", "colour", "shape", "place", "all right", "all, unseen pairs", "AUC of D", "monotone",
-            "inception score", "paper's on CUB*"],
-           [*table_rows, ["real pictures", *["-"] * 7,
-                          f"{inception_score(measured.questions.images):.0f}", "-"]],
-           "The four systems at the end of their training. *: from memory")
+COLUMNS = ("colour", "shape", "place", "all")
+plot.table(["at the end", *COLUMNS, "all, mean of the rounds", "all, unseen pairs", "AUC of D", "monotone"],
+           [[name, *(f"{of['end'][k]:.2f}" for k in COLUMNS), f"{of['mean']:.2f}",
+             f"{of['unseen']['all']:.2f}", f"{of['auc']:.2f}", f"{of['monotone']:.2f}"]
+            for name, of in sorted(measured.metrics["systems"].items())],
+           "Share of drawn pictures in which the judge sees what the sentence says")
 
 # %% [markdown]
-# **What carries over**: wrong texts make $D$ read, and $G$ learns sooner what is asked. **What does not**: the numbers.
-# Our pictures have one thing and 16 pixels; the paper's birds have dozens of attributes that plain GAN never learns.
-# *Unseen pairs* of a colour and a shape are hardly drawn: the hinge has pushed their texts to the seen classes, so that
-# $G$ never hears what is asked. The inception score does not know the sentence, only whether pictures are clear and varied.
+# **What carries over**: wrong texts make $D$ read, and $G$ learns sooner what is asked. **What does not**: the gap at the
+# end. Our pictures have three attributes, which plain GAN learns, too, in time; the paper's birds have dozens. Unseen pairs
+# are hardly drawn: the hinge has pushed their texts to the seen classes, so that $G$ never hears what is asked.
 #
-# %% [markdown]
 # ## Style
 #
 # What of a picture is in no text must have come from the noise. Can it be got back? A network $S$ learns to, from drawn
@@ -752,8 +739,19 @@ plot.table(["", "colour", "shape", "place", "all right", "all, unseen pairs", "A
 # %%
 encoded = normal(4, 32)                                                  # as if S(G(z, h))
 same(((z - encoded) ** 2).sum(1).mean(), style_loss(z, encoded))
+of = cls.measured.metrics["style"]
+plot.table(["R^2 from S", "drawn pictures", "real pictures"],
+           [[what, f"{of['drawn'][what]:.2f}", f"{of['real'][what]:.2f}"] for what in of["drawn"]],
+           f"Style by linear regression on S; of z itself, along the directions that G uses: {of['noise']:.2f}")
+
+# %%
+plot.picture(figures["style.png"], "Above real pictures, and below each of them four sentences drawn in "
+             "its style: the ground's tint goes with the column, the sprite with the row.")
 
 # %% [markdown]
+# After transfer the table's rows should show one sentence each, and its columns one ground: that is what the claims ask
+# the judge and the pixels.
+#
 # ## StackGAN
 #
 # > The slides have its title only. What follows is from the paper and its two programs.
@@ -828,10 +826,45 @@ stack, report = study("stackgan")
 stack_figures = stack.figures(stack.trained, stack.measured)
 claims_table(report["claims"])
 
-# %% [markdown]
-# TODO
+# %%
+plot.picture(stack_figures["stages.png"], "Real pictures of eight sentences, stage I's of 16 pixels and "
+             "stage II's of 32 pixels.")
+
+# %%
+plot.picture(stack_figures["augmentation.png"], "Four sentences, each drawn several times with the same "
+             "noise and the condition drawn anew.")
 
 # %% [markdown]
+# ### The table in miniature
+#
+# StackGAN's table has the **inception score** $\exp \mathbb{E}_x \mathrm{KL}(p(y|x) \,\|\, p(y))$ of a classifier: high if
+# each picture is surely something, and all together are many things. Ours asks the judge for colour, shape and place:
+# 144 at most. PSNR is to the nearest real picture of what the sentence says, a stage I picture being enlarged.
+
+# %%
+def inception_score(images):
+    answers = np.split(per_row(stack.setting.judge, images), np.cumsum(COUNTS)[:-1], 1)
+    colour, shape, place = (F.softmax(Tensor(a.astype(float)), 1).numpy() for a in answers)
+    p = np.einsum("nc,ns,np->ncsp", colour, shape, place).reshape(len(images), -1) + 1e-12
+    return f"{np.exp((p * np.log(p / p.mean(0))).sum(1).mean()):.0f}"
+
+
+of, metrics = stack.measured, report["metrics"]
+rows = [[stage, *(f"{metrics['right'][stage][k]:.2f}" for k in COLUMNS), f"{metrics['psnr'][stage]:.1f}",
+         inception_score(images), paper]
+        for stage, images, paper in (("stage I", of.small, "-"), ("stage II", halves(of.drawn), "3.70"))]
+for name, images, paper in (("GAN-INT-CLS", measured.images["GAN-INT-CLS"], "2.88"),
+                            ("real pictures", of.questions.images, "-")):
+    rows.append([name, *"-----", inception_score(images), paper])
+plot.table(["", *COLUMNS, "PSNR", "inception score", "paper's, CUB*"], rows,
+           "StackGAN's two stages. *: at 256 and 64 pixels, quoted from memory")
+
+# %% [markdown]
+# **What carries over**: a second network that sees the first one's picture sharpens it without being told where. **What
+# does not**: our step is from 16 to 32 pixels of one sprite, not from 64 to 256 of a bird. And mind the measures. The
+# inception score does not know the sentence; a generator that draws the wrong things clearly scores high. PSNR to the
+# *nearest* picture rewards blur: the mean picture of a class is near to all of them (`class means` in the report).
+#
 # ## Summary
 #
 # - Against the best $D$, $G$ minimises $-\ln 4 + 2\, \mathrm{JSD}$. Trained is the non-saturating game: another one, with
