@@ -14,7 +14,8 @@
 # # Lecture 7: Generative Adversarial Text to Image Synthesis, and StackGAN
 #
 # Reed, Akata, Yan, Logeswaran, Schiele and Lee, *Generative Adversarial Text to Image Synthesis*, ICML 2016; Zhang et
-# al., *StackGAN*, ICCV 2017. So far pictures came in and sentences went out. Now a sentence comes in, and a network draws.
+# al., *StackGAN*, ICCV 2017. So far pictures came in and sentences went out. Now a sentence comes in, and a network
+# draws.
 #
 # **What you will learn**
 #
@@ -77,7 +78,7 @@ def same(ours, theirs, within=1e-10):
 def copied(mine, package):
     """The package's model with our weights, which have the same order."""
     package = package.double()
-    package.load_state_dict(dict(zip(package.state_dict(), mine.state_dict().values(), strict=True)))
+    package.load_state_dict(dict(zip(package.state_dict(), mine.state_dict().values())))
     return package
 
 
@@ -88,40 +89,41 @@ def normal(*shape):
 # %% [markdown]
 # ## The model in a drawing
 #
-# $G$ draws, from noise and a text. $D$ gets a picture and a text, and says how sure it is that the picture is real *and*
-# the text is about it. $\varphi$ reads, was taught before, and stays as it is.
+# $G$ draws, from noise and a text. $D$ gets a picture and a text, and says how sure it is that the picture is real
+# *and* the text is about it. $\varphi$ reads, was taught before, and stays as it is.
 
 # %%
 page = plot.Diagram(9.9, 3.05)
-text, reader, painter, critic = [page.box(x, 1.65, label, 1.45, 0.8, plot.COLORS[k]) for x, label, k in (
+text, reader, painter, critic = [
+    page.box(x, 1.65, label, 1.45, 0.8, plot.COLORS[k]) for x, label, k in (
     (0.8, "a text t", 0), (2.9, "$\\varphi$\nchar-CNN-RNN", 0),
     (5.4, "$G$: transposed\nconvolutions", 1), (8.2, "$D$: strided\nconvolutions", 3))]
 noise = page.box(5.4, 2.75, "$z \\sim N(0, I)$", 1.45, 0.45, plot.COLORS[1])
 vectors = page.box(5.4, 0.4, "$h$, or $\\hat h$ of\na wrong text", 1.45, 0.6)
 real, logit = (page.box(8.2, y, label, 1.45, 0.45, plot.COLORS[2 + (y > 1)])
                for y, label in ((0.4, "a real picture x"), (2.75, "logit s")))
-for start, end, label in ((text, reader, "(N, 70, L)"), (reader, painter, "h (N, d)"),
-                          (noise, painter, "(N, Z)"), (reader, vectors, ""), (vectors, critic, ""),
-                          (painter, critic, "$\\hat x$ (N, 3, S, S)"), (real, critic, "(N, 3, S, S)"),
-                          (critic, logit, "(N,)")):
-    page.arrow(start, end, label)
-plot.picture(page.figure, "A text becomes a vector h by the char-CNN-RNN; with noise z the generator "
-             "turns it into a picture. The discriminator gets drawn and real pictures, each with "
-             "a text vector, and gives one logit for each.")
+for arrow in ((text, reader, "(N, 70, L)"), (reader, painter, "h (N, d)"), (noise, painter, "(N, Z)"),
+              (reader, vectors), (vectors, critic), (painter, critic, "$\\hat x$ (N, 3, S, S)"),
+              (real, critic, "(N, 3, S, S)"), (critic, logit, "(N,)")):
+    page.arrow(*arrow)
+plot.picture(page.figure, "A text becomes a vector h by the char-CNN-RNN; with noise z the "
+             "generator turns it into a picture. The discriminator gets drawn and real "
+             "pictures, each with a text vector, and gives one logit for each.")
 
 # %% [markdown]
-# $N$ pictures in a batch, $S$ pixels a side, texts of $L$ characters, $d$ numbers for a text, $Z$ for the noise. In the
-# paper $S = 64$, $L = 201$, $d = 1024$, $Z = 100$; here 16, 64, 64 and 32.
+# $N$ pictures in a batch, $S$ pixels a side, texts of $L$ characters, $d$ numbers for a text, $Z$ for the noise. In
+# the paper $S = 64$, $L = 201$, $d = 1024$, $Z = 100$; here 16, 64, 64 and 32.
 #
 # ## The world
 #
-# One sprite in one of four places. Texts name colour, shape and place, and now and then leave one out. Size, exact spot
-# and the tint of the ground are in no text: they are the **style**, and the noise has to account for them. Six pairs of
-# a colour and a shape are in no training picture.
+# One sprite in one of four places. Texts name colour, shape and place, and now and then leave one out. Size, exact
+# spot and the tint of the ground are in no text: they are the **style**, and the noise has to account for them. Six
+# pairs of a colour and a shape are in no training picture.
 
 # %%
-counts = {"train": 2400, "test": 480, "unseen": 240} if LECTURE else {"train": 240, "test": 240, "unseen": 48}
-parts = {name: Part.of(PlacedSprites(name, count)) for name, count in counts.items()}
+counts = (2400, 480, 240) if LECTURE else (240, 240, 48)
+parts = {name: Part.of(PlacedSprites(name, count))
+         for name, count in zip(("train", "test", "unseen"), counts)}
 train_part = parts["train"]
 shown = train_part.world.images()[:6]
 plot.picture(picture_table([("", shown)], [train_part.texts[4 * i] for i in range(6)]),
@@ -135,8 +137,8 @@ plot.picture(picture_table([("", shown)], [train_part.texts[4 * i] for i in rang
 # > **Correction to the slide.** Its second expectation runs over $x \sim p_z(z)$. It is $z$ that is drawn from $p_z$.
 #
 # $G$ turns noise into pictures, so it has a distribution $p_g$ of its own, and the second term is
-# $\mathbb{E}_{x \sim p_g}[\ln(1 - D(x))]$. For every $x$ by itself $D$ maximises $p_{data} \ln D + p_g \ln(1 - D)$. The
-# derivative is zero at
+# $\mathbb{E}_{x \sim p_g}[\ln(1 - D(x))]$. For every $x$ by itself $D$ maximises $p_{data} \ln D + p_g \ln(1 - D)$.
+# The derivative is zero at
 #
 # $$D^*(x) = \frac{p_{data}(x)}{p_{data}(x) + p_g(x)}, \qquad V(D^*, G) = -\ln 4 + 2\, \mathrm{JSD}(p_{data}, p_g),$$
 #
@@ -170,11 +172,11 @@ print(f"V = {V(D_best, p_data, p_g):.4f}, JSD = {JSD:.4f}")
 #
 # $$\max_G\ \mathbb{E}_{z \sim p_z(z)}[\ln D(G(z))]$$
 #
-# > **The slide puts this below the minimax game as if it said the same.** It is another game with the same fixed point.
-# > In both $G$ wants $D$ to be wrong, but the gradients differ. With the logit $s$, $D = \sigma(s)$:
-# > $\frac{d}{ds} \ln(1 - \sigma(s)) = -\sigma(s)$ and $\frac{d}{ds} \ln \sigma(s) = 1 - \sigma(s)$. At the beginning $D$
-# > sees through every drawing, $s \ll 0$: the first gradient is nearly zero just when $G$ has everything to learn. The
-# > second is nearly one. At $D = \frac12$ both are one half.
+# > **The slide puts this below the minimax game as if it said the same.** It is another game with the same fixed
+# > point. In both $G$ wants $D$ to be wrong, but the gradients differ. With the logit $s$, $D = \sigma(s)$:
+# > $\frac{d}{ds} \ln(1 - \sigma(s)) = -\sigma(s)$ and $\frac{d}{ds} \ln \sigma(s) = 1 - \sigma(s)$. At the beginning
+# > $D$ sees through every drawing, $s \ll 0$: the first gradient is nearly zero just when $G$ has everything to learn.
+# > The second is nearly one. At $D = \frac12$ both are one half.
 
 # %%
 s = Tensor(np.array([-8.0, -4.0, -2.0, 0.0, 2.0]), requires_grad=True)
@@ -194,9 +196,9 @@ for name, sign in (("minimax", -1), ("non-saturating", 1)):
 right.set(xlabel="$s$, the logit of D for a drawn picture", ylabel="what pushes $s$ up")
 for axes in (left, right):
     axes.legend(frameon=False)
-plot.picture(page, "Left: two discrete distributions and the best discriminator, their ratio. Right: "
-             "the pull on the logit, near 0 for the minimax game where D is sure, near 1 for the "
-             "non-saturating one; they cross at one half.")
+plot.picture(page, "Left: two discrete distributions and the best discriminator, their ratio. "
+             "Right: the pull on the logit, near 0 for the minimax game where D is sure, near "
+             "1 for the non-saturating one; they cross at one half.")
 
 # %% [markdown]
 # ## Text to image
@@ -235,7 +237,8 @@ class Recurrence(nn.Module):
     def __init__(self, H):
         super().__init__()
         draw = lambda *shape: nn.Parameter(rng.uniform(-1, 1, shape) / np.sqrt(H))
-        self.W, self.U, self.b, self.d = draw(3 * H, H), draw(3 * H, H), draw(3 * H), draw(3 * H)
+        self.W, self.U = draw(3 * H, H), draw(3 * H, H)                  # rows u, r, c
+        self.b, self.d = draw(3 * H), draw(3 * H)
 
     def forward(self, x):
         H = x.shape[2]
@@ -260,13 +263,13 @@ class Phi(nn.Module):
 
     def forward(self, t):
         for conv in self.cnn:
-            t = F.max_pool1d(conv(t).relu(), 3)                          # 64 -> 61 -> 20 -> 17 -> 5
+            t = F.max_pool1d(conv(t).relu(), 3)                          # 64, 61, 20, 17, 5
         h = self.recurrence(t.permute(2, 0, 1))                          # (5, N, H)
         return self.project(h.mean(0))                                   # (N, d)
 
 
 phi = Phi().double()
-package = copied(phi, CharCNNRNN((64, 96), 64, recurrent="gru", pools=((3, 3), (3, 3)), length=64))
+package = copied(phi, CharCNNRNN((64, 96), 64, recurrent="gru", pools=((3, 3),) * 2, length=64))
 same(phi(Tensor(t).double()), package(Tensor(t).double()))
 
 # %% [markdown]
@@ -278,8 +281,8 @@ same(phi(Tensor(t).double()), package(Tensor(t).double()))
 # $$f_v(v) = \arg\max_{y}\ \mathbb{E}_{t \sim \mathcal{T}(y)}[\theta(v)^\top \varphi(t)], \qquad
 # f_t(t) = \arg\max_{y}\ \mathbb{E}_{v \sim \mathcal{V}(y)}[\theta(v)^\top \varphi(t)]$$
 #
-# and the loss is $\frac1N \sum_n [\Delta(y_n, f_v(v_n)) + \Delta(y_n, f_t(t_n))]$, where $\Delta$ is 0 if both are equal,
-# and 1 otherwise.
+# and the loss is $\frac1N \sum_n [\Delta(y_n, f_v(v_n)) + \Delta(y_n, f_t(t_n))]$, where $\Delta$ is 0 if both are
+# equal, and 1 otherwise.
 #
 # > **Corrections to the slide.** (i) It calls the encoder of images $\phi$ and that of texts $\varphi$; here it is
 # > $\theta$. (ii) The sum is over both $\Delta$: a bracket is missing. (iii) The 0-1 loss counts mistakes. It is
@@ -314,8 +317,8 @@ print(f"hinge {hinge(S).item():.6f}, and nearby {hinge(nearby).item():.6f}")
 # %% [markdown]
 # ### The training loop
 #
-# This is the only one of the lecture. Some networks take **turns** at a batch: each has its optimiser and its loss. For
-# $\varphi$ there is one of them; soon there will be two.
+# This is the only one of the lecture. Some networks take **turns** at a batch: each has its optimiser and its loss.
+# For $\varphi$ there is one of them; soon there will be two.
 
 # %%
 def train(players, batches):
@@ -332,8 +335,7 @@ def train(players, batches):
 
 
 net = PictureNet(len(np.unique(train_part.classes)), features=64)        # theta: our GoogLeNet
-picture_stage(net, train_part, parts["test"], 4 if LECTURE else 2,
-              label=None).fit()
+picture_stage(net, train_part, parts["test"], 4 if LECTURE else 2, label=None).fit()
 theta = thetas(net, train_part)                                          # (N, d)
 of_class = [np.flatnonzero(train_part.classes == y) for y in np.unique(train_part.classes)]
 
@@ -356,23 +358,25 @@ print(f"hinge: first {history['phi'][0]:.2f} (all scores alike: {2 * 39 / 40}), 
       f"last {history['phi'][-1]:.2f}")
 found = zero_shot(phi.eval(), net, parts["test"], parts["unseen"])
 plot.table(["accuracy of f_v", "seen classes", "unseen, among themselves", "unseen, among all"],
-           [["here", *(f"{found[k]:.2f}" for k in ("seen", "unseen among themselves", "unseen among all"))],
+           [["here", *(f"{found[k]:.2f}" for k in
+                       ("seen", "unseen among themselves", "unseen among all"))],
             ["chance", f"{1 / 120:.3f}", f"{1 / 24:.3f}", f"{1 / 144:.3f}"],
             ["paper, CUB, 50 unseen classes*", "-", "0.54 (chance 0.02)", "-"]],
            "Classifying pictures by texts alone. *: char-CNN-RNN, from memory")
 
 # %% [markdown]
-# **What carries over**: texts of classes that were never seen find their pictures. **What does not**: among *all* classes
-# they hardly do. The hinge was only ever told to put texts near seen classes, and there it puts them.
+# **What carries over**: texts of classes that were never seen find their pictures. **What does not**: among *all*
+# classes they hardly do. The hinge was only ever told to put texts near seen classes, and there it puts them.
 #
 # ### $G$: from a point to a picture
 #
 # A convolution with stride 2 halves the map. Its **transpose** doubles it: put zeros between the pixels, and convolve
-# with the kernel turned by 180 degrees. From a $1 \times 1$ map, stride and zeros do not matter: it is a matrix product.
+# with the kernel turned by 180 degrees. From a $1 \times 1$ map, stride and zeros do not matter: it is a matrix
+# product.
 
 # %%
 def conv_transpose(x, W, stride, padding):
-    """x (N, C, H, H), W (C, C', k, k) -> (N, C', H', H'), H' = stride (H - 1) + k - 2 padding."""
+    """x (N, C, H, H), W (C, C', k, k) -> (N, C', stride (H - 1) + k - 2 padding, ...)."""
     N, C, H, _ = x.shape
     k, side = W.shape[-1], stride * (H - 1) + 1
     spread = np.zeros((N, C, side, side))
@@ -388,9 +392,9 @@ point = x[:, :, :1, :1]
 same((point.reshape(2, 5) @ W.reshape(5, 48)).reshape(2, 3, 4, 4), F.conv_transpose2d(point, W))
 
 # %% [markdown]
-# The text is brought down to $N_T$ numbers, joined to the noise, and blown up to $4 \times 4$. Behind the first two maps
-# there is a **bottleneck**, $x + f(x)$, where $f$ has a quarter of the channels inside; and mind that there is *no* ReLU
-# between a normalisation and the bottleneck behind it. At the end $\tanh$: pictures are in $[-1, 1]$.
+# The text is brought down to $N_T$ numbers, joined to the noise, and blown up to $4 \times 4$. Behind the first two
+# maps there is a **bottleneck**, $x + f(x)$, where $f$ has a quarter of the channels inside; and mind that there is
+# *no* ReLU between a normalisation and the bottleneck behind it. At the end $\tanh$: pictures are in $[-1, 1]$.
 
 # %%
 def bottleneck(c, activation):
@@ -473,14 +477,13 @@ same(critic(x, h), copied(critic, Discriminator(64, (48, 96), 32))(x, h))
 # > $s_r \leftarrow D(x, h)$ (real, right text), $\ s_w \leftarrow D(x, \hat h)$ (real, wrong text),
 # > $\ s_f \leftarrow D(\hat x, h)$ (fake, right text)
 # >
-# > $\mathcal{L}_D \leftarrow \ln(s_r) + (\ln(1 - s_w) + \ln(1 - s_f)) / 2, \qquad
-# > D \leftarrow D - \alpha\, \partial \mathcal{L}_D / \partial D$
+# > $\mathcal{L}_D \leftarrow \ln(s_r) + (\ln(1 - s_w) + \ln(1 - s_f)) / 2, \qquad D \leftarrow D - \alpha\, \partial \mathcal{L}_D / \partial D$
 # >
 # > $\mathcal{L}_G \leftarrow \ln(s_f), \qquad G \leftarrow G - \alpha\, \partial \mathcal{L}_G / \partial G$
 #
 # ($\mathcal{N}(0,1)^Z$ are $Z$ numbers; here $s$ is the probability, elsewhere in this notebook its logit.) The losses
-# below are $-\mathcal{L}_D$ and $-\mathcal{L}_G$, with a weight $w$ that is $\frac12$ there and 0 in a plain GAN. A sigmoid
-# that has underflowed to 0 has no logarithm; of the logit it is $\ln \sigma(s) = -\mathrm{softplus}(-s)$:
+# below are $-\mathcal{L}_D$ and $-\mathcal{L}_G$, with a weight $w$ that is $\frac12$ there and 0 in a plain GAN. A
+# sigmoid that has underflowed to 0 has no logarithm; of the logit it is $\ln \sigma(s) = -\mathrm{softplus}(-s)$:
 
 # %%
 def d_loss(right, wrong, fake, w):
@@ -494,21 +497,22 @@ def g_loss(fake):
 
 right, wrong, fake = normal(8), normal(8), normal(8)
 s_r, s_w, s_f = (F.sigmoid(s) for s in (right, wrong, fake))
-same(d_loss(right, wrong, fake, 0.5), -(s_r.log() + ((1 - s_w).log() + (1 - s_f).log()) / 2).mean())
+same(d_loss(right, wrong, fake, 0.5),
+     -(s_r.log() + ((1 - s_w).log() + (1 - s_f).log()) / 2).mean())
 same(d_loss(right, wrong, fake, 0.5), adversarial.discriminator_loss(right, wrong, fake))
 same(d_loss(right, wrong, fake, 0.0), adversarial.discriminator_loss(right, None, fake, w=0))
 same(g_loss(fake), adversarial.generator_loss(fake))
 far = Tensor(np.array([-800.0]))
 with np.errstate(divide="ignore"):
-    print("ln sigma(-800):", F.sigmoid(far).log().item(), "  by softplus:", -F.softplus(-far).item())
+    print("ln sigma(-800):", F.sigmoid(far).log().item(), "  or:", -F.softplus(-far).item())
 
 # %% [markdown]
-# A $D$ that knows nothing says 0 to all three: $\ln 2 + w \ln 2 + (1 - w) \ln 2 = 2 \ln 2 \approx 1.386$. Near
-# that its loss has to begin.
+# A $D$ that knows nothing says 0 to all three: $\ln 2 + w \ln 2 + (1 - w) \ln 2 = 2 \ln 2 \approx 1.386$. Near that
+# its loss has to begin.
 #
-# > **Which text is wrong?** The algorithm just says *mis-matching*. Taken from another class, or from another
-# > picture of the batch, a text may still be right: "something red" fits every red thing. $D$ would be taught to reject
-# > what is true. (StackGAN's PyTorch code shifts the texts of a batch by one, unchecked.) In our world what a text says is
+# > **Which text is wrong?** The algorithm just says *mis-matching*. Taken from another class, or from another picture
+# > of the batch, a text may still be right: "something red" fits every red thing. $D$ would be taught to reject what
+# > is true. (StackGAN's PyTorch code shifts the texts of a batch by one, unchecked.) In our world what a text says is
 # > known, and only one that *contradicts* the picture is taken.
 
 # %%
@@ -524,9 +528,9 @@ for i, j in np.argwhere(fits)[::max(1, fits.sum() // 3)][:3]:
 # %% [markdown]
 # ### $D$ and $G$ as players
 #
-# $D$'s drawings are made under `no_grad`: in its turn $G$ is not asked. In its own turn $G$ draws with **fresh noise**,
-# and $D$ is the new one. (The algorithm reuses $s_f$ from before $D$'s step. Nobody's program does.) Real, wrong and
-# drawn pairs go through $D$ one after the other, so that each has its own batch statistics.
+# $D$'s drawings are made under `no_grad`: in its turn $G$ is not asked. In its own turn $G$ draws with **fresh
+# noise**, and $D$ is the new one. (The algorithm reuses $s_f$ from before $D$'s step. Nobody's program does.) Real,
+# wrong and drawn pairs go through $D$ one after the other, so that each has its own batch statistics.
 
 # %%
 def players(G, D, w=0.5, interpolation=False, sign=1, Z=32):
@@ -573,8 +577,8 @@ def drawn_by(G):
 
 # %% [markdown]
 # > **Correction to the slide, and to the paper: the signs.** $\mathcal{L}_D$ is large if $D$ is *right*. The updates
-# > $D - \alpha\, \partial \mathcal{L}_D$ and $G - \alpha\, \partial \mathcal{L}_G$ **descend** both. What is meant is to
-# > ascend, or to descend $-\mathcal{L}$. Both, from the same first weights, on the same batches and noise:
+# > $D - \alpha\, \partial \mathcal{L}_D$ and $G - \alpha\, \partial \mathcal{L}_G$ **descend** both. What is meant is
+# > to ascend, or to descend $-\mathcal{L}$. Both, from the same first weights, on the same batches and noise:
 
 # %%
 drawn = {"a true picture": (asked_x.numpy() + 1) / 2}
@@ -582,35 +586,38 @@ page = Figure(figsize=(9, 2.8), layout="constrained")
 panels = page.subplots(1, 2)
 for name, sign, color in (("ascended", 1, plot.COLORS[0]), ("as printed", -1, plot.COLORS[3])):
     tinymm.manual_seed(0)
-    G, D = init_weights_(Painter()), init_weights_(Critic())             # all ~ N(0, 0.02^2), as DCGAN
+    G, D = init_weights_(Painter()), init_weights_(Critic())   # all ~ N(0, 0.02^2), as DCGAN
     losses = train(players(G, D, sign=sign), batches(300 if LECTURE else 10))
     drawn[name] = drawn_by(G)
-    print(f"{name:<10}: D's loss {sign * losses['D'][0]:.3f} at first, {sign * losses['D'][-1]:.3f} at last")
+    print(f"{name:<10}: D's loss, the first {sign * losses['D'][0]:.3f}, "
+          f"and the last {sign * losses['D'][-1]:.3f}")
     for axes, (who, of) in zip(panels, losses.items()):
         axes.plot(-sign * np.array(of), label=name, color=color)
         axes.set(xlabel="step", ylabel=f"$\\mathcal{{L}}_{who}$")
         axes.set_yscale("symlog", linthresh=1)
         axes.legend(frameon=False)
-plot.picture(page, "L_D and L_G over the steps: ascended, both stay near -1; as printed, they fall "
-             "without end on a logarithmic scale.")
+plot.picture(page, "L_D and L_G over the steps: ascended, both stay near -1; as printed, they "
+             "fall without end on a logarithmic scale.")
 
 # %%
 plot.picture(picture_table(list(drawn.items()), asked),
-             "True pictures of eight test sentences, and what the two generators draw: coloured blobs "
-             "in the right place where the losses are ascended, noise as printed.")
+             "True pictures of eight test sentences, and what the two generators draw: "
+             "coloured blobs in the right place where the losses are ascended, noise as "
+             "printed.")
 
 # %% [markdown]
 # Mind the logarithmic scale. $\ln s$ has a ceiling at 0 and no floor: descended, it runs away. And $D$ need not tell
-# anything apart for it: "drawn", said of everything and ever louder, gives $\mathcal{L}_D \approx \ln s_r \to -\infty$.
-# $G$ descends $\ln s_f$, and that suits it. The two no longer play against each other, and nobody draws.
+# anything apart for it: "drawn", said of everything and ever louder, gives
+# $\mathcal{L}_D \approx \ln s_r \to -\infty$. $G$ descends $\ln s_f$, and that suits it. The two no longer play
+# against each other, and nobody draws.
 #
-# The *ascended* curves stay where they are, and yet something is learnt: each loss is measured against the other network,
-# and **says nothing about the pictures**. One has to look, or to ask a judge.
+# The *ascended* curves stay where they are, and yet something is learnt: each loss is measured against the other
+# network, and **says nothing about the pictures**. One has to look, or to ask a judge.
 #
 # ## Learning with manifold interpolation (GAN-INT)
 #
-# Texts are few. Between two of their vectors there is room where a sentence might be, and the generator may be
-# trained there, without anyone writing the sentence:
+# Texts are few. Between two of their vectors there is room where a sentence might be, and the generator may be trained
+# there, without anyone writing the sentence:
 #
 # $$\mathbb{E}_{t_1, t_2 \sim p_{data}}[\ln(1 - D(G(z, \tilde t), \tilde t))], \qquad
 # \tilde t = \beta \varphi(t_1) + (1 - \beta) \varphi(t_2), \qquad \beta = \tfrac12$$
@@ -618,8 +625,8 @@ plot.picture(picture_table(list(drawn.items()), asked),
 # is an additional term of $G$'s objective.
 #
 # > **Corrections to the slide.** It mixes the *captions*, $\beta t_1 + (1 - \beta) t_2$; half a sentence plus half
-# > another one is no sentence, it is vectors that are mixed. $D$ gets no text there; it gets $\tilde t$. And it is to be
-# > minimised over $G$; in practice $-\ln D$ is, as before.
+# > another one is no sentence, it is vectors that are mixed. $D$ gets no text there; it gets $\tilde t$. And it is to
+# > be minimised over $G$; in practice $-\ln D$ is, as before.
 #
 # Nobody has a picture for $\tilde t$, so $D$ is never shown a real one with it. But a $D$ that reads tells whether
 # picture and vector fit. The batch is cut into two halves, and the halves are mixed:
@@ -640,10 +647,10 @@ print("the batch of G grows from", len(h), "to", len(F.cat([h, between(h)], 0)))
 #
 # ## The experiment
 #
-# Now the package's networks, for longer. The slides let us look at pictures. We ask a **judge**: a classifier of colour,
-# shape and place that has learnt from real pictures only, is no part of $D$ or $\theta$, and never chooses anything: the
-# last weights of every system are what is measured. All systems have the same first weights, batches, sentences and
-# noise.
+# Now the package's networks, for longer. The slides let us look at pictures. We ask a **judge**: a classifier of
+# colour, shape and place that has learnt from real pictures only, is no part of $D$ or $\theta$, and never chooses
+# anything: the last weights of every system are what is measured. All systems have the same first weights, batches,
+# sentences and noise.
 
 # %%
 def study(variant):
@@ -666,16 +673,17 @@ claims_table(report["claims"])
 # is not found again is one that $G$ does not draw: nothing makes it use its noise.
 
 # %%
-plot.picture(figures["along.png"], "The judge's share of right pictures after each round, for GAN-CLS "
-             "and GAN: all three attributes right, and the shape alone.")
+plot.picture(figures["along.png"], "The judge's share of right pictures after each round, for "
+             "GAN-CLS and GAN: all three attributes right, and the shape alone.")
 
 # %%
-plot.picture(figures["scores.png"], "Histograms of D's logits for real pictures with right texts, with "
-             "wrong ones, and drawn ones, early, half-way and at the end: those of GAN-CLS come apart.")
+plot.picture(figures["scores.png"], "Histograms of D's logits for real pictures with right "
+             "texts, with wrong ones, and drawn ones, early, half-way and at the end: those "
+             "of GAN-CLS come apart.")
 
 # %% [markdown]
-# In plain GAN the first two histograms lie on one another: its $D$ does not read. That its $G$ draws the right thing at
-# all is a by-product: a drawing that does not fit its text is a little less likely than a real pair.
+# In plain GAN the first two histograms lie on one another: its $D$ does not read. That its $G$ draws the right thing
+# at all is a by-product: a drawing that does not fit its text is a little less likely than a real pair.
 #
 # Now the two systems with interpolation, on the same texts, judge, batches and noise:
 
@@ -698,14 +706,14 @@ claims_table([claim.as_dict() for variant in more
 # The first eight test sentences, for all systems with the same noise; nobody has picked them.
 
 # %%
-plot.picture(figures_of.grid(measured), "Rows: the true picture, GAN, GAN-CLS, GAN-INT, GAN-INT-CLS. "
-             "Columns: eight test sentences.")
+plot.picture(figures_of.grid(measured), "Rows: the true picture, GAN, GAN-CLS, GAN-INT, "
+             "GAN-INT-CLS. Columns: eight test sentences.")
 
 # %%
 plot.picture(picture_table([(name, (of[0] + 1) / 2) for name, of in measured.walks.items()],
                            [f"β = {1 - k / 8:.2g}" for k in range(9)]),
-             "The walk from one sentence's vector to that of another colour, at fixed noise, for each "
-             "system.")
+             "The walk from one sentence's vector to that of another colour, at fixed noise, "
+             "for each system.")
 
 # %% [markdown]
 # ### The four systems in numbers
@@ -715,21 +723,22 @@ plot.picture(picture_table([(name, (of[0] + 1) / 2) for name, of in measured.wal
 
 # %%
 COLUMNS = ("colour", "shape", "place", "all")
-plot.table(["at the end", *COLUMNS, "all, mean of the rounds", "all, unseen pairs", "AUC of D", "monotone"],
+plot.table(["at the end", *COLUMNS, "all, mean of rounds", "all, unseen", "AUC", "monotone"],
            [[name, *(f"{of['end'][k]:.2f}" for k in COLUMNS), f"{of['mean']:.2f}",
              f"{of['unseen']['all']:.2f}", f"{of['auc']:.2f}", f"{of['monotone']:.2f}"]
             for name, of in sorted(measured.metrics["systems"].items())],
            "Share of drawn pictures in which the judge sees what the sentence says")
 
 # %% [markdown]
-# **What carries over**: wrong texts make $D$ read, and $G$ learns sooner what is asked. **What does not**: the gap at the
-# end. Our pictures have three attributes, which plain GAN learns, too, in time; the paper's birds have dozens. Unseen pairs
-# are hardly drawn: the hinge has pushed their texts to the seen classes, so that $G$ never hears what is asked.
+# **What carries over**: wrong texts make $D$ read, and $G$ learns sooner what is asked. **What does not**: the gap at
+# the end. Our pictures have three attributes, which plain GAN learns, too, in time; the paper's birds have dozens.
+# Unseen pairs are hardly drawn: the hinge has pushed their texts to the seen classes, so that $G$ never hears what is
+# asked.
 #
 # ## Style
 #
-# What of a picture is in no text must have come from the noise. Can it be got back? A network $S$ learns to, from drawn
-# pictures, whose noise is known:
+# What of a picture is in no text must have come from the noise. Can it be got back? A network $S$ learns to, from
+# drawn pictures, whose noise is known:
 #
 # $$\mathcal{L}_{style} = \mathbb{E}_{t, z}\, \lVert z - S(G(z, \varphi(t))) \rVert^2$$
 #
@@ -739,24 +748,20 @@ plot.table(["at the end", *COLUMNS, "all, mean of the rounds", "all, unseen pair
 # %%
 encoded = normal(4, 32)                                                  # as if S(G(z, h))
 same(((z - encoded) ** 2).sum(1).mean(), style_loss(z, encoded))
-of = cls.measured.metrics["style"]
-plot.table(["R^2 from S", "drawn pictures", "real pictures"],
-           [[what, f"{of['drawn'][what]:.2f}", f"{of['real'][what]:.2f}"] for what in of["drawn"]],
-           f"Style by linear regression on S; of z itself, along the directions that G uses: {of['noise']:.2f}")
-
-# %%
-plot.picture(figures["style.png"], "Above real pictures, and below each of them four sentences drawn in "
-             "its style: the ground's tint goes with the column, the sprite with the row.")
+plot.picture(figures["style.png"], "Above real pictures, and below each of them four "
+             "sentences drawn in its style: the ground's tint goes with the column, the "
+             "sprite with the row.")
 
 # %% [markdown]
-# After transfer the table's rows should show one sentence each, and its columns one ground: that is what the claims ask
-# the judge and the pixels.
+# After transfer the table's rows should show one sentence each, and its columns one ground: that is what the claims
+# ask the judge and the pixels.
 #
 # ## StackGAN
 #
 # > The slides have its title only. What follows is from the paper and its two programs.
 #
-# A second generator takes the small picture of the first and the text once more, repairs what does not fit, and enlarges.
+# A second generator takes the small picture of the first and the text once more, repairs what does not fit, and
+# enlarges.
 #
 # ### Conditioning augmentation
 #
@@ -797,28 +802,30 @@ same(kl(mu, log_sigma), package.kl(mu, log_sigma))
 
 # %% [markdown]
 # > **Two programs, two conventions.** The authors' TensorFlow code reads the second half as $\ln \sigma$, behind a
-# > LeakyReLU; their PyTorch code as $\ln \sigma^2$, behind a ReLU. With a ReLU no logarithm is negative: $\sigma \ge 1$ for
-# > every sentence, and $\mu \ge 0$. Weights of one mean something else in the other.
+# > LeakyReLU; their PyTorch code as $\ln \sigma^2$, behind a ReLU. With a ReLU no logarithm is negative:
+# > $\sigma \ge 1$ for every sentence, and $\mu \ge 0$. Weights of one mean something else in the other.
 #
 # ### Stage II
 #
-# It has no noise but that of a *new* $\hat c$. The small picture is brought down to $8 \times 8$ (in the paper from 64 to
-# 16), the condition stands beside it at every place, residual blocks repair, and up-blocks enlarge: each pixel four
+# It has no noise but that of a *new* $\hat c$. The small picture is brought down to $8 \times 8$ (in the paper from 64
+# to 16), the condition stands beside it at every place, residual blocks repair, and up-blocks enlarge: each pixel four
 # times and a convolution, which leaves fewer chequerboards than a transposed convolution.
 
 # %%
 page = plot.Diagram(9.9, 1.9)
 boxes = [page.box(x, 0.5, label, 1.35, 0.7, plot.COLORS[k]) for x, label, k in (
-    (0.8, "$G_0$", 1), (3.3, "down", 3), (5.2, "residual\nblocks", 3), (7.1, "up", 3), (9.1, "$D$", 2))]
+    (0.8, "$G_0$", 1), (3.3, "down", 3), (5.2, "residual\nblocks", 3), (7.1, "up", 3),
+    (9.1, "$D$", 2))]
 clouds = [page.box(x, 1.6, label, 1.8, 0.45) for x, label in (
     (1.0, "z, $\\hat c_0$ of $\\varphi(t)$"), (5.2, "new $\\hat c$ of $\\varphi(t)$"))]
-for start, end, label in zip(boxes, boxes[1:], ("$x_0$ (N, 3, 16, 16)", "8 x 8", "8 x 8", "32 x 32")):
-    page.arrow(start, end, label)
+for arrow in zip(boxes, boxes[1:], ("$x_0$ (N, 3, 16, 16)", "8 x 8", "8 x 8", "32 x 32")):
+    page.arrow(*arrow)
 page.arrow(clouds[0], boxes[0])
 page.arrow(clouds[1], boxes[2], "at every place")
-plot.picture(page.figure, "Stage I draws a picture of 16 pixels from noise and a condition. Stage II "
-             "brings it down to 8 x 8 maps, joins a new condition, and residual blocks and "
-             "up-blocks make it a picture of 32 pixels, for a discriminator of its own.")
+plot.picture(page.figure, "Stage I draws a picture of 16 pixels from noise and a condition. "
+             "Stage II brings it down to 8 x 8 maps, joins a new condition, and residual "
+             "blocks and up-blocks make it a picture of 32 pixels, for a discriminator of its "
+             "own.")
 
 
 # %%
@@ -827,19 +834,19 @@ stack_figures = stack.figures(stack.trained, stack.measured)
 claims_table(report["claims"])
 
 # %%
-plot.picture(stack_figures["stages.png"], "Real pictures of eight sentences, stage I's of 16 pixels and "
-             "stage II's of 32 pixels.")
+plot.picture(stack_figures["stages.png"], "Real pictures of eight sentences, stage I's of 16 "
+             "pixels and stage II's of 32 pixels.")
 
 # %%
-plot.picture(stack_figures["augmentation.png"], "Four sentences, each drawn several times with the same "
-             "noise and the condition drawn anew.")
+plot.picture(stack_figures["augmentation.png"], "Four sentences, each drawn several times "
+             "with the same noise and the condition drawn anew.")
 
 # %% [markdown]
 # ### The table in miniature
 #
-# StackGAN's table has the **inception score** $\exp \mathbb{E}_x \mathrm{KL}(p(y|x) \,\|\, p(y))$ of a classifier: high if
-# each picture is surely something, and all together are many things. Ours asks the judge for colour, shape and place:
-# 144 at most. PSNR is to the nearest real picture of what the sentence says, a stage I picture being enlarged.
+# StackGAN's table has the **inception score** $\exp \mathbb{E}_x \mathrm{KL}(p(y|x) \,\|\, p(y))$ of a classifier:
+# high if each picture is surely something, and all together are many things. Ours asks the judge for colour, shape and
+# place: 144 at most. PSNR is to the nearest real picture of what the sentence says, a stage I picture being enlarged.
 
 # %%
 def inception_score(images):
@@ -849,10 +856,10 @@ def inception_score(images):
     return f"{np.exp((p * np.log(p / p.mean(0))).sum(1).mean()):.0f}"
 
 
-of, metrics = stack.measured, report["metrics"]
-rows = [[stage, *(f"{metrics['right'][stage][k]:.2f}" for k in COLUMNS), f"{metrics['psnr'][stage]:.1f}",
-         inception_score(images), paper]
-        for stage, images, paper in (("stage I", of.small, "-"), ("stage II", halves(of.drawn), "3.70"))]
+of, psnr = stack.measured, stack.measured.metrics["psnr"]
+rows = [[stage, *(f"{of.metrics['right'][stage][k]:.2f}" for k in COLUMNS), f"{psnr[stage]:.1f}",
+         inception_score(images), paper] for stage, images, paper in
+        (("stage I", of.small, "-"), ("stage II", halves(of.drawn), "3.70"))]
 for name, images, paper in (("GAN-INT-CLS", measured.images["GAN-INT-CLS"], "2.88"),
                             ("real pictures", of.questions.images, "-")):
     rows.append([name, *"-----", inception_score(images), paper])
@@ -860,15 +867,16 @@ plot.table(["", *COLUMNS, "PSNR", "inception score", "paper's, CUB*"], rows,
            "StackGAN's two stages. *: at 256 and 64 pixels, quoted from memory")
 
 # %% [markdown]
-# **What carries over**: a second network that sees the first one's picture sharpens it without being told where. **What
-# does not**: our step is from 16 to 32 pixels of one sprite, not from 64 to 256 of a bird. And mind the measures. The
-# inception score does not know the sentence; a generator that draws the wrong things clearly scores high. PSNR to the
-# *nearest* picture rewards blur: the mean picture of a class is near to all of them (`class means` in the report).
+# **What carries over**: a second network that sees the first one's picture sharpens it without being told where.
+# **What does not**: our step is from 16 to 32 pixels of one sprite, not from 64 to 256 of a bird. And mind the
+# measures. The inception score does not know the sentence; a generator that draws the wrong things clearly scores
+# high. PSNR to the *nearest* picture rewards blur: the mean picture of a class is near to all of them (`class means`
+# in the report).
 #
 # ## Summary
 #
-# - Against the best $D$, $G$ minimises $-\ln 4 + 2\, \mathrm{JSD}$. Trained is the non-saturating game: another one, with
-#   the same fixed point, and a gradient where $D$ is sure.
+# - Against the best $D$, $G$ minimises $-\ln 4 + 2\, \mathrm{JSD}$. Trained is the non-saturating game: another one,
+#   with the same fixed point, and a gradient where $D$ is sure.
 # - $\varphi$ reads characters, and learns by a hinge: the 0-1 loss has no gradient.
 # - A $D$ that is shown real pictures with wrong texts has to read. Wrong must mean wrong.
 # - Algorithm 1 *ascends*. With the printed signs the losses have no floor, and nobody opposes anybody.
@@ -879,13 +887,14 @@ plot.table(["", *COLUMNS, "PSNR", "inception score", "paper's, CUB*"], rows,
 #
 # ## Questions
 #
-# 1. What is the best $D$ for the *three* terms of GAN-CLS, as a function of $p(x, t)$, $p(x)\,p(t)$ and $p_g(x, t)$? What is
-#    it for a drawing that is perfect?
+# 1. What is the best $D$ for the *three* terms of GAN-CLS, as a function of $p(x, t)$, $p(x)\,p(t)$ and $p_g(x, t)$?
+#    What is it for a drawing that is perfect?
 # 2. With $w = 1$ the drawn pictures disappear from $D$'s loss. What would $G$ learn?
 # 3. Why can the inception score be high for a generator that does not read at all?
 #
 # ## Things to try
 #
-# 1. Take the wrong texts from the next picture, unchecked. How far does the AUC fall, with full and with partial texts?
+# 1. Take the wrong texts from the next picture, unchecked. How far does the AUC fall, with full and with partial
+#    texts?
 # 2. Train $G$ on the minimax loss (`options={"kind": "minimax"}`). At which step do the first sprites appear?
 # 3. The exercise: `python -m tinymm exercise 07` writes its file, `python -m tinymm check 07 FILE` checks it.
