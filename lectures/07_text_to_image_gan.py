@@ -102,8 +102,8 @@ noise = page.box(5.4, 2.75, "$z \\sim N(0, I)$", 1.45, 0.45, plot.COLORS[1])
 vectors = page.box(5.4, 0.4, "$h$, or $\\hat h$ of\na wrong text", 1.45, 0.6)
 real, logit = (page.box(8.2, y, label, 1.45, 0.45, plot.COLORS[2 + (y > 1)])
                for y, label in ((0.4, "a real picture x"), (2.75, "logit s")))
-for arrow in ((text, reader, "(N, 70, L)"), (reader, painter, "h (N, d)"), (noise, painter, "(N, Z)"),
-              (reader, vectors), (vectors, critic), (painter, critic, "$\\hat x$ (N, 3, S, S)"),
+for arrow in ((text, reader, "(N, 70, L)"), (reader, painter, "h (N, d)"), (reader, vectors),
+              (noise, painter, "(N, Z)"), (vectors, critic), (painter, critic, "$\\hat x$ (N, 3, S, S)"),
               (real, critic, "(N, 3, S, S)"), (critic, logit, "(N,)")):
     page.arrow(*arrow)
 plot.picture(page.figure, "A text becomes a vector h by the char-CNN-RNN; with noise z the "
@@ -224,8 +224,10 @@ print(f"'-' stands in the alphabet twice; row {first} fires {t[1, first].sum():.
 # %% [markdown]
 # The recurrence of the authors' program is not quite the GRU of the textbooks:
 #
-# $$\begin{aligned} u_t &= \sigma(W_u x_t + b_u + U_u h_{t-1} + d_u) & r_t &= \sigma(W_r x_t + b_r + U_r h_{t-1} + d_r)\\
-# c_t &= \tanh(W_c x_t + b_c + U_c (r_t \odot h_{t-1}) + d_c) & h_t &= u_t \odot c_t + (1 - u_t) \odot h_{t-1} \end{aligned}$$
+# $$\begin{aligned}
+# u_t &= \sigma(W_u x_t + b_u + U_u h_{t-1} + d_u) & r_t &= \sigma(W_r x_t + b_r + U_r h_{t-1} + d_r)\\
+# c_t &= \tanh(W_c x_t + b_c + U_c (r_t \odot h_{t-1}) + d_c) & h_t &= u_t \odot c_t + (1 - u_t) \odot h_{t-1}
+# \end{aligned}$$
 #
 # with $h_1 = \tanh(W_c x_1 + b_c)$. The reset gate multiplies the *state*; PyTorch's GRU multiplies the product
 # $U_c h_{t-1}$.
@@ -471,15 +473,14 @@ same(critic(x, h), copied(critic, Discriminator(64, (48, 96), 32))(x, h))
 #
 # > **Algorithm 1**, one step, as on the slide:
 # >
-# > $h \leftarrow \varphi(t)$, $\ \hat h \leftarrow \varphi(\hat t)$, $\ z \sim \mathcal{N}(0, 1)^Z$,
-# > $\ \hat x \leftarrow G(z, h)$
-# >
-# > $s_r \leftarrow D(x, h)$ (real, right text), $\ s_w \leftarrow D(x, \hat h)$ (real, wrong text),
-# > $\ s_f \leftarrow D(\hat x, h)$ (fake, right text)
-# >
-# > $\mathcal{L}_D \leftarrow \ln(s_r) + (\ln(1 - s_w) + \ln(1 - s_f)) / 2, \qquad D \leftarrow D - \alpha\, \partial \mathcal{L}_D / \partial D$
-# >
-# > $\mathcal{L}_G \leftarrow \ln(s_f), \qquad G \leftarrow G - \alpha\, \partial \mathcal{L}_G / \partial G$
+# > $$\begin{aligned} h &\leftarrow \varphi(t), \quad \hat h \leftarrow \varphi(\hat t), \quad
+# > z \sim \mathcal{N}(0, 1)^Z, \quad \hat x \leftarrow G(z, h)\\
+# > s_r &\leftarrow D(x, h) \text{ (real, right text)}, \quad s_w \leftarrow D(x, \hat h) \text{ (real, wrong text)},
+# > \quad s_f \leftarrow D(\hat x, h) \text{ (fake, right text)}\\
+# > \mathcal{L}_D &\leftarrow \ln(s_r) + (\ln(1 - s_w) + \ln(1 - s_f)) / 2, \qquad
+# > D \leftarrow D - \alpha\, \partial \mathcal{L}_D / \partial D\\
+# > \mathcal{L}_G &\leftarrow \ln(s_f), \qquad G \leftarrow G - \alpha\, \partial \mathcal{L}_G / \partial G
+# > \end{aligned}$$
 #
 # ($\mathcal{N}(0,1)^Z$ are $Z$ numbers; here $s$ is the probability, elsewhere in this notebook its logit.) The losses
 # below are $-\mathcal{L}_D$ and $-\mathcal{L}_G$, with a weight $w$ that is $\frac12$ there and 0 in a plain GAN. A
@@ -857,7 +858,8 @@ def inception_score(images):
 
 
 of, psnr = stack.measured, stack.measured.metrics["psnr"]
-rows = [[stage, *(f"{of.metrics['right'][stage][k]:.2f}" for k in COLUMNS), f"{psnr[stage]:.1f}",
+right = of.metrics["right"]
+rows = [[stage, *(f"{right[stage][k]:.2f}" for k in COLUMNS), f"{psnr[stage]:.1f}",
          inception_score(images), paper] for stage, images, paper in
         (("stage I", of.small, "-"), ("stage II", halves(of.drawn), "3.70"))]
 for name, images, paper in (("GAN-INT-CLS", measured.images["GAN-INT-CLS"], "2.88"),
