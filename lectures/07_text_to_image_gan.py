@@ -103,8 +103,8 @@ vectors = page.box(5.4, 0.4, "$h$, or $\\hat h$ of\na wrong text", 1.45, 0.6)
 real, logit = (page.box(8.2, y, label, 1.45, 0.45, plot.COLORS[2 + (y > 1)])
                for y, label in ((0.4, "a real picture x"), (2.75, "logit s")))
 for arrow in ((text, reader, "(N, 70, L)"), (reader, painter, "h (N, d)"), (reader, vectors),
-              (noise, painter, "(N, Z)"), (vectors, critic), (painter, critic, "$\\hat x$ (N, 3, S, S)"),
-              (real, critic, "(N, 3, S, S)"), (critic, logit, "(N,)")):
+              (noise, painter, "(N, Z)"), (vectors, critic),
+              (painter, critic, "$\\hat x$ (N, 3, S, S)"), (real, critic, "(N, 3, S, S)"), (critic, logit, "(N,)")):
     page.arrow(*arrow)
 plot.picture(page.figure, "A text becomes a vector h by the char-CNN-RNN; with noise z the "
              "generator turns it into a picture. The discriminator gets drawn and real "
