@@ -683,8 +683,8 @@ plot.picture(figures["scores.png"], "Histograms of D's logits for real pictures 
              "of GAN-CLS come apart.")
 
 # %% [markdown]
-# In plain GAN the first two histograms lie on one another: its $D$ does not read. That its $G$ draws the right thing
-# at all is a by-product: a drawing that does not fit its text is a little less likely than a real pair.
+# In plain GAN the first two histograms lie on one another. At its best its $D$ would read, since a drawing that does not
+# fit its text is less likely than a real pair; but as long as drawings look drawn, it has easier grounds to reject them.
 #
 # Now the two systems with interpolation, on the same texts, judge, batches and noise:
 
