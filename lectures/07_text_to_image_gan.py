@@ -436,7 +436,8 @@ same(painter(z, h), copied(painter, Generator(64, (96, 48), 32, 32))(z, h))
 #
 # Strided convolutions bring the picture down to $4 \times 4$. There the text joins in: its $N_T$ numbers stand beside
 # the channels *at every place*, and a $1 \times 1$ convolution compares. The last $4 \times 4$ convolution leaves one
-# number, the logit $s$; $D = \sigma(s)$.
+# number, the logit $s$; $D = \sigma(s)$. (Of the authors' two scripts one normalises $D$'s text over the batch, as
+# here, and the other one does not.)
 
 # %%
 class Critic(nn.Module):
@@ -446,7 +447,7 @@ class Critic(nn.Module):
         super().__init__()
         self.down_1, self.down_2 = nn.Conv2d(3, a, 4, 2, 1), nn.Conv2d(a, b, 4, 2, 1)
         self.bn_2, self.f = nn.BatchNorm2d(b), bottleneck(b, nn.LeakyReLU(0.2))
-        self.phi = nn.Linear(d, N_T)
+        self.phi, self.bn_t = nn.Linear(d, N_T), nn.BatchNorm1d(N_T)
         self.both, self.bn_3 = nn.Conv2d(b + N_T, b, 1), nn.BatchNorm2d(b)
         self.last = nn.Conv2d(b, 1, 4)
 
@@ -454,7 +455,7 @@ class Critic(nn.Module):
         x = F.leaky_relu(self.down_1(x), 0.2)                            # (N, 48, 8, 8)
         x = self.bn_2(self.down_2(x))                                    # (N, 96, 4, 4)
         x = F.leaky_relu(x + self.f(x), 0.2)
-        h = F.leaky_relu(self.phi(h), 0.2)[:, :, None, None]             # (N, N_T, 1, 1)
+        h = F.leaky_relu(self.bn_t(self.phi(h)), 0.2)[:, :, None, None]  # (N, N_T, 1, 1)
         x = F.cat([x, h.expand(-1, -1, 4, 4)], 1)                        # (N, 96 + N_T, 4, 4)
         x = F.leaky_relu(self.bn_3(self.both(x)), 0.2)                   # (N, 96, 4, 4)
         return self.last(x).reshape(len(x))                              # (N,)
@@ -462,7 +463,7 @@ class Critic(nn.Module):
 
 critic = Critic().double()
 x = painter(z, h).detach()
-same(critic(x, h), copied(critic, Discriminator(64, (48, 96), 32))(x, h))
+same(critic(x, h), copied(critic, Discriminator(64, (48, 96), 32, text_norm=True))(x, h))
 
 # %% [markdown]
 # ## Matching-aware discriminator (GAN-CLS)
@@ -538,7 +539,7 @@ def players(G, D, w=0.5, interpolation=False, sign=1, Z=32):
     """D and G of one of the systems, for ``train``."""
     draw, seen = np.random.default_rng(1), {}
     z = lambda n: Tensor(draw.standard_normal((n, Z), dtype=np.float32))
-    adam = lambda net: tinymm.optim.Adam(net.parameters(), lr=5e-4, betas=(0.5, 0.999))
+    adam = lambda net, lr: tinymm.optim.Adam(net.parameters(), lr, betas=(0.5, 0.999))
 
     def discriminate(rows):
         texts = draw.integers(4, size=len(rows))
@@ -555,10 +556,10 @@ def players(G, D, w=0.5, interpolation=False, sign=1, Z=32):
             h = F.cat([h, between(h)], 0)                                # explained below
         return sign * g_loss(D(G(z(len(h)), h), h))
 
-    return {"D": (adam(D), discriminate), "G": (adam(G), generate)}
+    return {"D": (adam(D, 1e-3), discriminate), "G": (adam(G, 5e-4), generate)}
 
 
-def batches(steps, B=32):
+def batches(steps, B=16):
     order = np.random.default_rng(2)
     return (order.permutation(len(train_part))[:B] for _ in range(steps))
 
@@ -588,7 +589,7 @@ panels = page.subplots(1, 2)
 for name, sign, color in (("ascended", 1, plot.COLORS[0]), ("as printed", -1, plot.COLORS[3])):
     tinymm.manual_seed(0)
     G, D = init_weights_(Painter()), init_weights_(Critic())   # all ~ N(0, 0.02^2), as DCGAN
-    losses = train(players(G, D, sign=sign), batches(300 if LECTURE else 10))
+    losses = train(players(G, D, sign=sign), batches(500 if LECTURE else 10))
     drawn[name] = drawn_by(G)
     print(f"{name:<10}: D's loss, the first {sign * losses['D'][0]:.3f}, "
           f"and the last {sign * losses['D'][-1]:.3f}")
@@ -683,8 +684,9 @@ plot.picture(figures["scores.png"], "Histograms of D's logits for real pictures 
              "of GAN-CLS come apart.")
 
 # %% [markdown]
-# In plain GAN the first two histograms lie on one another. At its best its $D$ would read, since a drawing that does not
-# fit its text is less likely than a real pair; but as long as drawings look drawn, it has easier grounds to reject them.
+# In plain GAN the first two histograms lie on one another. At its best its $D$ would read, since a drawing that does
+# not fit its text is less likely than a real pair; but as long as drawings look drawn, it has easier grounds to reject
+# them.
 #
 # Now the two systems with interpolation, on the same texts, judge, batches and noise:
 
