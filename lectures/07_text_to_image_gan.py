@@ -589,7 +589,7 @@ panels = page.subplots(1, 2)
 for name, sign, color in (("ascended", 1, plot.COLORS[0]), ("as printed", -1, plot.COLORS[3])):
     tinymm.manual_seed(0)
     G, D = init_weights_(Painter()), init_weights_(Critic())   # all ~ N(0, 0.02^2), as DCGAN
-    losses = train(players(G, D, sign=sign), batches(500 if LECTURE else 10))
+    losses = train(players(G, D, sign=sign), batches(400 if LECTURE else 10))
     drawn[name] = drawn_by(G)
     print(f"{name:<10}: D's loss, the first {sign * losses['D'][0]:.3f}, "
           f"and the last {sign * losses['D'][-1]:.3f}")
