@@ -42,15 +42,13 @@ from matplotlib.figure import Figure
 import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, no_grad, plot
-from tinymm.data.worlds.placed_sprites import PlacedSprites, contradicts, wrong_texts
+from tinymm.data.worlds.placed_sprites import contradicts, wrong_texts
 from tinymm.experiments import find
 from tinymm.experiments.lecture_07 import figures as figures_of
 from tinymm.experiments.lecture_07 import systems
 from tinymm.experiments.lecture_07.claims import claims_of
-from tinymm.experiments.lecture_07.data import Part
-from tinymm.experiments.lecture_07.embedding import phi_of, picture_stage, thetas, zero_shot
 from tinymm.experiments.lecture_07.evaluation import per_row
-from tinymm.experiments.lecture_07.judge import COUNTS, PictureNet
+from tinymm.experiments.lecture_07.judge import COUNTS
 from tinymm.experiments.lecture_07.stackgan import halves
 from tinymm.experiments.running import run
 from tinymm.models import adversarial
@@ -60,7 +58,7 @@ from tinymm.models.structured_joint_embedding import joint_embedding_loss
 from tinymm.models.style_encoder import style_loss
 from tinymm.models.text_to_image_gan import Discriminator, Generator
 from tinymm.plot import claims_table, picture_table
-from tinymm.text.characters import ALPHABET, one_hot, one_hot_characters
+from tinymm.text.characters import ALPHABET, one_hot_characters
 
 SCALE = os.environ.get("TINYMM_SCALE", "lecture")   # "smoke" when the tests execute this
 LECTURE = SCALE == "lecture"
@@ -104,7 +102,8 @@ real, logit = (page.box(8.2, y, label, 1.45, 0.45, plot.COLORS[2 + (y > 1)])
                for y, label in ((0.4, "a real picture x"), (2.75, "logit s")))
 for arrow in ((text, reader, "(N, 70, L)"), (reader, painter, "h (N, d)"), (reader, vectors),
               (noise, painter, "(N, Z)"), (vectors, critic),
-              (painter, critic, "$\\hat x$ (N, 3, S, S)"), (real, critic, "(N, 3, S, S)"), (critic, logit, "(N,)")):
+              (painter, critic, "$\\hat x$ (N, 3, S, S)"), (real, critic, "(N, 3, S, S)"),
+              (critic, logit, "(N,)")):
     page.arrow(*arrow)
 plot.picture(page.figure, "A text becomes a vector h by the char-CNN-RNN; with noise z the "
              "generator turns it into a picture. The discriminator gets drawn and real "
@@ -121,10 +120,9 @@ plot.picture(page.figure, "A text becomes a vector h by the char-CNN-RNN; with n
 # pairs of a colour and a shape are in no training picture.
 
 # %%
-counts = (2400, 480, 240) if LECTURE else (240, 240, 48)
-parts = {name: Part.of(PlacedSprites(name, count))
-         for name, count in zip(("train", "test", "unseen"), counts)}
-train_part = parts["train"]
+cls = find(7)("cls", SCALE)                              # the default variant: GAN-CLS and GAN
+cls.prepare()
+train_part = cls.setting.parts["train"]
 shown = train_part.world.images()[:6]
 plot.picture(picture_table([("", shown)], [train_part.texts[4 * i] for i in range(6)]),
              "Six real pictures of one sprite each, and above each one of its four texts.")
@@ -149,16 +147,8 @@ plot.picture(picture_table([("", shown)], [train_part.texts[4 * i] for i in rang
 # %%
 p_data = np.array([0.05, 0.10, 0.30, 0.30, 0.20, 0.05])
 p_g = np.array([0.30, 0.30, 0.20, 0.10, 0.05, 0.05])
-
-
-def V(D, p_data, p_g):
-    return (p_data * np.log(D)).sum() + (p_g * np.log(1 - D)).sum()
-
-
-def KL(p, q):
-    return (p * np.log(p / q)).sum()
-
-
+V = lambda D, p, q: (p * np.log(D)).sum() + (q * np.log(1 - D)).sum()
+KL = lambda p, q: (p * np.log(p / q)).sum()
 m = (p_data + p_g) / 2
 JSD = (KL(p_data, m) + KL(p_g, m)) / 2
 D_best = p_data / (p_data + p_g)
@@ -317,48 +307,13 @@ print(f"0-1 loss {zero_one(S):.1f}, and nearby {zero_one(nearby):.1f}: no slope"
 print(f"hinge {hinge(S).item():.6f}, and nearby {hinge(nearby).item():.6f}")
 
 # %% [markdown]
-# ### The training loop
-#
-# This is the only one of the lecture. Some networks take **turns** at a batch: each has its optimiser and its loss.
-# For $\varphi$ there is one of them; soon there will be two.
+# The package's run of this lecture teaches $\theta$ and $\varphi$ first. We start it here, since all that follows
+# needs $\varphi$; what else it trains we shall look at when it has been explained.
 
 # %%
-def train(players, batches):
-    """players: name -> (optimizer, loss of a batch) -> name -> the loss of each step."""
-    history = {name: [] for name in players}
-    for rows in batches:
-        for name, (optimizer, loss_of) in players.items():
-            optimizer.zero_grad()          # also what another one's turn has left behind
-            loss = loss_of(rows)
-            loss.backward()
-            optimizer.step()
-            history[name].append(loss.item())
-    return history
-
-
-net = PictureNet(len(np.unique(train_part.classes)), features=64)        # theta: our GoogLeNet
-picture_stage(net, train_part, parts["test"], 4 if LECTURE else 2, label=None).fit()
-theta = thetas(net, train_part)                                          # (N, d)
-of_class = [np.flatnonzero(train_part.classes == y) for y in np.unique(train_part.classes)]
-
-
-def pairs_of_classes(steps, B=40):
-    """Batches of pictures of B different classes."""
-    for _ in range(steps):
-        yield np.array([rng.choice(of_class[y]) for y in rng.permutation(len(of_class))[:B]])
-
-
-def embedding_loss(rows):
-    texts = 4 * rows + rng.integers(4, size=len(rows))                   # one of four
-    return hinge(Tensor(theta[rows]) @ phi(Tensor(one_hot(train_part.characters[texts]))).T)
-
-
-phi = Phi().float()
-history = train({"phi": (tinymm.optim.Adam(phi.parameters(), lr=2e-3), embedding_loss)},
-                pairs_of_classes(600 if LECTURE else 20))
-print(f"hinge: first {history['phi'][0]:.2f} (all scores alike: {2 * 39 / 40}), "
-      f"last {history['phi'][-1]:.2f}")
-found = zero_shot(phi.eval(), net, parts["test"], parts["unseen"])
+report = run(cls, progress=False)
+print(f"{report['seconds']:.0f} s")
+found = report["metrics"]["embedding"]
 plot.table(["accuracy of f_v", "seen classes", "unseen, among themselves", "unseen, among all"],
            [["here", *(f"{found[k]:.2f}" for k in
                        ("seen", "unseen among themselves", "unseen among all"))],
@@ -528,8 +483,25 @@ for i, j in np.argwhere(fits)[::max(1, fits.sum() // 3)][:3]:
     print(f"   {train_part.texts[4 * few[i]]!r}: {train_part.texts[4 * few[j]]!r}")
 
 # %% [markdown]
-# ### $D$ and $G$ as players
+# ### The training loop
 #
+# $D$ and $G$ take **turns** at a batch; each has its optimiser and its loss.
+
+# %%
+def train(players, batches):
+    """players: name -> (optimizer, loss of a batch) -> name -> the loss of each step."""
+    history = {name: [] for name in players}
+    for rows in batches:
+        for name, (optimizer, loss_of) in players.items():
+            optimizer.zero_grad()          # also what the other one's turn has left behind
+            loss = loss_of(rows)
+            loss.backward()
+            optimizer.step()
+            history[name].append(loss.item())
+    return history
+
+
+# %% [markdown]
 # $D$'s drawings are made under `no_grad`: in its turn $G$ is not asked. In its own turn $G$ draws with **fresh
 # noise**, and $D$ is the new one. (The algorithm reuses $s_f$ from before $D$'s step. Nobody's program does.) Real,
 # wrong and drawn pairs go through $D$ one after the other, so that each has its own batch statistics.
@@ -544,7 +516,7 @@ def players(G, D, w=0.5, interpolation=False, sign=1, Z=32):
     def discriminate(rows):
         texts = draw.integers(4, size=len(rows))
         other = wrong_texts(draw, train_part.mentions[rows, texts], train_part.contents[rows])
-        x, h = Tensor(train_part.images[rows]), Tensor(described[rows, texts])
+        x, h = Tensor(train_part.images[rows]), Tensor(phi[rows, texts])
         with no_grad():
             drawn = G(z(len(h)), h)
         seen["h"] = h
@@ -564,17 +536,14 @@ def batches(steps, B=16):
     return (order.permutation(len(train_part))[:B] for _ in range(steps))
 
 
-described = phi_of(phi, train_part.characters).reshape(len(train_part), 4, -1)   # (N, 4, d)
-questions = np.flatnonzero((parts["test"].mentions[:, 0] >= 0).all(1))[:8]       # say all
-asked = [parts["test"].texts[4 * i] for i in questions]
-asked_h = Tensor(phi_of(phi, parts["test"].characters[4 * questions]))
-asked_x, asked_z = Tensor(parts["test"].images[questions]), normal(8, 32).float()
+phi = cls.setting.phi["train"]           # of the four texts of each picture, (N, 4, d)
+q = systems.questions_of(cls.setting)    # test sentences, and noise for them
 
 
 def drawn_by(G):
     """What G draws for the first test sentences, in evaluation mode, in [0, 1]."""
     with no_grad():
-        return list((G.eval()(asked_z, asked_h).numpy() + 1) / 2)
+        return (G.eval()(Tensor(q.z[:8]), Tensor(q.h[:8])).numpy() + 1) / 2
 
 
 # %% [markdown]
@@ -582,11 +551,11 @@ def drawn_by(G):
 # > $D - \alpha\, \partial \mathcal{L}_D$ and $G - \alpha\, \partial \mathcal{L}_G$ **descend** both. What is meant is
 # > to ascend, or to descend $-\mathcal{L}$. Both, from the same first weights, on the same batches and noise:
 #
-# (The first weights are PyTorch's. The paper's are $\mathcal{N}(0, 0.02^2)$, DCGAN's, which suit hundreds of channels; with
-# dozens the signal drowns.)
+# (The first weights are PyTorch's. The paper's are $\mathcal{N}(0, 0.02^2)$, DCGAN's, which suit hundreds of channels;
+# with dozens the signal drowns.)
 
 # %%
-drawn = {"a true picture": (asked_x.numpy() + 1) / 2}
+drawn = {"a true picture": (q.images[:8] + 1) / 2}
 page = Figure(figsize=(9, 2.8), layout="constrained")
 panels = page.subplots(1, 2)
 for name, sign, color in (("ascended", 1, plot.COLORS[0]), ("as printed", -1, plot.COLORS[3])):
@@ -605,7 +574,7 @@ plot.picture(page, "L_D and L_G over the steps: ascended, both stay near -1; as 
              "fall without end on a logarithmic scale.")
 
 # %%
-plot.picture(picture_table(list(drawn.items()), asked),
+plot.picture(picture_table(list(drawn.items()), q.sentences[:8]),
              "True pictures of eight test sentences, and what the two generators draw: "
              "coloured blobs in the right place where the losses are ascended, noise as "
              "printed.")
@@ -652,22 +621,12 @@ print("the batch of G grows from", len(h), "to", len(F.cat([h, between(h)], 0)))
 #
 # ## The experiment
 #
-# Now the package's networks, for longer. The slides let us look at pictures. We ask a **judge**: a classifier of
+# Now the package's run, which was longer. The slides let us look at pictures. We ask a **judge**: a classifier of
 # colour, shape and place that has learnt from real pictures only, is no part of $D$ or $\theta$, and never chooses
 # anything: the last weights of every system are what is measured. All systems have the same first weights, batches,
 # sentences and noise.
 
 # %%
-def study(variant):
-    """Train and measure one of the lecture's variants -> the experiment and its report."""
-    experiment = find(7)(variant, SCALE)
-    experiment.prepare()
-    report = run(experiment, progress=False)
-    print(f"{variant}: {report['seconds']:.0f} s")
-    return experiment, report
-
-
-cls, report = study("cls")
 figures = cls.figures(cls.trained, cls.measured)
 claims_table(report["claims"])
 
@@ -835,7 +794,9 @@ plot.picture(page.figure, "Stage I draws a picture of 16 pixels from noise and a
 
 
 # %%
-stack, report = study("stackgan")
+stack = find(7)("stackgan", SCALE)
+stack.prepare()
+report = run(stack, progress=False)
 stack_figures = stack.figures(stack.trained, stack.measured)
 claims_table(report["claims"])
 
