@@ -43,7 +43,7 @@ class Scale:
 
 
 SCALES = {"lecture": Scale(judge=4000, train=4800, validation=240, test=480, unseen=240, judge_rounds=4, picture_rounds=3,
-                           embedding_rounds=15, epochs=9, style_steps=300, literal_steps=60),
+                           embedding_rounds=15, epochs=8, style_steps=300, literal_steps=60),
           "smoke": Scale(judge=480, train=240, validation=120, test=120, unseen=48, judge_rounds=3, picture_rounds=3,
                          embedding_rounds=4, epochs=2, style_steps=20, literal_steps=10)}
 
