@@ -67,18 +67,20 @@ class StageIGenerator(nn.Module):
         noise: Z.
         channels: of the first maps, 4 x 4; each enlargement halves them. 8 times the paper's N_g of 128, 8 * 192 as published.
         ups: enlargements; the picture has 4 * 2^ups rows.
+        dcgan: draw the first weights as the authors' code does; see ``tinymm.models.Generator``.
         augmentation: more arguments for ``ConditioningAugmentation``.
     """
 
     def __init__(self, text: int = 1024, condition: int = 128, noise: int = 100, channels: int = 1536, ups: int = 4,
-                 **augmentation):
+                 dcgan: bool = True, **augmentation):
         super().__init__()
         self.noise, self.channels, self.size = noise, channels, MAP * 2 ** ups
         first = channels * MAP * MAP
         self.ca_net = ConditioningAugmentation(text, condition, **augmentation)
         self.fc = nn.Sequential(nn.Linear(noise + condition, first, bias=False), nn.BatchNorm1d(first), nn.ReLU())
         self.upsample = _enlargement(channels, ups)
-        init_weights_(self, linear=True)
+        if dcgan:
+            init_weights_(self, linear=True)
 
     def forward(self, z: Tensor, h: Tensor, epsilon: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (N, 3, S, S) in [-1, 1], and mu and ln sigma (N, condition).
@@ -102,11 +104,12 @@ class StageIIGenerator(nn.Module):
         downs: halvings of the small picture before the text joins it.
         ups: doublings after the residual blocks.
         residual: blocks; 4 in the paper, 2 in the PyTorch code.
+        dcgan: as in stage I.
         augmentation: more arguments for ``ConditioningAugmentation``.
     """
 
     def __init__(self, text: int = 1024, condition: int = 128, channels: int = 192, downs: int = 2, ups: int = 4, residual: int = 2,
-                 **augmentation):
+                 dcgan: bool = True, **augmentation):
         super().__init__()
         self.ca_net = ConditioningAugmentation(text, condition, **augmentation)
         layers: list[nn.Module] = [_conv3x3(3, channels), nn.ReLU()]
@@ -117,7 +120,8 @@ class StageIIGenerator(nn.Module):
         self.hr_joint = nn.Sequential(_conv3x3(condition + channels, channels), nn.BatchNorm2d(channels), nn.ReLU())
         self.residual = nn.Sequential(*[_ResBlock(channels) for _ in range(residual)])
         self.upsample = _enlargement(channels, ups)
-        init_weights_(self, linear=True)
+        if dcgan:
+            init_weights_(self, linear=True)
 
     def forward(self, x0: Tensor, h: Tensor, epsilon: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (N, 3, S, S) in [-1, 1], and mu and ln sigma (N, condition).

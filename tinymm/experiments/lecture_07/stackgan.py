@@ -74,10 +74,8 @@ class StackTurns(Turns):
 
 def build_generators() -> tuple[StageIGenerator, StageIIGenerator]:
     """G of both stages, untrained."""
-    one = StageIGenerator(FEATURES, CONDITION, NOISE, CHANNELS[0], ups=2)
-    two = StageIIGenerator(FEATURES, CONDITION, CHANNELS[1], downs=1, ups=2)
-    nn.init.uniform_(two.ca_net.fc.weight, -FEATURES**-0.5, FEATURES**-0.5)   # else stage II's condition is noise for many steps
-    return one, two
+    return (StageIGenerator(FEATURES, CONDITION, NOISE, CHANNELS[0], ups=2, dcgan=False),
+            StageIIGenerator(FEATURES, CONDITION, CHANNELS[1], downs=1, ups=2, dcgan=False))
 
 
 @dataclasses.dataclass
