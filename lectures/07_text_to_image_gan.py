@@ -323,7 +323,7 @@ plot.table(["accuracy of f_v", "seen classes", "unseen, among themselves", "unse
 
 # %% [markdown]
 # **What carries over**: texts of classes that were never seen find their pictures. **What does not**: among *all*
-# classes they hardly do. The hinge was only ever told to put texts near seen classes, and there it puts them.
+# classes fewer do. The hinge was only ever told to put texts near seen classes, and there it puts many of the others.
 #
 # ### $G$: from a point to a picture
 #
@@ -631,10 +631,16 @@ figures = cls.figures(cls.trained, cls.measured)
 claims_table(report["claims"])
 
 # %% [markdown]
-# How to read a failure. In the quick look (`smoke`) next to nothing is learnt, and most fails. At the lecture's scale:
-# the gain *at the end* is the claim most likely to fail, since plain GAN catches up if the world is easy; the gain
-# *along* the training says who learns faster. If only the AUC differs, $D$ reads and $G$ does not use it. A style that
-# is not found again is one that $G$ does not draw: nothing makes it use its noise.
+# How to read a failure. In the quick look (`smoke`) next to nothing is learnt, and most fails. At the lecture's scale
+# two kinds of claims are near the edge or fail:
+#
+# - *$D$'s AUC.* It is greatest early, and falls: at first reading is the only way to reject a real picture's wrong
+#   text, and as $G$ gets better $D$ is busy with the drawings. It ends near .8, on one side or the other.
+# - *The style.* $G$ draws the sprite at nearly the same spot for one sentence, whatever the noise: nothing in its loss
+#   makes it use $z$ for what no text says, so $S$ finds little of the exact place, and more of the ground's tint.
+#
+# The gain *along* the training says who learns faster. The gain *at the end* may vanish, since plain GAN catches up
+# where the world is easy; shape, the hardest of the three, keeps it alive here.
 
 # %%
 plot.picture(figures["along.png"], "The judge's share of right pictures after each round, for "
@@ -646,9 +652,9 @@ plot.picture(figures["scores.png"], "Histograms of D's logits for real pictures 
              "of GAN-CLS come apart.")
 
 # %% [markdown]
-# In plain GAN the first two histograms lie on one another. At its best its $D$ would read, since a drawing that does
-# not fit its text is less likely than a real pair; but as long as drawings look drawn, it has easier grounds to reject
-# them.
+# In plain GAN the first two histograms lie nearly on one another. At its best its $D$ would read, since a drawing that
+# does not fit its text is less likely than a real pair; but as long as drawings look drawn, it has easier grounds to
+# reject them.
 #
 # Now the two systems with interpolation, on the same texts, judge, batches and noise:
 
@@ -666,6 +672,11 @@ claims_table([claim.as_dict() for variant in more
               for claim in claims_of(variant, measured.metrics)[3:]])
 
 # %% [markdown]
+# Read them with care: one run a system, from one seed, and curves that rise and fall by some hundredths from round to
+# round. A walk counts as monotone only if none of its eight steps goes back. Where $G$ jumps from one colour to the
+# other half-way, noise at both ends spoils it, and where it passes through a third colour, so does that: vectors have
+# a middle, colours none.
+#
 # ### The slide's grid
 #
 # The first eight test sentences, for all systems with the same noise; nobody has picked them.
@@ -695,10 +706,9 @@ plot.table(["at the end", *COLUMNS, "all, mean of rounds", "all, unseen", "AUC",
            "Share of drawn pictures in which the judge sees what the sentence says")
 
 # %% [markdown]
-# **What carries over**: wrong texts make $D$ read, and $G$ learns sooner what is asked. **What does not**: the gap at
-# the end. Our pictures have three attributes, which plain GAN learns, too, in time; the paper's birds have dozens.
-# Unseen pairs are hardly drawn: the hinge has pushed their texts to the seen classes, so that $G$ never hears what is
-# asked.
+# **What carries over**: wrong texts make $D$ read, and $G$ learns sooner what is asked. **What does not**: the size of
+# the gap. Our pictures have three attributes, and plain GAN learns two of them, too; the paper's birds have dozens.
+# For unseen pairs see the column: a text that the hinge has pushed to a seen class is drawn as that class.
 #
 # ## Style
 #
@@ -799,6 +809,12 @@ stack.prepare()
 report = run(stack, progress=False)
 stack_figures = stack.figures(stack.trained, stack.measured)
 claims_table(report["claims"])
+
+# %% [markdown]
+# How to read a failure. If PSNR gains less than 1 dB, stage II is no sharper where it counts, or draws another thing
+# than the sentence says; if the judge finds less, it spoils what was right. If it does not *heed* stage I, it has
+# become a GAN of its own, which takes the small picture for noise. That a condition drawn anew changes the picture is
+# so by construction.
 
 # %%
 plot.picture(stack_figures["stages.png"], "Real pictures of eight sentences, stage I's of 16 "
