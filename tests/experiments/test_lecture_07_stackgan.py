@@ -116,7 +116,7 @@ def test_an_honest_stage_ii_bears_the_claims_out(setting, monkeypatch, blurred):
         + 0.01 * epsilon[:, :1, None, None]
     metrics, claims, _ = measured(setting, monkeypatch, blurred, two)
     assert holds(claims, STAGE_II) and holds(claims, FOLLOWS) and metrics["follows"] > 0.9
-    assert all(metrics["variety"]["augmented"].values()) and not any(metrics["variety"]["not augmented"].values())
+    assert all(metrics["variety"]["augmented"].values()) and max(metrics["variety"]["not augmented"].values()) < 1e-6
 
 
 def test_an_enlargement_gains_nothing(setting, monkeypatch, blurred):
@@ -230,7 +230,7 @@ def test_the_report_and_the_pictures(finished):
     metrics = report["metrics"]
     assert report["variant"] == "stackgan" and len(report["claims"]) == len(claims_of("stackgan", metrics))
     assert {"stages.png", "augmentation.png"} <= {path.name for path in finished.iterdir()}
-    assert metrics["variety"]["augmented"]["stage II"] > 0 == metrics["variety"]["not augmented"]["stage II"]
+    assert metrics["variety"]["augmented"]["stage II"] > 1e-6 > metrics["variety"]["not augmented"]["stage II"]
     assert set(metrics["right"]) == {"stage I", "stage II", "class means"}
 
 
