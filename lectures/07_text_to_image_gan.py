@@ -856,10 +856,10 @@ plot.table(["", *COLUMNS, "PSNR", "inception score", "paper's, CUB*"], rows,
 # **What carries over**: a second network can mend a little of what the first one drew wrong. **What does not**: the
 # sharpness. A *real* picture of 16 pixels, enlarged, is within 1 dB of the real one of 32 (`real, halved and
 # enlarged` in the report), since the sprites' edges lie on the small picture's grid. So there is next to nothing to
-# gain, every mistake of stage II costs more, and the claim of 1 dB fails at all seeds. From 64 to 256 pixels of a bird
-# there is a bird to add. And mind the measures. The inception score does not know the sentence; a generator that draws the wrong things clearly scores
-# high. PSNR to the *nearest* picture rewards blur: the mean picture of a class is near to all of them (`class means`
-# in the report).
+# gain, every mistake of stage II costs more, and the claim of 1 dB fails at all seeds. From 64 to 256 pixels of a
+# bird there is a bird to add. And mind the measures. The inception score does not know the sentence; a generator that
+# draws the wrong things clearly scores high. PSNR to the *nearest* picture rewards blur: the mean picture of a class
+# is near to all of them (`class means` in the report).
 #
 # ## Summary
 #
