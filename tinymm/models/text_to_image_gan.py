@@ -121,10 +121,11 @@ class Discriminator(nn.Module):
             StackGAN) lets batch normalisation go straight into the last convolution.
         text_norm: batch normalisation of the text, as in the script with interpolation.
         residual: whether the last maps have a bottleneck.
+        dcgan: as for ``Generator``.
     """
 
     def __init__(self, text: int, widths: Sequence[int] = (64, 128, 256, 512), embedding: int = 128, *,
-                 third_activation: bool = True, text_norm: bool = False, residual: bool = True):
+                 third_activation: bool = True, text_norm: bool = False, residual: bool = True, dcgan: bool = True):
         super().__init__()
         self.size, last = MAP * 2 ** len(widths), widths[-1]
         layers: list[nn.Module] = []
