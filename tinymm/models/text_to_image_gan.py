@@ -92,7 +92,8 @@ class Generator(nn.Module):
         self.phi = nn.Sequential(nn.Linear(text, embedding), nn.LeakyReLU(SLOPE))
         layers: list[nn.Module] = []
         for level, (before, width) in enumerate(zip([noise + embedding, *widths], widths)):
-            layers += [nn.ConvTranspose2d(before, width, MAP, *((2, 1) if level else ())), nn.BatchNorm2d(width)]
+            stride, padding = (2, 1) if level else (1, 0)
+            layers += [nn.ConvTranspose2d(before, width, MAP, stride, padding), nn.BatchNorm2d(width)]
             layers += [_Residual(_bottleneck(width, nn.ReLU()))] if level < residual else []
             layers += [nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1), nn.Tanh())

@@ -296,4 +296,5 @@ def _filled(kind, shape, data, order="C") -> np.ndarray:
     if not isinstance(data, bytes) or len(data) != wanted:
         held = f"{len(data):,} bytes" if isinstance(data, bytes) else f"a value of type {type(data).__name__}"
         raise ValueError(f"an array {' x '.join(map(str, shape)) or '()'} of {kind.dtype} in {held}; expected {wanted:,} bytes")
-    return np.frombuffer(data, kind.dtype).astype(kind.dtype.newbyteorder("="), copy=False).reshape(shape, order=order)
+    return np.frombuffer(data, kind.dtype).astype(kind.dtype.newbyteorder("="), copy=False).reshape(
+        shape, order="F" if order == "F" else "C")

@@ -57,11 +57,11 @@ def read_text_embeddings(root: str | os.PathLike, dataset: ClassDataset) -> np.n
 
 def _of_torch7(path: pathlib.Path) -> np.ndarray:
     content = read_torch7(path)
-    txt = content.get("txt") if isinstance(content, dict) else None
+    table: dict = content if isinstance(content, dict) else {}
+    txt, named = table.get("txt"), table.get("img")
     if not isinstance(txt, np.ndarray) or txt.ndim != 2 or txt.dtype.kind != "f":
         has = f"a table of {sorted(map(str, content))}" if isinstance(content, dict) else f"a {type(content).__name__}"
         raise ValueError(f"{READER}: {path} holds {has}; expected a table with 'txt', ({CAPTIONS}, d) floats")
-    named = content.get("img")
     if isinstance(named, str) and pathlib.PurePosixPath(named).stem != path.stem:
         raise ValueError(f"{READER}: {path} is about the picture {named[:80]!r}; expected {path.stem}")
     return txt

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -135,7 +136,7 @@ class Turns:
         real_wrong = self.D(x, h[wrong]) if self.w else None
         return self.sign * discriminator_loss(self.D(x, h), real_wrong, self.D(fake, h), self.w)
 
-    def generate(self, pictures: np.ndarray) -> Tensor:
+    def generate(self, pictures: np.ndarray) -> Any:
         """G's loss, with new noise and D as it is now; the texts are those of D's turn."""
         h, z = self.h, self.z(len(pictures), "noise of G")
         if not self.interpolation:
