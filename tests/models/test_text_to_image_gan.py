@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.models.torch_twin import assert_equal, twins
-from tinymm import Tensor, gradcheck, nn, no_grad, optim
+from tinymm import Tensor, gradcheck, nn, no_grad, optim, zeros
 from tinymm import functional as F
 from tinymm.backend.random import manual_seed
 from tinymm.models.adversarial import discriminator_loss, generator_loss
@@ -153,7 +153,7 @@ def test_pictures_of_another_size():
     _, D = networks()
     with pytest.raises(ValueError, match=r"Discriminator: x has shape \(6, 3, 32, 32\); it must be \(N, 3, 16, 16\)"):
         D(*batch(32)[:2])
-    with pytest.raises(ValueError, match="cat"):
+    with pytest.raises(ValueError, match=r"Discriminator: h has shape \(5, .*; for 4 pictures it must be \(4, text="):
         D(batch(16, 4)[0], batch(16, 5)[1])
 
 
@@ -296,3 +296,11 @@ def test_pytorchs_modules_forward_and_backward(script):
     x, h, z = (t.numpy() for t in batch(32, 3, dtype=np.float64))
     for first, ours, other in zip((z, x), networks(widths, **SCRIPTS[script]), theirs):
         assert_equal(*twins(ours, other), first, h)
+
+
+@pytest.mark.parametrize("z, h, message", [
+    ((2, 5), (2, 6), r"Generator: z has shape \(2, 5\) and h \(2, 6\); they must be \(N, Z=4\) and \(N, text=6\)"),
+    ((2, 4), (2, 7), r"z has shape \(2, 4\) and h \(2, 7\)"), ((2, 4), (3, 6), "one noise for each text")])
+def test_noise_and_texts_that_do_not_fit_are_refused(z, h, message):
+    with pytest.raises(ValueError, match=message):
+        Generator(6, (8, 4), 4, 4)(zeros(*z), zeros(*h))

@@ -88,7 +88,7 @@ class Generator(nn.Module):
     def __init__(self, text: int, widths: Sequence[int] = (1024, 512, 256, 128), noise: int = 100, embedding: int = 128,
                  residual: int = 2, dcgan: bool = True):
         super().__init__()
-        self.noise, self.size = noise, MAP * 2 ** len(widths)
+        self.text, self.noise, self.size = text, noise, MAP * 2 ** len(widths)
         self.phi = nn.Sequential(nn.Linear(text, embedding), nn.LeakyReLU(SLOPE))
         layers: list[nn.Module] = []
         for level, (before, width) in enumerate(zip([noise + embedding, *widths], widths)):
@@ -106,7 +106,13 @@ class Generator(nn.Module):
         Args:
             z: (N, Z), drawn from N(0, 1).
             h: (N, text), phi(t).
+
+        Raises:
+            ValueError: noise or texts of another length, or not as many of each.
         """
+        if as_tensor("Generator", "z", z).shape[1:] != (self.noise,) or as_tensor("Generator", "h", h).shape != (len(z), self.text):
+            raise ValueError(f"Generator: z has shape {z.shape} and h {h.shape}; they must be (N, Z={self.noise}) and "
+                             f"(N, text={self.text}), one noise for each text")
         x = cat([z, self.phi(h)], 1)                       # (N, Z + N_T)
         return self.layers(x[:, :, None, None])            # (N, 3, S, S)
 
@@ -128,7 +134,7 @@ class Discriminator(nn.Module):
     def __init__(self, text: int, widths: Sequence[int] = (64, 128, 256, 512), embedding: int = 128, *,
                  third_activation: bool = True, text_norm: bool = False, residual: bool = True, dcgan: bool = True):
         super().__init__()
-        self.size, last = MAP * 2 ** len(widths), widths[-1]
+        self.text, self.size, last = text, MAP * 2 ** len(widths), widths[-1]
         layers: list[nn.Module] = []
         for level, (before, width) in enumerate(zip([3, *widths], widths)):
             layers += [nn.Conv2d(before, width, 4, 2, 1)] + ([nn.BatchNorm2d(width)] if level else [])
@@ -151,10 +157,12 @@ class Discriminator(nn.Module):
             h: (N, text), phi(t).
 
         Raises:
-            ValueError: pictures of another size.
+            ValueError: pictures of another size, texts of another length, or not as many of each.
         """
         if as_tensor("Discriminator", "x", x).shape[1:] != (3, self.size, self.size):
             raise ValueError(f"Discriminator: x has shape {x.shape}; it must be (N, 3, {self.size}, {self.size})")
+        if as_tensor("Discriminator", "h", h).shape != (len(x), self.text):
+            raise ValueError(f"Discriminator: h has shape {h.shape}; for {len(x)} pictures it must be ({len(x)}, text={self.text})")
         maps = self.layers(x)                                                        # (N, C, 4, 4)
         text = self.phi(h)[:, :, None, None].expand(-1, -1, MAP, MAP)                # (N, N_T, 4, 4)
         return self.joint(cat([maps, text], 1)).reshape(len(x))                      # (N,)
