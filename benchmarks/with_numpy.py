@@ -78,6 +78,22 @@ def alignment(B, M, T, features, words, D):
             + layer(B * M, D, T * B))
 
 
+def gan(B, text, G_widths, D_widths, noise, N_T):
+    """A step of D on three kinds of pairs, and one of G through D; a convolution is W times the columns of all places."""
+    inner = lambda c, rows: [(B * rows**2, i, o) for i, o in ((c, c // 4), (9 * c // 4, c // 4), (9 * c // 4, c))]   # bottleneck
+    G, D, rows, last = [(B, text, N_T), (B, noise + N_T, 16 * G_widths[0])], [(B, text, N_T)], 4, D_widths[-1]
+    for level, (width, after) in enumerate(zip(G_widths, (*G_widths[1:], 3))):
+        G += (inner(width, rows) if level < 2 else []) + [(B * rows**2, width, 16 * after)]
+        rows *= 2
+    for before, width in zip((3, *D_widths), D_widths):
+        rows //= 2
+        D.append((B * rows**2, 16 * before, width))
+    D += inner(last, 4) + [(16 * B, last + N_T, last), (B, 16 * last, 1)]
+    forward = lambda net: [(1, w, i, c) for c, i, w in net]
+    dw, dx = lambda net: [(1, w, c, i) for c, i, w in net], lambda net: [(1, i, w, c) for c, i, w in net]
+    return 2 * forward(G) + dw(G) + dx(G[1:]) + 4 * forward(D) + 3 * (dw(D) + dx(D[2:])) + dx(D[1:])
+
+
 ORDER = sequence(128, 12, 48, 3, 96) + layer(128, 31, 96, dx=False)
 READER = (sequence(64, 29, 64, 4, 64) + sequence(64, 6, 64, 4, 64) + layer(29 * 64, 64, 64) + 3 * layer(64, 64, 64)
           + layer(64, 64, 6) + [(64, 1, 29, 64), (64, 1, 64, 29), (64, 29, 1, 64)])                # r and its gradients
@@ -108,6 +124,8 @@ PRODUCTS = {
                 + blocks(4, 50, 768, 12, 12, train=False) + blocks(4, 77, 512, 8, 12, causal=True, train=False),
     "order_gru": ORDER, "order_ln_gru": ORDER, "reader_lstm": READER, "reader_ln_lstm": READER, "draw_plain": DRAW, "draw_ln": DRAW,
     "lrcn_fc6": LRCN,
+    "gan_cls": gan(32, 64, (96, 48), (48, 96), 32, 32),
+    "gan_cls_paper": gan(64, 1024, (1024, 512, 256, 128), (64, 128, 256, 512), 100, 128),
     "alignment": alignment(50, 8, 14, 64, 64, 64), "alignment_wide": alignment(100, 20, 14, 4096, 300, 1000),
 }
 

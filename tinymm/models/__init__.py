@@ -7,28 +7,25 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "CRF",
-           "CaptionLRCN", "CharCNNRNN", "ConditioningAugmentation", "ConvEncoder",
-           "ConvSentence", "DeViSE", "Decoded", "DependencyRNN", "DescriptionRNN",
-           "Discriminator", "Draw", "Drawn", "Fragments", "FrameEncoder", "FullCRF",
-           "Generator", "Glimpse", "Handwriting", "JointEmbedding", "LayerNormRNN",
-           "LinearProbe", "ModifiedResNet", "MovingAverage", "MultimodalRNN", "NGramPictures",
-           "Neighbours", "OrderEmbedding", "OutputNormLSTMCell", "PenMixture",
-           "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading", "Recurrent",
-           "ReedGRU", "ReedRNN", "ShowAttendTell", "ShowTell", "SkipThoughts",
-           "StackDiscriminator", "StageIGenerator", "StageIIGenerator", "StarCRF",
-           "StyleEncoder", "Transformer", "Translation", "Trigram", "VideoDescriber",
-           "VideoLRCN", "VisionTransformer", "VisualNGrams", "VisualSemanticAlignment",
-           "Written", "attention_entropy", "caption_log_prob", "checked_labels",
-           "checked_probabilities", "class_means", "class_scores", "classify_images",
-           "classify_texts", "clip_loss", "clip_temperature_", "consistent_phrases",
-           "contrastive_loss", "discriminator_loss", "doubly_stochastic_penalty", "filterbank",
+__all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "CRF", "CaptionLRCN",
+           "CharCNNRNN", "ConditioningAugmentation", "ConvEncoder", "ConvSentence", "DeViSE", "Decoded",
+           "DependencyRNN", "DescriptionRNN", "Discriminator", "Draw", "Drawn", "Fragments",
+           "FrameEncoder", "FullCRF", "Generator", "Glimpse", "Handwriting", "JointEmbedding",
+           "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "MultimodalRNN",
+           "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell", "PenMixture",
+           "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ReedGRU",
+           "ReedRNN", "ShowAttendTell", "ShowTell", "SkipThoughts", "StackDiscriminator",
+           "StageIGenerator", "StageIIGenerator", "StarCRF", "StyleEncoder", "Transformer",
+           "Translation", "Trigram", "VideoDescriber", "VideoLRCN", "VisionTransformer", "VisualNGrams",
+           "VisualSemanticAlignment", "Written", "attention_entropy", "caption_log_prob",
+           "checked_labels", "checked_probabilities", "class_means", "class_scores", "classify_images",
+           "classify_texts", "clip_loss", "clip_temperature_", "consistent_phrases", "contrastive_loss",
+           "dcgan_weights_", "discriminator_loss", "doubly_stochastic_penalty", "filterbank",
            "fragment_scores", "gaussian_kl", "generator_loss", "hard_objective", "ibm_model_1",
            "interpolated_texts", "joint_embedding_loss", "label_one_hots", "normalised_scores",
-           "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table",
-           "ranking_loss", "skip_thoughts_loss", "slot_offsets", "small_embedding",
-           "soft_objective", "style_loss", "word_links", "zero_conv_biases_",
-           "zero_one_loss", "zero_shot", "zero_shot_weights"]
+           "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table", "ranking_loss",
+           "skip_thoughts_loss", "slot_offsets", "small_embedding", "soft_objective", "style_loss",
+           "word_links", "zero_conv_biases_", "zero_one_loss", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .adversarial import discriminator_loss, generator_loss, interpolated_texts
@@ -70,7 +67,7 @@ if TYPE_CHECKING:
     from .structured_joint_embedding import (class_means, class_scores, classify_images, classify_texts, joint_embedding_loss,
                                              zero_one_loss)
     from .style_encoder import StyleEncoder, style_loss
-    from .text_to_image_gan import Discriminator, Generator, zero_conv_biases_
+    from .text_to_image_gan import Discriminator, Generator, dcgan_weights_, zero_conv_biases_
     from .trigram import Trigram
     from .video_lrcn import VideoDescriber
     from .visual_ngrams import VisualNGrams
@@ -117,7 +114,7 @@ else:
         "structured_joint_embedding": ["class_means", "class_scores", "classify_images", "classify_texts",
                                        "joint_embedding_loss", "zero_one_loss"],
         "style_encoder": ["StyleEncoder", "style_loss"],
-        "text_to_image_gan": ["Discriminator", "Generator", "zero_conv_biases_"],
+        "text_to_image_gan": ["Discriminator", "Generator", "dcgan_weights_", "zero_conv_biases_"],
         "trigram": ["Trigram"],
         "video_lrcn": ["VideoDescriber"],
         "visual_ngrams": ["VisualNGrams"],

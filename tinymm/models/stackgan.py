@@ -18,7 +18,7 @@ from .. import nn
 from ..autograd import Tensor
 from ..autograd.join import cat
 from .conditioning_augmentation import ConditioningAugmentation
-from .text_to_image_gan import MAP, SLOPE, init_weights_
+from .text_to_image_gan import MAP, SLOPE, dcgan_weights_
 
 
 def _conv3x3(before: int, width: int) -> nn.Conv2d:
@@ -80,7 +80,7 @@ class StageIGenerator(nn.Module):
         self.fc = nn.Sequential(nn.Linear(noise + condition, first, bias=False), nn.BatchNorm1d(first), nn.ReLU())
         self.upsample = _enlargement(channels, ups)
         if dcgan:
-            init_weights_(self, linear=True)
+            dcgan_weights_(self, linear=True)
 
     def forward(self, z: Tensor, h: Tensor, epsilon: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (N, 3, S, S) in [-1, 1], and mu and ln sigma (N, condition).
@@ -121,7 +121,7 @@ class StageIIGenerator(nn.Module):
         self.residual = nn.Sequential(*[_ResBlock(channels) for _ in range(residual)])
         self.upsample = _enlargement(channels, ups)
         if dcgan:
-            init_weights_(self, linear=True)
+            dcgan_weights_(self, linear=True)
 
     def forward(self, x0: Tensor, h: Tensor, epsilon: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (N, 3, S, S) in [-1, 1], and mu and ln sigma (N, condition).
@@ -174,7 +174,7 @@ class StackDiscriminator(nn.Module):
         last = (*widths, *narrow)[-1]
         self.get_cond_logits = _Logits(last, condition)
         self.get_uncond_logits = _Logits(last) if unconditional else None
-        init_weights_(self)
+        dcgan_weights_(self)
 
     def maps(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) -> maps (N, C, 4, 4), for several conditions."""

@@ -21,7 +21,7 @@ SLOPE = 0.2   # of LeakyReLU
 MAP = 4       # rows and columns of the maps at which D meets the text, and with which G begins
 
 
-def init_weights_(module: nn.Module, linear: bool = False) -> nn.Module:
+def dcgan_weights_(module: nn.Module, linear: bool = False) -> nn.Module:
     """Convolutions' weights ~ N(0, 0.02^2), normalisations' gains ~ N(1, 0.02^2), their biases 0, as in DCGAN.
 
     Args:
@@ -81,7 +81,7 @@ class Generator(nn.Module):
         noise: Z.
         embedding: N_T, to which the text is brought down; 128 in the paper, 256 is main_cls.lua's default.
         residual: how many of the maps have a bottleneck.
-        dcgan: draw the first weights as the scripts do, see ``init_weights_``. They are made for hundreds of channels; with some
+        dcgan: draw the first weights as the scripts do, see ``dcgan_weights_``. They are made for hundreds of channels; with some
             dozens a signal of 0.02 drowns, and False, PyTorch's own first weights, learns faster.
     """
 
@@ -98,7 +98,7 @@ class Generator(nn.Module):
             layers += [nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1), nn.Tanh())
         if dcgan:
-            init_weights_(self)
+            dcgan_weights_(self)
 
     def forward(self, z: Tensor, h: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) in [-1, 1].
@@ -147,7 +147,7 @@ class Discriminator(nn.Module):
         self.joint = nn.Sequential(nn.Conv2d(last + embedding, last, 1), nn.BatchNorm2d(last), nn.LeakyReLU(SLOPE),
                                    nn.Conv2d(last, 1, MAP))
         if dcgan:
-            init_weights_(self)
+            dcgan_weights_(self)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """Logits (N,).

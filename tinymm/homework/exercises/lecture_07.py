@@ -254,7 +254,7 @@ AUGMENTATION = Task(
                 AUGMENT(kl=lambda m, l, s: (1 + m * m) * F.exp((-2 * l).clamp(max=700.0)) + 2 * l - 1)),
         Mistake("the KL is averaged over its numbers, too; of each text it is their sum", AUGMENT(over=lambda terms: terms.mean())),
         Mistake("the KL is summed over the texts; their mean is taken", AUGMENT(over=lambda terms: terms.sum())),
-    ), points=(1, 2), extra=True)
+    ), points=(1, 1), extra=True)
 
 
 # ---------------------------------------------------------------------- transposed convolution
@@ -355,7 +355,7 @@ TRANSPOSED = Task(
         Mistake("twice the padding is cut off at one end, and nothing at the other", _cut(lambda p: 2 * p, lambda p: 0)),
         Mistake("twice the padding is cut off at the last end, and nothing at the first", _cut(lambda p: 0, lambda p: 2 * p)),
         Mistake("the bias is missing", _instead(bias=lambda b: 0 * b)),
-    ), points=(2, 3), extra=True)
+    ), points=(1, 2), extra=True)
 
 
 EXERCISE = Exercise(7, "Generative Adversarial Text to Image Synthesis", (DISCRIMINATOR, JOINT, AUGMENTATION, TRANSPOSED))

@@ -153,7 +153,7 @@ def joint_embedding_loss_backward(dloss, cache):
 check("07", only="joint_embedding_loss")
 
 # %% [markdown]
-# ## 3. Extra: conditioning augmentation (3 points)
+# ## 3. Extra: conditioning augmentation (2 points)
 #
 # There are few texts, and between their vectors the generator knows nothing. StackGAN replaces each vector by a Gaussian
 # whose mean $\mu$ and logarithm of the standard deviation are computed from it, and draws:
@@ -210,7 +210,7 @@ def conditioning_augmentation_backward(dc, dkl, cache):
 check("07", only="conditioning_augmentation")
 
 # %% [markdown]
-# ## 4. Extra: the transposed convolution (5 points)
+# ## 4. Extra: the transposed convolution (3 points)
 #
 # A generator begins with $4 \times 4$ places and doubles them until there is a picture. Each place of the input writes a
 # copy of the kernel, times its value, into the output; neighbours write `stride` apart, and where copies overlap they add
