@@ -9,8 +9,9 @@ import math
 import numpy as np
 import pytest
 
+from tests.models.test_text_to_image_gan import fitted
 from tests.models.torch_twin import assert_equal, twins
-from tinymm import Tensor, gradcheck, nn, no_grad, optim
+from tinymm import Tensor, gradcheck, nn, no_grad
 from tinymm.backend.random import manual_seed
 from tinymm.models.adversarial import discriminator_loss
 from tinymm.models.stackgan import StackDiscriminator, StageIGenerator, StageIIGenerator
@@ -96,23 +97,13 @@ def test_a_step_of_each_network_and_one_batch_by_heart():
     z, h, x, c = (Tensor(a.astype(np.float32)) for a in arrays((4, Z), (4, TEXT), (4, 3, 2, 2), (4, C)))
     wanted = nn.Upsample(scale_factor=4)(x.tanh() * 0.9)                                  # (4, 3, 8, 8)
     G, G2, D = stage_one(64, 1), stage_two(8), discriminator((16,))
-
-    def learnt(model, loss, steps):
-        optimizer = optim.Adam(model.parameters(), lr=5e-3, betas=(0.5, 0.999))
-        for _ in range(steps):
-            optimizer.zero_grad()
-            value = loss()
-            value.backward()
-            optimizer.step()
-        return value.item()
-
     spread = float((wanted.numpy() ** 2).mean())
     nothing = Tensor(np.zeros((4, C), np.float32))
-    assert learnt(G, lambda: ((G(z, h, nothing)[0] - wanted) ** 2).mean(), 100) < 0.1 * spread
+    assert fitted(G, lambda: ((G(z, h, nothing)[0] - wanted) ** 2).mean(), 100) < 0.1 * spread
     larger = nn.Upsample(scale_factor=2)(wanted)
-    assert learnt(G2, lambda: ((G2(wanted, h, nothing)[0] - larger) ** 2).mean(), 100) < 0.1 * spread
+    assert fitted(G2, lambda: ((G2(wanted, h, nothing)[0] - larger) ** 2).mean(), 100) < 0.1 * spread
     fake = wanted[::-1]
-    assert learnt(D, lambda: discriminator_loss(D(wanted, c), D(wanted, c[::-1]), D(-fake, c)), 100) < 0.2
+    assert fitted(D, lambda: discriminator_loss(D(wanted, c), D(wanted, c[::-1]), D(-fake, c)), 100) < 0.2
 
 
 def test_a_real_pictures_maps_serve_both_its_texts():

@@ -91,3 +91,8 @@ def load_state_dict(state: dict) -> None:
     manual_seed(state["seed"])
     for name, position in state["streams"].items():
         stream(name).load_state_dict(position)
+
+
+def one_of_each(rng: np.random.Generator, allowed: np.ndarray) -> np.ndarray:
+    """A random place in each row of those that are True: (N, K) bool -> (N,) int64; 0 in a row without any."""
+    return np.where(allowed, rng.random(allowed.shape), -1.0).argmax(1)

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from ...backend.random import Stream
+from ...backend.random import Stream, one_of_each
 from ..dataset import Dataset
 from .sprite_scenes import NOVEL
 from .sprites import COLOURS, SHAPES, dark_ground, grainy, paint, shade
@@ -134,11 +134,15 @@ class PlacedSprites(Dataset):
         return np.stack([p.mentions for p in self.pictures])
 
 
-def halved(images: np.ndarray) -> np.ndarray:
-    """Means of 2 x 2 pixels, (N, 3, 2S, 2S) uint8 -> (N, 3, S, S) uint8."""
+def halves(images: np.ndarray) -> np.ndarray:
+    """Means of 2 x 2 pixels, (N, 3, 2S, 2S) -> (N, 3, S, S) of floats."""
     n, c, rows, columns = images.shape
-    means = images.reshape(n, c, rows // 2, 2, columns // 2, 2).mean((3, 5))
-    return np.round(means).astype(np.uint8)
+    return images.reshape(n, c, rows // 2, 2, columns // 2, 2).mean((3, 5))
+
+
+def halved(images: np.ndarray) -> np.ndarray:
+    """``halves`` of pictures in a byte a number, rounded: uint8 -> uint8."""
+    return np.round(halves(images)).astype(np.uint8)
 
 
 def class_of(contents: np.ndarray) -> np.ndarray:
@@ -173,4 +177,4 @@ def wrong_texts(rng: np.random.Generator, mentions: np.ndarray, contents: np.nda
     if not wrong.any(1).all():
         raise ValueError(f"wrong_texts: no text of this batch of {len(contents)} is wrong about picture "
                          f"{int(wrong.any(1).argmin())}; a batch must have more than one class")
-    return np.where(wrong, rng.random(wrong.shape), -1.0).argmax(1)
+    return one_of_each(rng, wrong)

@@ -72,8 +72,9 @@ def embedding_stage(encoder: CharCNNRNN, theta: np.ndarray, train: Part, epochs:
         epochs: rounds of as many batches as it takes to show every picture once, on average.
         trainer: more arguments for the Trainer.
     """
-    numbers = np.unique(train.classes)
-    of_class = [np.flatnonzero(train.classes == number) for number in numbers]
+    classes = train.classes
+    numbers = np.unique(classes)
+    of_class = [np.flatnonzero(classes == number) for number in numbers]
     optimizer = optim.Adam(encoder.parameters(), lr=LR)
     loader = DataLoader(TensorDataset(Tensor(np.arange(len(train) // BATCH))), 1)
     total, each = epochs * len(loader), len(train.characters) // len(train)   # texts of a picture
@@ -83,7 +84,7 @@ def embedding_stage(encoder: CharCNNRNN, theta: np.ndarray, train: Part, epochs:
         pictures = np.array([rng.choice(of_class[c]) for c in rng.permutation(len(numbers))[:BATCH]])
         texts = pictures * each + rng.integers(each, size=len(pictures))
         phi = encoder(Tensor(one_hot(train.characters[texts])).to(device))
-        return joint_embedding_loss(Tensor(theta[pictures]).to(device) @ phi.T, train.classes[pictures])
+        return joint_embedding_loss(Tensor(theta[pictures]).to(device) @ phi.T, classes[pictures])
 
     return Trainer(encoder, optimizer, loader, step, epochs,
                    scheduler=optim.lr_scheduler.WarmupCosineLR(optimizer, min(50, total // 4), total), **trainer)

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from ... import nn
-from ...backend.random import Stream, manual_seed, stream
+from ...backend.random import Stream, manual_seed, one_of_each, stream
 from ...data import ClassDataset, read_cub, read_oxford102, read_text_embeddings
 from ...data.readers.char_captions import CAPTIONS, CUT, SIZE, random_cuts
 from ...models.char_cnn_rnn import CharCNNRNN
@@ -153,7 +153,7 @@ def other_classes(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if not wrong.any(1).all():
         raise ValueError(f"other_classes: all {len(classes)} pictures of the batch are of class {classes[0]}; a wrong text needs "
                          "another class: give pictures of two or more")
-    return np.where(wrong, rng.random(wrong.shape), -1.0).argmax(1)
+    return one_of_each(rng, wrong)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

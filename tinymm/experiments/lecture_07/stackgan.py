@@ -15,7 +15,7 @@ from ... import functional as F
 from ... import nn
 from ...autograd import Tensor, no_grad
 from ...backend.random import Stream, manual_seed, stream
-from ...data.worlds.placed_sprites import PlacedSprites, class_of
+from ...data.worlds.placed_sprites import PlacedSprites, class_of, halves
 from ...models.stackgan import StageIGenerator, StageIIGenerator
 from ...models.text_to_image_gan import Discriminator
 from ...train import Trainer
@@ -145,11 +145,6 @@ def drawn(trained: Trained, z: np.ndarray, h: np.ndarray, epsilon: tuple[np.ndar
     """
     small = per_row(lambda *inputs: trained.one(*inputs)[0], z, h, epsilon[0], device=device)
     return small, per_row(lambda *inputs: trained.two(*inputs)[0], small, h, epsilon[1], device=device)
-
-
-def halves(images: np.ndarray) -> np.ndarray:
-    """Means of 2 x 2 pixels, which the judge can read: (N, 3, 32, 32) -> (N, 3, 16, 16)."""
-    return images.reshape(len(images), 3, 16, 2, 16, 2).mean((3, 5))
 
 
 def enlarged(images: np.ndarray, mode: str) -> np.ndarray:

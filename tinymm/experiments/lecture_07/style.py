@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ... import nn, optim, plot
 from ...autograd import Tensor, no_grad
-from ...backend.random import Stream, manual_seed, stream
+from ...backend.random import Stream, manual_seed, one_of_each, stream
 from ...data import DataLoader
 from ...data.worlds.placed_sprites import PLACES
 from ...models.style_encoder import StyleEncoder, style_loss
@@ -144,7 +144,7 @@ def other_texts(rng: np.random.Generator, part: Part) -> tuple[np.ndarray, np.nd
     c = part.contents
     fits = (c[:, None, 0] != c[None, whole, 0]) & (c[:, None, 2] == c[None, whole, 2])       # (N, K)
     pictures = np.flatnonzero(fits.any(1))
-    return pictures, whole[np.where(fits, rng.random(fits.shape), -1.0).argmax(1)[pictures]]
+    return pictures, whole[one_of_each(rng, fits)[pictures]]
 
 
 def transfers(S: StyleEncoder, G: nn.Module, setting: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from .claims import MAIN, RIVAL, claims_of
 from .data import Setting
 from .embedding import zero_shot
 from .evaluation import Questions, Snapshots, auc, colour_pairs, monotone, per_row, progress, walks
-from .gan import BATCH, LR_D, SYSTEMS, Described, build, gan_stage
+from .gan import BATCH, LR_D, NOISE, SYSTEMS, Described, build, gan_stage
 from .judge import judged, rightness
 
 __all__ = ["stages", "evaluate", "claims_of", "all_figures"]
@@ -81,7 +81,7 @@ class Drawn(Measured):
 
 def questions_of(setting: Setting, part: str = "test") -> Questions:
     """The first whole sentences of a part's pictures, and the noise that they are drawn with."""
-    return Questions.of(setting.parts[part], setting.phi[part], build(setting.seed)[0].noise, setting.seed)
+    return Questions.of(setting.parts[part], setting.phi[part], NOISE, setting.seed)
 
 
 def system_stage(name: str, setting: Setting, at: dict, count: int | None = None,

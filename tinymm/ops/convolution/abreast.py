@@ -27,7 +27,7 @@ from ...backend.simd import ROWS
 from .abreast_kernels import TERMS, pack_weight, set_abreast, sums_abreast, weight_sums_abreast
 from .geometry import Geometry
 
-FLOPS_PER_ELEMENT = 64   # as in grid.py
+FLOPS_PER_ELEMENT = 64   # arithmetic that takes as long as one element of an ordinary kernel; on the line, too
 PIECE = 512              # products of a channel pair that are summed in registers for dw: their factors stay in the nearest cache
 WIDE = 64                # images that are summed without a look at the pairs of positions
 GAIN = 0.85              # share of the line's multiplications below which this pays

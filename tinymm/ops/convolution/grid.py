@@ -35,13 +35,13 @@ from ...backend.simd import ROWS
 from ...backend.sums import total
 from ...backend.threads import get_num_threads
 from . import abreast
+from .abreast import FLOPS_PER_ELEMENT
 from .columns import columns, product, product_transposed, product_weight, scatter_columns, without_padding
 from .geometry import Geometry
 from .kernels import pack_backward, pack_forward, shifted_sums, weight_sums
 
 CACHE = 98_304          # numbers of a chunk that shall stay in the second-level cache
 HELD = 16               # channels of a result that are summed before they are written out
-FLOPS_PER_ELEMENT = 64  # arithmetic that takes as long as one element of an ordinary kernel
 
 
 @dataclasses.dataclass(frozen=True)
