@@ -25,6 +25,7 @@ OURS = {   # what PyTorch does not have at all
     "nn.init.are_left_out": "asks skip_init", "nn.init.left_out": "what skip_init is made of", "nn.init.fans": "private there",
     "optim.lr_scheduler.WarmupCosineLR": "two of PyTorch's in one",
     "data.Caption*": "captions", "data.Region*": "pictures with boxes", "data.read_*": "readers of datasets",
+    "data.ClassDataset": "pictures of classes with texts", "data.convert_*": "other people's files, once and for all",
 }
 
 ACCEPTED = {
