@@ -9,6 +9,10 @@ A model is one function, ``step(tokens, state) -> (log_probs, state)``, batched 
 The hypotheses of all images go through one call of ``step`` a word, under ``no_grad``. Images whose sentences are
 ready drop out of the batch. ``max_length`` is the most tokens a sentence may have, its end token included and its
 start token not: the most calls of ``step``. A sentence that reaches it without ``end`` is marked ``finished=False``.
+
+With ``end=None`` no word ends a sentence: each has exactly ``max_length`` tokens, as the image tokens of DALL-E, all K words may be
+chosen every time, and all sentences are ``finished``. There is one call of ``step`` a token, each given one token a hypothesis,
+so the cost is linear in the tokens if that of ``step`` does not grow.
 """
 
 from .beam import beam_search

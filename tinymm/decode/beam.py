@@ -17,8 +17,8 @@ from .top import best_first, pick, top_words
 _COMPLETED = np.dtype([("score", "f8"), ("log_prob", "f8"), ("step", "i8"), ("row", "i8")])
 
 
-def beam_search(step: Callable, state, batch_size: int, *, start: int, end: int, max_length: int, beam_size: int = 5,
-                length_penalty: float = 0.0, n_best: int = 1) -> list[list[Hypothesis]]:
+def beam_search(step: Callable, state, batch_size: int, *, start: int, end: int | None, max_length: int,
+                beam_size: int = 5, length_penalty: float = 0.0, n_best: int = 1) -> list[list[Hypothesis]]:
     """The best sentences of each image among those that a beam of ``beam_size`` hypotheses meets.
 
     The rule (Vinyals et al. 2015, "Show and Tell", section 3.3; finishing as in the authors' im2txt):
@@ -31,7 +31,8 @@ def beam_search(step: Callable, state, batch_size: int, *, start: int, end: int,
     4. An image is done when no live hypothesis can still beat its ``n_best``-th best completed sentence.
        Log-probabilities are at most 0, so what grows out of a live hypothesis scores at most
        log_prob / max_length**length_penalty.
-    5. At ``max_length``, if fewer than ``n_best`` are completed, live hypotheses follow, best first, as unfinished.
+    5. At ``max_length``, if fewer than ``n_best`` are completed, live hypotheses follow, best first, as unfinished; where
+       ``end`` is None, these are the completed sentences.
 
     Equal scores: the sentence completed earlier comes first, then the one whose hypothesis ranked higher, then the
     lower word id. With ``beam_size=1`` this is greedy search; a beam that holds all (K - 1)^(max_length - 1) partial
@@ -43,7 +44,7 @@ def beam_search(step: Callable, state, batch_size: int, *, start: int, end: int,
         state: the state before the first word, one row an image.
         batch_size: images.
         start: the id that the first step is given; not part of the sentences.
-        end: the id of the word that ends a sentence.
+        end: the id of the word that ends a sentence; None for sentences of exactly ``max_length`` tokens.
         max_length: the most tokens in a sentence, ``end`` included and ``start`` not (im2txt's
             ``max_caption_length`` counts both).
         beam_size: live hypotheses an image; more than the model has words is allowed.
@@ -64,11 +65,11 @@ def beam_search(step: Callable, state, batch_size: int, *, start: int, end: int,
     for row, number in enumerate(numbers):
         if len(found[number]) < n_best:
             log_prob = float(trace[-1][2][row])
-            found[number].append(Hypothesis(_words(trace, row), log_prob, log_prob / max_length**length_penalty, False))
+            found[number].append(Hypothesis(_words(trace, row), log_prob, log_prob / max_length**length_penalty, end is None))
     return found
 
 
-def explore(name: str, step: Callable, state, batch_size: int, start: int, end: int, max_length: int, beam_size: int,
+def explore(name: str, step: Callable, state, batch_size: int, start: int, end: int | None, max_length: int, beam_size: int,
             length_penalty: float, n_best: int) -> tuple[list[tuple[np.ndarray, np.ndarray, np.ndarray]], np.ndarray, np.ndarray]:
     """The search itself, as what it met; the arguments after ``name``, the caller for messages, are ``beam_search``'s.
 
@@ -78,7 +79,7 @@ def explore(name: str, step: Callable, state, batch_size: int, start: int, end: 
         completed: (B, beam_size), of ``_COMPLETED``, the sentences kept, best first; places with score -inf are empty.
         numbers: (N,), the image of each hypothesis that is still live at ``max_length``.
     """
-    check_arguments(name, step, state, batch_size, start, end, max_length)
+    last = check_arguments(name, step, state, batch_size, start, end, max_length)
     integer(name, "beam_size", beam_size, 1)
     integer(name, "n_best", n_best, 1)
     if n_best > beam_size:
@@ -95,12 +96,12 @@ def explore(name: str, step: Callable, state, batch_size: int, start: int, end: 
 
     with no_grad():
         for length in range(1, max_length + 1):
-            log_probs, state = advance(name, step, tokens, state, end, np.repeat(images, count), length)
+            log_probs, state = advance(name, step, tokens, state, last, np.repeat(images, count), length)
             words = top_words(log_probs, beam_size)                                              # (N, k)
             reached = log_prob[:, None] + pick(log_probs, words)                                 # (N, k), float64
 
             first = np.cumsum(count) - count                                                     # (B,), each image's first row
-            ended = words == end
+            ended = words == last
             if ended.any():
                 row, choice = np.nonzero(ended)                                                  # (E,)
                 place = np.repeat(np.arange(len(images)), count)[row]

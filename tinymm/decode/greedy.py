@@ -8,7 +8,7 @@ from .hypothesis import Hypothesis
 from .stepping import follow
 
 
-def greedy_search(step: Callable, state, batch_size: int, *, start: int, end: int, max_length: int) -> list[Hypothesis]:
+def greedy_search(step: Callable, state, batch_size: int, *, start: int, end: int | None, max_length: int) -> list[Hypothesis]:
     """Sentences by taking the likeliest next word until it is ``end``: w_t = argmax p(w | w_1...w_{t-1}).
 
     Of equally likely words the one with the lowest id is taken. The same as ``beam_search`` with ``beam_size=1``.
@@ -18,7 +18,7 @@ def greedy_search(step: Callable, state, batch_size: int, *, start: int, end: in
         state: the state before the first word, one row an image.
         batch_size: images.
         start: the id that the first step is given; not part of the sentences.
-        end: the id of the word that ends a sentence.
+        end: the id of the word that ends a sentence; None for sentences of exactly ``max_length`` tokens.
         max_length: the most tokens in a sentence, ``end`` included and ``start`` not.
 
     Returns:

@@ -13,7 +13,8 @@ class Hypothesis:
         tokens: the words' ids, without start and end.
         log_prob: the sum of the words' natural log-probabilities, the end token's included where there is one.
         score: what sentences are ranked by; in beam search ``log_prob`` over a power of the length.
-        finished: whether the end token was chosen, rather than the sentence cut at ``max_length``.
+        finished: whether the end token was chosen, rather than the sentence cut at ``max_length``; always where sentences have a
+            fixed number of tokens, and no end token.
     """
 
     tokens: tuple[int, ...]

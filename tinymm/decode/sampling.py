@@ -13,7 +13,7 @@ from .stepping import follow
 from .top import pick, top_words
 
 
-def sample(step: Callable, state, batch_size: int, *, start: int, end: int, max_length: int, temperature: float = 1.0,
+def sample(step: Callable, state, batch_size: int, *, start: int, end: int | None, max_length: int, temperature: float = 1.0,
            top_k: int | None = None, top_p: float | None = None, generator: Stream | str | None = None) -> list[Hypothesis]:
     """Draw one sentence an image, word by word, from q(w) proportional to p(w | words before)^(1/temperature).
 
@@ -25,7 +25,7 @@ def sample(step: Callable, state, batch_size: int, *, start: int, end: int, max_
         state: the state before the first word, one row an image.
         batch_size: images. For several sentences of one image, repeat its row: ``take(state, rows)``.
         start: the id that the first step is given; not part of the sentences.
-        end: the id of the word that ends a sentence.
+        end: the id of the word that ends a sentence; None for sentences of exactly ``max_length`` tokens.
         max_length: the most tokens in a sentence, ``end`` included and ``start`` not.
         temperature: above 0; below 1 sharpens, above 1 flattens.
         top_k: draw among the k likeliest words only; of equally likely ones the lower ids.

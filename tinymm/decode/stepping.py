@@ -15,15 +15,17 @@ from .state import check_rows, take
 SLACK = 1e-3   # a log-softmax may round to slightly more than 0; logits are far above this
 
 
-def check_arguments(name: str, step, state, batch_size, start, end, max_length) -> None:
-    """The arguments that all searches have."""
+def check_arguments(name: str, step, state, batch_size, start, end, max_length) -> int:
+    """The arguments that all searches have; returns ``end``, or for None -1, the id of no word."""
     if not callable(step):
         raise TypeError(f"{name}: step={step!r} must be a function step(tokens, state) -> (log_probs, state)")
     integer(name, "batch_size", batch_size, 1)
     integer(name, "start", start, 0)
-    integer(name, "end", end, 0)
+    if end is not None:
+        integer(name, "end", end, 0)
     integer(name, "max_length", max_length, 1)
     check_rows(name, state, batch_size)
+    return -1 if end is None else end
 
 
 def advance(name: str, step: Callable, tokens: np.ndarray, state, end: int, images: np.ndarray, length: int):
@@ -70,9 +72,9 @@ def no_sentence(name: str, image: int | np.integer, length: int) -> ValueError:
     return ValueError(f"{name}: image {image} has no sentence: every word {length} has probability 0 (log_probs are all -inf)")
 
 
-def follow(name: str, choose: Callable, step: Callable, state, batch_size: int, start: int, end: int,
+def follow(name: str, choose: Callable, step: Callable, state, batch_size: int, start: int, end: int | None,
            max_length: int) -> list[Hypothesis]:
-    """One sentence an image: let ``choose(log_probs, images)`` pick the next word until it is ``end``.
+    """One sentence an image: let ``choose(log_probs, images)`` pick the next word until it is ``end``, or, for None, always.
 
     Args:
         choose: (N, K) log-probabilities and the (N,) images that they belong to -> int64 (N,), the words.
@@ -80,7 +82,7 @@ def follow(name: str, choose: Callable, step: Callable, state, batch_size: int, 
     Returns:
         One Hypothesis an image, whose score is its ``log_prob``.
     """
-    check_arguments(name, step, state, batch_size, start, end, max_length)
+    last = check_arguments(name, step, state, batch_size, start, end, max_length)
     images = np.arange(batch_size)   # (N,), those whose sentence goes on
     tokens = np.full(batch_size, start, dtype=np.int64)
     words = np.zeros((batch_size, max_length), dtype=np.int64)
@@ -88,20 +90,20 @@ def follow(name: str, choose: Callable, step: Callable, state, batch_size: int, 
     log_prob = np.zeros(batch_size)
     with no_grad():
         for length in range(1, max_length + 1):
-            log_probs, state = advance(name, step, tokens, state, end, images, length)
+            log_probs, state = advance(name, step, tokens, state, last, images, length)
             best = log_probs.max(axis=1)   # (N,)
             if best.min() == -np.inf:
                 raise no_sentence(name, int(images[best.argmin()]), length)
             tokens = choose(log_probs, images)   # (N,)
             log_prob[images] += log_probs[np.arange(len(images)), tokens]
             words[images, length - 1] = tokens
-            going = np.flatnonzero(tokens != end)
-            lengths[images[tokens == end]] = length - 1
+            going = np.flatnonzero(tokens != last)
+            lengths[images[tokens == last]] = length - 1
             if len(going) < len(images):
                 images, tokens = images[going], tokens[going]
                 if not len(images):
                     break
                 state = take(state, going)
-    unfinished = set(images.tolist())
+    unfinished = set(images.tolist()) if end is not None else set()
     return [Hypothesis(tuple(words[i, :lengths[i]].tolist()), float(log_prob[i]), float(log_prob[i]), i not in unfinished)
             for i in range(batch_size)]

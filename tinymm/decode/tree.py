@@ -14,7 +14,7 @@ class Node(NamedTuple):
     Args:
         step: how many words it has, ``end`` included; 0 for the root.
         parent: the place in the list of the hypothesis it grew out of; None for the root.
-        word: its last word's id; ``start`` for the root, ``end`` for a completed sentence.
+        word: its last word's id; ``start`` for the root, ``end``, if there is one, for a completed sentence.
         log_prob: the sum of its words' natural log-probabilities.
         score: for a completed sentence log_prob / step**length_penalty, by which it is ranked; for the others
             log_prob / max_length**length_penalty, the most that a sentence grown out of it can score.
@@ -29,8 +29,8 @@ class Node(NamedTuple):
     finished: bool
 
 
-def beam_tree(step: Callable, state, *, start: int, end: int, max_length: int, beam_size: int = 5, length_penalty: float = 0.0,
-              n_best: int | None = None) -> list[Node]:
+def beam_tree(step: Callable, state, *, start: int, end: int | None, max_length: int, beam_size: int = 5,
+              length_penalty: float = 0.0, n_best: int | None = None) -> list[Node]:
     """What ``beam_search`` meets on its way for one image: its own search, told in full.
 
     The nodes that are finished, sorted by descending score (Python's sort keeps the order of equal ones), begin with the
@@ -42,7 +42,7 @@ def beam_tree(step: Callable, state, *, start: int, end: int, max_length: int, b
         step: the model, ``step(tokens, state) -> (log_probs, state)``; see ``tinymm.decode``.
         state: the state before the first word, one row.
         start: the id that the first step is given.
-        end: the id of the word that ends a sentence.
+        end: the id of the word that ends a sentence; None for sentences of exactly ``max_length`` tokens.
         max_length: the most tokens in a sentence, ``end`` included and ``start`` not.
         beam_size: live hypotheses.
         length_penalty: the power of the length; 0 ranks by log-probability.
@@ -59,10 +59,12 @@ def beam_tree(step: Callable, state, *, start: int, end: int, max_length: int, b
     kept = [c for c in completed[0] if c["step"] > 0]
     nodes = [Node(0, None, start, 0.0, 0.0, False)]
     above = range(1)   # the places of the live hypotheses of the step before
+    last = -1 if end is None else end
     for length, (parents, words, log_probs) in enumerate(trace, 1):
-        nodes += [Node(length, above[c["row"]], end, float(c["log_prob"]), float(c["score"]), True)
+        nodes += [Node(length, above[c["row"]], last, float(c["log_prob"]), float(c["score"]), True)
                   for c in kept if c["step"] == length]
-        live = [Node(length, above[row], int(word), float(log_prob), float(log_prob) / max_length**length_penalty, False)
+        whole = end is None and length == max_length
+        live = [Node(length, above[row], int(word), float(log_prob), float(log_prob) / max_length**length_penalty, whole)
                 for row, word, log_prob in zip(parents, words, log_probs)]
         above = range(len(nodes), len(nodes) + len(live))
         nodes += live
