@@ -1,11 +1,10 @@
-"""DALL-E (Ramesh et al. 2021, "Zero-Shot Text-to-Image Generation"): a picture is a sentence of codes, and a Transformer writes it.
+"""DALL-E (Ramesh et al. 2021): a discrete VAE turns a picture into tokens, and a Transformer continues a text with them.
 
-Stage 1 is ``dvae.py``: a discrete variational autoencoder, whose code-book the picture's tokens come from; ``logit_laplace.py``
-has its likelihood, ``schedules.py`` what changes while it learns.
+``transformer.py`` has the second stage, ``masks.py`` what its positions may see, ``dalle_loss.py`` its loss.
 """
 
-from .dvae import DVAE, DVAEDecoder, DVAEEncoder, kl_to_uniform
-from .logit_laplace import logit_laplace_nll, map_pixels, unmap_pixels
-from .schedules import half_cosine
+from .dalle_loss import PAD, dalle_loss
+from .masks import column_mask, conv_mask, full_mask, layer_kinds, row_mask
+from .transformer import DALLETransformer
 
-__all__ = ["DVAE", "DVAEDecoder", "DVAEEncoder", "half_cosine", "kl_to_uniform", "logit_laplace_nll", "map_pixels", "unmap_pixels"]
+__all__ = ["DALLETransformer", "PAD", "column_mask", "conv_mask", "dalle_loss", "full_mask", "layer_kinds", "row_mask"]
