@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tinymm.data.worlds import placed_sprites as world
-from tinymm.data.worlds.placed_sprites import PARTS, PlacedSprites, class_of, contradicts, halved, wrong_texts
+from tinymm.data.worlds.placed_sprites import PlacedSprites, class_of, contradicts, halved, wrong_texts
+from tinymm.data.worlds.sprite_pairs import PARTS
 from tinymm.data.worlds.sprite_scenes import NOVEL
 from tinymm.data.worlds.sprites import COLOURS, SHAPES
 from tinymm.data.worlds.web_texts import COLOUR_WORDS, SHAPE_WORDS

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...backend.random import Stream, one_of_each
 from ..dataset import Dataset
-from .sprite_scenes import NOVEL
+from .sprite_pairs import check_part, in_turn
 from .sprites import COLOURS, SHAPES, dark_ground, grainy, paint, shade
 from .web_texts import COLOUR_WORDS, PARTIAL, SHAPE_WORDS, framed, word_for
 
@@ -27,9 +27,6 @@ TEXTS = 4                      # about each picture
 LONGEST = 64                   # characters, and room to spare
 ATTRIBUTES = {"colour": tuple(COLOURS), "shape": tuple(SHAPES), "place": PLACES}
 UNSAID = -1
-PAIRS = tuple((c, s) for c, colour in enumerate(COLOURS) for s, shape in enumerate(SHAPES) if (colour, shape) not in NOVEL)
-UNSEEN_PAIRS = tuple((c, s) for c, colour in enumerate(COLOURS) for s, shape in enumerate(SHAPES) if (colour, shape) in NOVEL)
-PARTS = {"train": PAIRS, "validation": PAIRS, "test": PAIRS, "unseen": UNSEEN_PAIRS, "judge": PAIRS + UNSEEN_PAIRS}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)   # its arrays have no single truth of equality
@@ -85,20 +82,15 @@ class PlacedSprites(Dataset):
     """Pictures of one part.
 
     Args:
-        part: one of ``PARTS``; "unseen" has the pairs of colour and shape that the first three lack, "judge" has all.
+        part: one of ``sprite_pairs.PARTS``; "unseen" has the pairs of colour and shape that the first three lack, "judge" has all.
         count: how many, the contents in turn.
         seed: of the pictures.
     """
 
     def __init__(self, part: str, count: int, seed: int = 0):
-        if part not in PARTS:
-            raise ValueError(f"PlacedSprites: part={part!r}; choose from {', '.join(PARTS)}")
-        if count < 1:
-            raise ValueError(f"PlacedSprites: count={count} must be at least 1")
+        check_part("PlacedSprites", part, count)
         rng = Stream(f"placed sprites {part}", seed).generator
-        contents = [(*pair, place) for pair in PARTS[part] for place in range(len(PLACES))]
-        order = np.concatenate([rng.permutation(len(contents)) for _ in range(-(-count // len(contents)))])[:count]
-        self.pictures = [draw(rng, contents[i]) for i in order]
+        self.pictures = [draw(rng, content) for content in in_turn(rng, part, len(PLACES), count)]
 
     def __getitem__(self, index: int) -> PlacedSprite:
         return self.pictures[index]

@@ -63,9 +63,9 @@ def dark_ground(rng: np.random.Generator, canvas: int, brightest: float = 0.15) 
     return picture
 
 
-def shade(rng: np.random.Generator, colour: str, spread: float = 0.04) -> np.ndarray:
-    """One of ``COLOURS`` as it may look, (3,) in [0, 1]; ``spread`` is the standard deviation."""
-    return np.clip(COLOURS[colour] + rng.normal(0, spread, 3), 0, 1)
+def shade(rng: np.random.Generator, colour, spread: float = 0.04) -> np.ndarray:
+    """One of ``COLOURS``, or three numbers, as it may look, (3,) in [0, 1]; ``spread`` is the standard deviation."""
+    return np.clip(np.asarray(COLOURS[colour] if isinstance(colour, str) else colour) + rng.normal(0, spread, 3), 0, 1)
 
 
 def grainy(rng: np.random.Generator, picture: np.ndarray, noise: float = 0.02) -> np.ndarray:

@@ -31,6 +31,12 @@ def word_for(rng: np.random.Generator, words: Sequence[str]) -> str:
     return words[int(rng.integers(1, len(words)))] if len(words) > 1 and rng.random() < SYNONYM else words[0]
 
 
+def chances(words: Sequence[str]) -> dict[str, float]:
+    """With which probability ``word_for`` gives each of the words."""
+    others = SYNONYM / (len(words) - 1) if len(words) > 1 else 0.0
+    return {word: others if k else 1 - others * (len(words) - 1) for k, word in enumerate(words)}
+
+
 def framed(rng: np.random.Generator, thing: str) -> str:
     """The thing in one of the usual sentences."""
     return _choose(rng, FRAMES).format(thing)
