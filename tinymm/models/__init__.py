@@ -7,28 +7,30 @@ from typing import TYPE_CHECKING
 
 from ..backend.lazy import lazily
 
-__all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "CRF", "CaptionLRCN",
-           "CharCNNRNN", "ConditioningAugmentation", "ConvEncoder", "ConvSentence",
-           "DALLETransformer", "DeViSE", "Decoded", "DependencyRNN", "DescriptionRNN",
-           "Discriminator", "Draw", "Drawn", "Fragments", "FrameEncoder", "FullCRF", "Generator",
-           "Glimpse", "Handwriting", "JointEmbedding", "LayerNormRNN", "LinearProbe",
-           "ModifiedResNet", "MovingAverage", "MultimodalRNN", "NGramPictures", "Neighbours",
-           "OrderEmbedding", "OutputNormLSTMCell", "PenMixture", "PhraseTranslation",
-           "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ReedGRU", "ReedRNN",
-           "ShowAttendTell", "ShowTell", "SkipThoughts", "StackDiscriminator", "StageIGenerator",
-           "StageIIGenerator", "StarCRF", "StyleEncoder", "Transformer", "Translation", "Trigram",
-           "VideoDescriber", "VideoLRCN", "VisionTransformer", "VisualNGrams",
-           "VisualSemanticAlignment", "Written", "attention_entropy", "caption_log_prob",
-           "checked_labels", "checked_probabilities", "class_means", "class_scores",
-           "classify_images", "classify_texts", "clip_loss", "clip_temperature_", "column_mask",
-           "consistent_phrases", "contrastive_loss", "conv_mask", "dalle_loss", "dcgan_weights_",
-           "discriminator_loss", "doubly_stochastic_penalty", "filterbank", "fragment_scores",
-           "full_mask", "gaussian_kl", "generator_loss", "hard_objective", "ibm_model_1",
-           "interpolated_texts", "joint_embedding_loss", "label_one_hots", "layer_kinds",
-           "normalised_scores", "order_violation", "orthogonal_gates_", "path_log_prob",
-           "phrase_table", "ranking_loss", "row_mask", "skip_thoughts_loss", "slot_offsets",
-           "small_embedding", "soft_objective", "style_loss", "word_links", "zero_conv_biases_",
-           "zero_one_loss", "zero_shot", "zero_shot_weights"]
+__all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "CRF",
+           "CaptionLRCN", "CharCNNRNN", "ConditioningAugmentation", "ConvEncoder", "ConvSentence",
+           "DALLETransformer", "DVAE", "DVAEDecoder", "DVAEEncoder", "DeViSE", "Decoded",
+           "DependencyRNN", "DescriptionRNN", "Discriminator", "Draw", "Drawn", "Fragments",
+           "FrameEncoder", "FullCRF", "Generator", "Glimpse", "Handwriting", "JointEmbedding",
+           "LayerNormRNN", "LinearProbe", "ModifiedResNet", "MovingAverage", "MultimodalRNN",
+           "NGramPictures", "Neighbours", "OrderEmbedding", "OutputNormLSTMCell", "PenMixture",
+           "PhraseTranslation", "PictureEncoder", "QuickGELU", "Reading", "Recurrent", "ReedGRU",
+           "ReedRNN", "ShowAttendTell", "ShowTell", "SkipThoughts", "StackDiscriminator",
+           "StageIGenerator", "StageIIGenerator", "StarCRF", "StyleEncoder", "Transformer",
+           "Translation", "Trigram", "VideoDescriber", "VideoLRCN", "VisionTransformer",
+           "VisualNGrams", "VisualSemanticAlignment", "Written", "attention_entropy",
+           "caption_log_prob", "checked_labels", "checked_probabilities", "class_means",
+           "class_scores", "classify_images", "classify_texts", "clip_loss", "clip_scores",
+           "clip_temperature_", "column_mask", "consistent_phrases", "contrastive_loss",
+           "conv_mask", "dalle_loss", "dcgan_weights_", "discriminator_loss",
+           "doubly_stochastic_penalty", "filterbank", "fragment_scores", "full_mask",
+           "gaussian_kl", "generator_loss", "half_cosine", "hard_objective", "ibm_model_1",
+           "interpolated_texts", "joint_embedding_loss", "kl_to_uniform", "label_one_hots",
+           "layer_kinds", "logit_laplace_nll", "map_pixels", "normalised_scores",
+           "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table",
+           "ranking_loss", "rerank", "row_mask", "skip_thoughts_loss", "slot_offsets",
+           "small_embedding", "soft_objective", "style_loss", "unmap_pixels", "word_links",
+           "zero_conv_biases_", "zero_one_loss", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .adversarial import discriminator_loss, generator_loss, interpolated_texts
@@ -42,7 +44,9 @@ if TYPE_CHECKING:
     from .conditioning_augmentation import ConditioningAugmentation
     from .conv_encoder import ConvEncoder
     from .conv_sentence import ConvSentence
-    from .dalle import DALLETransformer, column_mask, conv_mask, dalle_loss, full_mask, layer_kinds, row_mask
+    from .dalle import (DALLETransformer, DVAE, DVAEDecoder, DVAEEncoder, clip_scores, column_mask, conv_mask,
+                        dalle_loss, full_mask, half_cosine, kl_to_uniform, layer_kinds, logit_laplace_nll, map_pixels,
+                        rerank, row_mask, unmap_pixels)
     from .dependency_rnn import DependencyRNN
     from .description_rnn import DescriptionRNN
     from .devise import DeViSE
@@ -90,7 +94,9 @@ else:
         "conditioning_augmentation": ["ConditioningAugmentation"],
         "conv_encoder": ["ConvEncoder"],
         "conv_sentence": ["ConvSentence"],
-        "dalle": ["DALLETransformer", "column_mask", "conv_mask", "dalle_loss", "full_mask", "layer_kinds", "row_mask"],
+        "dalle": ["DALLETransformer", "DVAE", "DVAEDecoder", "DVAEEncoder", "clip_scores", "column_mask", "conv_mask",
+                  "dalle_loss", "full_mask", "half_cosine", "kl_to_uniform", "layer_kinds", "logit_laplace_nll",
+                  "map_pixels", "rerank", "row_mask", "unmap_pixels"],
         "dependency_rnn": ["DependencyRNN"],
         "description_rnn": ["DescriptionRNN"],
         "devise": ["DeViSE"],
