@@ -1,6 +1,7 @@
 """DALL-E (Ramesh et al. 2021): a discrete VAE turns a picture into tokens, and a Transformer continues a text with them.
 
-``transformer.py`` has the second stage, ``masks.py`` what its positions may see, ``dalle_loss.py`` its loss.
+``transformer.py`` has the second stage, ``masks.py`` what its positions may see, ``sparse_attention.py`` attention
+that looks at nothing else, ``dalle_loss.py`` the loss.
 """
 
 from .dalle_loss import PAD, dalle_loss

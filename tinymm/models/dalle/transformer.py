@@ -12,21 +12,26 @@ image have separate vocabularies and separate last maps, so that a token of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from ... import functional as F
 from ... import nn
-from ...autograd import Tensor
-from ...autograd.integers import per_axis, whole
+from ...autograd import Tensor, no_grad
+from ...autograd.creation import zeros
+from ...autograd.host import to_numpy
+from ...autograd.integers import integer, per_axis, whole
 from ...backend.arrays import to_device
+from ...decode import take
 from ...nn.linear import empty
 from ...ops.checks import as_tensor
 from ..clip.transformer import ResidualAttentionBlock, Transformer
 from .dalle_loss import PAD
 from .masks import layer_kinds, mask_of
+from .sparse_attention import Blocks, block_attention, blocks_of
 
-ATTENTION, KINDS = ("sparse", "full"), ("row", "column", "conv", "full")
+ATTENTION, FORMS, KINDS = ("sparse", "full"), ("dense", "blocks"), ("row", "column", "conv", "full")
 
 
 def through(block: ResidualAttentionBlock, x: Tensor, attend: Callable) -> Tensor:
@@ -58,6 +63,8 @@ class DALLETransformer(nn.Module):
         kernel: side of the window of "conv" layers.
         attention: "sparse" for the kinds of layers that ``layer_kinds`` gives, "full" for full causal attention
             in all of them.
+        form: "dense" for attention by its definition, "blocks" for that of ``block_attention``, which is the same
+            to rounding, and faster from some 300 positions on.
         kinds: instead of ``attention``, the mask of each layer: "row", "column", "conv" or "full".
 
     Attributes:
@@ -77,6 +84,8 @@ class DALLETransformer(nn.Module):
             raise ValueError(f"{name}: attention={attention!r}; choose from {ATTENTION}")
         V_t, V_i, T, D, layers = whole(name, 1, text_vocab=text_vocab, image_vocab=image_vocab, text_length=text_length,
                                        d_model=d_model, layers=layers)
+        if form not in FORMS:
+            raise ValueError(f"{name}: form={form!r}; choose from {FORMS}")
         height, width = self.grid = per_axis(name, "grid", grid, 2, 1)
         if kinds is None:
             kinds = layer_kinds(layers) if attention == "sparse" else ["full"] * layers
@@ -91,6 +100,7 @@ class DALLETransformer(nn.Module):
         self.ln_final = nn.LayerNorm(D)
         self.text_head, self.image_head = nn.Linear(D, V_t), nn.Linear(D, V_i)
         self.masks = {kind: mask_of(kind, T, height, width, kernel) for kind in set(self.kinds)}
+        self._blocks: dict[tuple[str, int], Blocks] = {}   # of a kind and a number of positions, when first needed
         self.initialize_parameters()
 
     def initialize_parameters(self) -> None:
@@ -114,13 +124,45 @@ class DALLETransformer(nn.Module):
         position = (self.row_position[:, None] + self.column_position).reshape(self.image_length, -1)       # (n, D)
         return self.image_embedding(image) + position[first:first + image.shape[1]]
 
+    def _check(self, text: Tensor, image: Tensor | None = None) -> None:
+        """Refuse what are no tokens of this model's text and image."""
+        T, n = self.text_length, self.image_length
+        as_tensor("DALLETransformer", "text", text)
+        if text.ndim != 2 or text.shape[1] != T:
+            raise ValueError(f"DALLETransformer: text of shape {text.shape}; it takes (B, text_length={T}): cut a longer caption, "
+                             f"and fill a shorter one up with PAD={PAD}")
+        _check_tokens("text", text, PAD, self.text_vocab)
+        if image is None:
+            return
+        as_tensor("DALLETransformer", "image", image)
+        if image.ndim != 2 or len(image) != len(text) or not 1 <= image.shape[1] <= n:
+            raise ValueError(f"DALLETransformer: image of shape {image.shape}; it takes (B={len(text)}, m), m from 1 to {n}, the "
+                             "tokens of a grid {} x {} in raster order".format(*self.grid))
+        _check_tokens("image", image, 0, self.image_vocab)
+
     # ------------------------------------------------------------------ all positions at once
 
     def attention(self, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention (B, h, L, d) of the first L positions under the mask of that kind."""
-        L = q.shape[2]
-        mask = Tensor(to_device(self.masks[kind][:L, :L], q.device))
-        return F.scaled_dot_product_attention(q, k, v, mask)
+        """Attention (B, h, L, d) of the first L positions, of which all text, under the mask of that kind."""
+        T, L = self.text_length, q.shape[2]
+        if kind == "full":
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        if self.form == "dense":
+            return F.scaled_dot_product_attention(q, k, v, Tensor(to_device(self.masks[kind][:L, :L], q.device)))
+        if (kind, L) not in self._blocks:
+            self._blocks[kind, L] = blocks_of(self.masks[kind][:L, :L], T, self.grid[1], columns=kind == "column")
+        return block_attention(q, k, v, T, self._blocks[kind, L])
+
+    def hidden(self, x: Tensor, attend: Callable) -> Tensor:
+        """The blocks one after the other, and the last normalisation.
+
+        Args:
+            x: (B, L, D).
+            attend: from a layer's number, queries, keys and values (B, h, L, d) to (B, h, L, d).
+        """
+        for i, block in enumerate(self.transformer.resblocks):
+            x = through(block, x, partial(attend, i))
+        return self.ln_final(x)
 
     def forward(self, text: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         """Predict every token of given texts and images from those before it.
@@ -137,9 +179,98 @@ class DALLETransformer(nn.Module):
             ValueError: shapes that do not fit, or tokens outside the vocabulary.
             TypeError: no Tensors, or not of integers.
         """
-        T = self.text_length
+        self._check(text, image)
         x = F.cat([self.embed_text(text), self.embed_image(image[:, :-1])], 1)               # (B, T + m - 1, D)
-        for block, kind in zip(self.transformer.resblocks, self.kinds):
-            x = through(block, x, lambda q, k, v: self.attention(kind, q, k, v))
-        x = self.ln_final(x)
-        return self.text_head(x[:, :T - 1]), self.image_head(x[:, T - 1:])
+        x = self.hidden(x, lambda i, q, k, v: self.attention(self.kinds[i], q, k, v))
+        seam = self.text_length - 1                                          # the last text position
+        return self.text_head(x[:, :seam]), self.image_head(x[:, seam:])
+
+    # ------------------------------------------------------------------ token by token
+
+    @no_grad()
+    def init_state(self, text: Tensor, repeats: int = 1) -> dict:
+        """The state before the first image token, for ``step``: the text is read once and for all.
+
+        Args:
+            text: (B, T) integers, as for ``forward``.
+            repeats: rows of the state for each text, one after the other, for several images of one text.
+
+        Returns:
+            A dict of Tensors with B * repeats rows.
+
+        Raises:
+            ValueError, TypeError: as ``forward``.
+        """
+        self._check(text)
+        keys, values = [], []
+
+        def attend(i, q, k, v):
+            keys.append(k)
+            values.append(v)
+            return self.attention("full", q, k, v)                           # all kinds are causal among text
+
+        last = self.hidden(self.embed_text(text), attend)[:, -1]             # (B, D)
+        state = {"last": last, "keys": keys, "values": values, "place": np.zeros(len(text), np.int64), "written": None}
+        return take(state, np.repeat(np.arange(len(text)), integer("init_state", "repeats", repeats, 1)))
+
+    @no_grad()
+    def step(self, tokens: np.ndarray, state: dict) -> tuple[Tensor, dict]:
+        """Predict the next image token, for ``tinymm.decode``.
+
+        Keys and values of all positions so far are kept, in arrays of their final size. A step computes those of
+        one position, and reads the ones that its layer's mask allows: T + width + 1 of them in a row layer, however
+        many tokens there are.
+
+        Args:
+            tokens: (N,) the image tokens just chosen; not looked at in the first step, which follows the text.
+            state: as ``init_state`` or ``step`` gave it, of N rows. Its arrays are written to, except those of
+                ``init_state``: step from each state once, and from ``decode.take(state, rows)`` to go two ways.
+
+        Returns:
+            Log-probabilities (N, V_i) of the next image token, and the new state.
+
+        Raises:
+            ValueError: all image tokens are there already, a token outside the vocabulary, or a state that was
+                stepped from before.
+        """
+        place, N = int(state["place"][0]), len(state["place"])               # tokens that there are after this step, less one
+        keys, values, last, written = state["keys"], state["values"], state["last"], state["written"]
+        if place == self.image_length:
+            raise ValueError(f"DALLETransformer.step: all {place} image tokens of the grid are there already")
+        if place == 0:
+            keys, values = ([self._with_room(a) for a in kept] for kept in (keys, values))
+            written = np.zeros(N, dtype=np.int64)
+        else:
+            if written[0] != place - 1:
+                raise ValueError(f"DALLETransformer.step: this state, of {place} tokens, was stepped from before and written to; "
+                                 "to go two ways, take a copy before: tinymm.decode.take(state, rows)")
+            written += 1
+            at = self.text_length + place - 1                                # of the token just chosen
+            token = Tensor(to_device(np.asarray(tokens)[:, None], last.device))
+            _check_tokens("tokens", token, 0, self.image_vocab)
+
+            def attend(i, q, k, v):
+                keys[i][:, :, at:at + 1], values[i][:, :, at:at + 1] = k, v
+                seen = np.flatnonzero(self.masks[self.kinds[i]][at])
+                return F.scaled_dot_product_attention(q, keys[i][:, :, seen], values[i][:, :, seen])
+
+            last = self.hidden(self.embed_image(token, place - 1), attend)[:, 0]                # (N, D)
+        state = {"last": last, "keys": keys, "values": values, "place": state["place"] + 1, "written": written}
+        return self.image_head(last).log_softmax(-1), state
+
+    def _with_room(self, a: Tensor) -> Tensor:
+        """Keys or values of the text (N, h, T, d), with room for those of the image tokens that are inputs."""
+        N, h, _, d = a.shape
+        return F.cat([a, zeros(N, h, self.image_length - 1, d, dtype=a.dtype, device=a.device)], 2)
+
+
+def _check_tokens(name: str, tokens: Tensor, least: int, vocabulary: int) -> None:
+    """Raise unless the tokens are integers from ``least`` to ``vocabulary`` - 1."""
+    if tokens.dtype.kind not in "iu":
+        raise TypeError(f"DALLETransformer: {name} of {tokens.dtype}; it takes integers")
+    if tokens.numel() and not (least <= int(tokens.min()) and int(tokens.max()) < vocabulary):
+        ids = to_numpy(tokens)
+        wrong = np.argwhere((ids < least) | (ids >= vocabulary))[0]
+        raise ValueError(f"DALLETransformer: {name} has {ids[tuple(wrong)]} at {tuple(wrong.tolist())}; its ids are 0 to "
+                         f"{vocabulary - 1}" + (f", and PAD={PAD} where there is no token" if least < 0 else
+                                                ", and no text token can stand there"))
