@@ -28,9 +28,9 @@ __all__ = ["ActivityLRCN", "AttentiveReader", "BidirectionalEncoder", "CLIP", "C
            "interpolated_texts", "joint_embedding_loss", "kl_to_uniform", "label_one_hots",
            "layer_kinds", "logit_laplace_nll", "map_pixels", "normalised_scores",
            "order_violation", "orthogonal_gates_", "path_log_prob", "phrase_table",
-           "ranking_loss", "rerank", "row_mask", "skip_thoughts_loss", "slot_offsets",
-           "small_embedding", "soft_objective", "style_loss", "unmap_pixels", "word_links",
-           "zero_conv_biases_", "zero_one_loss", "zero_shot", "zero_shot_weights"]
+           "ranking_loss", "rerank", "row_mask", "sample_images", "skip_thoughts_loss",
+           "slot_offsets", "small_embedding", "soft_objective", "style_loss", "unmap_pixels",
+           "word_links", "zero_conv_biases_", "zero_one_loss", "zero_shot", "zero_shot_weights"]
 
 if TYPE_CHECKING:
     from .adversarial import discriminator_loss, generator_loss, interpolated_texts
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .conv_sentence import ConvSentence
     from .dalle import (DALLETransformer, DVAE, DVAEDecoder, DVAEEncoder, clip_scores, column_mask, conv_mask,
                         dalle_loss, full_mask, half_cosine, kl_to_uniform, layer_kinds, logit_laplace_nll, map_pixels,
-                        rerank, row_mask, unmap_pixels)
+                        rerank, row_mask, sample_images, unmap_pixels)
     from .dependency_rnn import DependencyRNN
     from .description_rnn import DescriptionRNN
     from .devise import DeViSE
@@ -96,7 +96,7 @@ else:
         "conv_sentence": ["ConvSentence"],
         "dalle": ["DALLETransformer", "DVAE", "DVAEDecoder", "DVAEEncoder", "clip_scores", "column_mask", "conv_mask",
                   "dalle_loss", "full_mask", "half_cosine", "kl_to_uniform", "layer_kinds", "logit_laplace_nll",
-                  "map_pixels", "rerank", "row_mask", "unmap_pixels"],
+                  "map_pixels", "rerank", "row_mask", "sample_images", "unmap_pixels"],
         "dependency_rnn": ["DependencyRNN"],
         "description_rnn": ["DescriptionRNN"],
         "devise": ["DeViSE"],

@@ -7,9 +7,10 @@ that looks at nothing else, ``dalle_loss.py`` the loss.
 from .dalle_loss import PAD, dalle_loss
 from .masks import column_mask, conv_mask, full_mask, layer_kinds, row_mask
 from .rerank import clip_scores, rerank
+from .sampling import sample_images
 from .schedules import half_cosine
 from .transformer import DALLETransformer
 
 __all__ = ["DALLETransformer", "DVAE", "DVAEDecoder", "DVAEEncoder", "PAD", "clip_scores", "column_mask", "conv_mask",
            "dalle_loss", "full_mask", "half_cosine", "kl_to_uniform", "layer_kinds", "logit_laplace_nll", "map_pixels",
-           "rerank", "row_mask", "unmap_pixels"]
+           "rerank", "row_mask", "sample_images", "unmap_pixels"]
