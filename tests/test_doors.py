@@ -126,6 +126,7 @@ WRONG = {   # (command, argument) -> values that are refused; () where there is 
     ("generate", "run"): ["", "nowhere", "p.png", "empty", "run", "/dev/null", "zero\0", "no\nwhere"],
     ("generate", "texts"): ["", " ", "a" * 1000, "\u6771", "\0", "bad\udcff" * 20], ("generate", "to"): ["", "a" * 1000],
     ("generate", "count"): [*NUMBERS, "0", "-1", "1000"], ("generate", "seed"): [*NUMBERS, "-1"],
+    ("generate", "candidates"): [*NUMBERS, "0", "-1", "7", "8", "1000"],   # none of which a run of lecture 7 can do
     ("generate", "out"): [*FILES, "picture", "picture.xyz"],
     ("zero-shot", "images"): PICTURES, ("zero-shot", "labels"): ["", " "],
     ("zero-shot", "labels_file"): ["nowhere", "empty", "latin.txt", "zero\0"],

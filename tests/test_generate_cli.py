@@ -15,7 +15,7 @@ from tinymm.experiments import running
 from tinymm.experiments.lecture_07.embedding import phi_of, text_encoder
 from tinymm.experiments.lecture_07.experiment import TextToImage
 from tinymm.experiments.lecture_07.gan import build_generator
-from tinymm.experiments.lecture_07.restored import load_painter
+from tinymm.experiments.painters import load_painter
 from tinymm.serialization import load
 from tinymm.text.characters import character_numbers
 
@@ -64,7 +64,7 @@ def test_noise_is_of_the_seed_and_a_longer_list_begins_with_the_shorter(painter)
 
 def test_strips_lead_from_the_one_text_to_the_other(painter):
     z = painter.noise(2)
-    strips, ends = painter.strips(TEXT, TO, z, 5), painter.pictures([TEXT, TO], z)
+    strips, ends = painter.strips(TEXT, TO, 2, steps=5), painter.pictures([TEXT, TO], z)
     assert strips.shape == (2, 5, 3, 16, 16)
     np.testing.assert_allclose(strips[:, 0], ends[0], atol=1e-5)
     np.testing.assert_allclose(strips[:, -1], ends[1], atol=1e-5)
@@ -152,13 +152,16 @@ def test_a_finished_lecture_is_drawn_from_again(tmp_path):
     ([""], "text 0, '', of length 0, has no character"), ([TEXT, " "], "text 1, ' '"), (["東京"], "no character of the alphabet"),
     (["a" * 65], "has 65 characters; 64 can be read: shorten it"), ([TEXT, "--to", ""], "text 1, ''"),
     ([TEXT, TO, "--to", "a star"], "there are 2 texts; give one"), ([TEXT, "--count", "41"], "at most 40"),
+    ([TEXT, "--candidates", "8"], "variant cls has no CLIP that could choose among them; give a run of lecture 9"),
+    ([TEXT, "--count", "8", "--candidates", "7"], "--candidates 7 must be at least --count 8"),
+    ([TEXT, "--to", TO, "--candidates", "9"], "leave --candidates out"),
     ([TEXT] * 41, "at most 40")])
 def test_texts_that_are_refused(run, arguments, message, capsys):
     assert message in refused(capsys, run, *arguments)
 
 
 def test_folders_that_hold_no_such_run(run, tmp_path, capsys):
-    assert "holds no finished run of lecture 7; python -m tinymm lecture 7 --out" in refused(capsys, tmp_path, TEXT)
+    assert "holds no finished run of lecture 7 or 9; python -m tinymm lecture 7 --out" in refused(capsys, tmp_path, TEXT)
     assert "holds no finished run" in refused(capsys, tmp_path / "nowhere", TEXT)
     other = drawing_run(tmp_path / "other", lecture=4)
     assert "is of lecture 4, which draws no pictures" in refused(capsys, other, TEXT)

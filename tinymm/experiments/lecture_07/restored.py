@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -14,22 +13,22 @@ from ...data.worlds.placed_sprites import PlacedSprites
 from ...models.char_cnn_rnn import CharCNNRNN
 from ...text.characters import character_numbers, unknown_characters
 from ...text.tokens import plain_words
+from ..painters import Painter
 from ..restoring import restore
-from ..running import CHECKPOINTS, read_report, unfinished
+from ..running import CHECKPOINTS
 from . import photographs, stackgan
 from .embedding import FEATURES, phi_of, text_encoder
 from .evaluation import per_row
 from .gan import build_generator, noise
 
 SAMPLE = 600     # pictures whose texts tell the words of the world: each is in dozens of them
-UNREAD = "\N{REPLACEMENT CHARACTER}"
 
 M = TypeVar("M")
 Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]   # noise (N, Z), phi of texts (N, d) -> pictures (N, 3, S, S) in [-1, 1]
 
 
-class Painter:
-    """Pictures of texts.
+class Generator(Painter):
+    """Pictures of texts from noise.
 
     Args:
         name: of the system, for messages.
@@ -40,7 +39,8 @@ class Painter:
     """
 
     def __init__(self, name: str, encoder: CharCNNRNN, draw: Draw, noises: int, words: set[str] | None):
-        self.name, self.encoder, self.draw, self.noises, self.words = name, encoder, draw, noises, words
+        super().__init__(name, words)
+        self.encoder, self.draw, self.noises = encoder, draw, noises
 
     def noise(self, count: int, seed: int = 0) -> np.ndarray:
         """(count, Z) from N(0, 1), the same for a seed."""
@@ -54,26 +54,23 @@ class Painter:
         """
         return phi_of(self.encoder, character_numbers(texts, self.encoder.length))
 
-    @staticmethod
-    def shown(text: str) -> str:
-        """A text as it is read: in lower case, with a mark where a character is left empty."""
-        return text.lower().translate(dict.fromkeys(map(ord, unknown_characters(text)), UNREAD))
-
     def remarks(self, texts: Sequence[str]) -> list[str]:
         """What of the texts the encoder cannot read, or has never read."""
-        notes = []
-        if unknown := unknown_characters("".join(texts)):
-            notes.append(f"not among the 70 characters that it reads, and left empty: {' '.join(unknown)}")
-        if self.words is not None and (strange := [w for w in dict.fromkeys(plain_words(" ".join(texts))) if w not in self.words]):
-            notes.append(f"in no text that it learned from: {', '.join(strange)}")
-        return notes
+        unknown = unknown_characters("".join(texts))
+        notes = [f"not among the 70 characters that it reads, and left empty: {' '.join(unknown)}"] if unknown else []
+        return notes + super().remarks(texts)
+
+    def drawn(self, texts: Sequence[str], count: int, seed: int = 0, candidates: int | None = None) -> np.ndarray:
+        if candidates is not None:
+            raise ValueError(f"--candidates: {self.name} has no CLIP that could choose among them; give a run of lecture 9")
+        return self.pictures(texts, self.noise(count, seed))
 
     def pictures(self, texts: Sequence[str], z: np.ndarray) -> np.ndarray:
         """Each of K texts with each of N noises (N, Z): (K, N, 3, S, S) in [0, 1]."""
         return self._table(self.phi(texts)[:, None], z[None])
 
-    def strips(self, text: str, to: str, z: np.ndarray, steps: int) -> np.ndarray:
-        """From one text to another, phi in even steps, for each of N noises (N, Z): (N, steps, 3, S, S) in [0, 1]."""
+    def strips(self, text: str, to: str, count: int, seed: int = 0, steps: int = 9) -> np.ndarray:
+        z = self.noise(count, seed)
         start, end = self.phi([text, to])
         beta = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
         return self._table(((1 - beta) * start + beta * end)[None], z[:, None])
@@ -86,28 +83,17 @@ class Painter:
         return (pictures.reshape(rows, columns, *pictures.shape[1:]) + 1) / 2
 
 
-def load_painter(run: str | os.PathLike) -> Painter:
-    """The generator that a run of lecture 7 trained, with its encoder of texts.
+def painter(folder: pathlib.Path, report: dict) -> Generator:
+    """The generator that a run trained, with its encoder of texts.
 
     Args:
-        run: the run's folder, e.g. "runs/lecture_07".
+        folder: of the run; report: its own.
 
     Raises:
-        FileNotFoundError: there is no such run, or it lacks a network.
-        ValueError: the run is of another lecture, or not finished; a checkpoint does not load, or is damaged.
+        FileNotFoundError: the run lacks a network.
+        ValueError: a checkpoint does not load, or is damaged.
     """
-    folder, trains = pathlib.Path(run), "python -m tinymm lecture 7 --out {}"
-    report = read_report(folder)
-    if report is None:
-        if folder.is_dir() and unfinished(folder):
-            raise ValueError(f"{folder} holds a training that is not finished; continue it with python -m tinymm lecture 7 ... "
-                             "--resume")
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is a file; give the folder of a run, e.g. runs/lecture_07")
-        raise FileNotFoundError(f"{folder} holds no finished run of lecture 7; {trains.format(folder)} trains one")
-    if report["lecture"] != 7:
-        raise ValueError(f"the run in {folder} is of lecture {report['lecture']!r}, which draws no pictures of texts; "
-                         f"give one of lecture 7, as {trains.format('FOLDER')} trains it")
+    trains = "python -m tinymm lecture 7 --out {}"
     data, variant = report.get("data"), report.get("variant")
     sizes = None if data is None else photographs.SCALES.get(str(report.get("scale")))
     if data is not None and sizes is None:
@@ -127,7 +113,7 @@ def load_painter(run: str | os.PathLike) -> Painter:
                  lambda: build_generator(FEATURES, sizes.widths, sizes.noise, sizes.embedding), "G.")
         draw, numbers = lambda z, h: per_row(G, z, h), G.noise
     words = None if sizes else {word for text in PlacedSprites("train", SAMPLE).texts() for word in plain_words(text)}
-    return Painter(f"lecture 7, variant {variant}" + (f", {data}" if data else ""), encoder, draw, numbers, words)
+    return Generator(f"lecture 7, variant {variant}" + (f", {data}" if data else ""), encoder, draw, numbers, words)
 
 
 def _stacked(load) -> tuple[Draw, int]:
