@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=from_1, metavar="N", help="pictures of each text, from different noise (default 8), "
                         "or strips (4)")
     parser.add_argument("--seed", type=from_0, default=0, help="of the noise (default 0); the same noise serves all texts")
-    parser.add_argument("--candidates", type=from_1, metavar="N", help="draw N pictures of each text, and keep the --count that the "
-                        "run's CLIP finds to fit best, the best first (lecture 9)")
+    parser.add_argument("--candidates", type=from_1, metavar="N", help="draw N pictures of each text, and keep the --count "
+                        "that the run's CLIP finds to fit best, the best first (lecture 9)")
     parser.add_argument("--out", type=output_picture, metavar="FILE", help="the picture (default: named after the first text)")
 
 
