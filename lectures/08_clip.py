@@ -47,8 +47,9 @@ import tinymm.functional as F
 from tinymm import Tensor, nn, no_grad, plot
 from tinymm.data.worlds.sprite_scenes import NOVEL
 from tinymm.data.worlds.web_pictures import CLASSES, WebPictures
+from tinymm.experiments.clip_stage import pictures
 from tinymm.experiments.lecture_08 import figures
-from tinymm.experiments.lecture_08.data import PROMPTS, pictures
+from tinymm.experiments.lecture_08.data import PROMPTS
 from tinymm.experiments.lecture_08.experiment import LearningFromText
 from tinymm.experiments.lecture_08.systems import build
 from tinymm.experiments.running import fit

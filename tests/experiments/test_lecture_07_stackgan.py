@@ -11,13 +11,13 @@ from tinymm import nn
 from tinymm.autograd import Tensor
 from tinymm.backend.random import manual_seed
 from tinymm.cli import main
-from tinymm.data.worlds.placed_sprites import PlacedSprites
+from tinymm.data.worlds.placed_sprites import ATTRIBUTES, PlacedSprites
 from tinymm.experiments.lecture_07 import stackgan
 from tinymm.experiments.lecture_07.data import Part, Setting
 from tinymm.experiments.lecture_07.embedding import FEATURES
 from tinymm.experiments.lecture_07.experiment import TextToImage
 from tinymm.experiments.lecture_07.gan import EMBEDDING, NOISE, Described, gan_stage
-from tinymm.experiments.lecture_07.judge import COUNTS, PictureNet
+from tinymm.experiments.lecture_07.judge import Judge
 from tinymm.experiments.lecture_07.stackgan import (CONDITION, KL, StackTurns, Trained, build_generators, claims_of, drawn,
                                                     enlarged, halves, nearest_psnr)
 from tinymm.models.stackgan import StageIGenerator, StageIIGenerator
@@ -41,7 +41,7 @@ def setting():
         phi[name] = np.zeros((len(part), 4, FEATURES), np.float32)
         phi[name][..., 0] = np.arange(len(part))[:, None]
     manual_seed(0)
-    return Setting("stackgan", parts, 1, None, 0, "cpu", judge=PictureNet(sum(COUNTS)).eval(), net=None, encoder=None, phi=phi)
+    return Setting("stackgan", parts, 1, None, 0, "cpu", judge=Judge(ATTRIBUTES).eval(), net=None, encoder=None, phi=phi)
 
 
 class Stage(nn.Module):

@@ -8,10 +8,10 @@ import pytest
 from tinymm import nn
 from tinymm.autograd import Tensor
 from tinymm.backend.random import manual_seed
-from tinymm.data.worlds.placed_sprites import CANVAS, COLOURS, ROOM, SIDES, PlacedSprites
+from tinymm.data.worlds.placed_sprites import ATTRIBUTES, CANVAS, COLOURS, ROOM, SIDES, PlacedSprites
 from tinymm.experiments.lecture_07 import style
 from tinymm.experiments.lecture_07.data import Part, Setting
-from tinymm.experiments.lecture_07.judge import COUNTS, PictureNet
+from tinymm.experiments.lecture_07.judge import COUNTS, Judge
 from tinymm.models.style_encoder import StyleEncoder
 from tinymm.models.text_to_image_gan import Generator
 
@@ -58,7 +58,7 @@ def setting():
     said = lambda part: [np.eye(k + 1, dtype=np.float32)[part.mentions[..., j]][..., :k] for j, k in enumerate(COUNTS)]
     phi = {name: np.concatenate(said(part), -1) for name, part in parts.items()}                   # (N, 4, 16)
     manual_seed(0)
-    return Setting("cls", parts, 1, SimpleNamespace(style_steps=12), 0, "cpu", judge=PictureNet(sum(COUNTS)).eval(), phi=phi)
+    return Setting("cls", parts, 1, SimpleNamespace(style_steps=12), 0, "cpu", judge=Judge(ATTRIBUTES).eval(), phi=phi)
 
 
 def test_tint_and_offset_are_read_from_real_pictures(setting):

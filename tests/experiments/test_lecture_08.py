@@ -17,10 +17,11 @@ from tinymm.data.worlds.web_pictures import ATTACKS, CLASSES, WebPictures, is_no
 from tinymm.data.worlds.web_texts import FRAMES
 from tinymm.experiments.lecture_08 import evaluation
 from tinymm.experiments.captioning.parts import Part
-from tinymm.experiments.lecture_08.experiment import LearningFromText, adamw, unrelated
+from tinymm.experiments.clip_stage import PicturesWithTexts, adamw, pictures, unrelated
+from tinymm.experiments.lecture_08.experiment import LearningFromText
 from tinymm.experiments.lecture_08.claims import claims_of, comparisons
-from tinymm.experiments.lecture_08.data import (CONTEXT, MATRIX, PROMPTS, PicturesWithTexts, distinct_pairs, pictures,
-                                                shuffled, train_tokenizer)
+from tinymm.experiments.lecture_08.data import (CONTEXT, MATRIX, PROMPTS, distinct_pairs, shuffled,
+                                                train_tokenizer)
 from tinymm.experiments.lecture_08.snapshots import Snapshots
 from tinymm.experiments.lecture_08.systems import EMBEDDING, build
 from tinymm.experiments.running import fit

@@ -17,7 +17,7 @@ from ...text.characters import one_hot
 from ...train import Trainer
 from ..classify_stage import classify_stage
 from .data import Part
-from .judge import PictureNet
+from ..picture_judge import PictureNet
 
 CHANNELS, FEATURES = (64, 96), 64
 BATCH, LR = 40, 4e-3          # classes of a batch

@@ -15,7 +15,7 @@ from ...data.worlds.placed_sprites import PLACES, wrong_texts
 from ...nn.chunks import in_chunks
 from .data import Part
 from .gan import noise
-from .judge import PictureNet, judged, rightness
+from .judge import Judge, judged, rightness
 
 CHUNK = 250
 STEPS = 9             # pictures from a text to another
@@ -88,7 +88,7 @@ class Snapshots:
         scores: for each time, kind of pair -> logits of D for the first of the questions.
     """
 
-    def __init__(self, G: nn.Module, D: nn.Module, judge: PictureNet, questions: Questions, device: str = "cpu"):
+    def __init__(self, G: nn.Module, D: nn.Module, judge: Judge, questions: Questions, device: str = "cpu"):
         self.G, self.D, self.judge, self.questions, self.device = G, D, judge, questions, device
         self.scores: list[dict[str, list[float]]] = []
 

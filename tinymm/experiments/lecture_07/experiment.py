@@ -14,13 +14,13 @@ from collections.abc import Generator
 from typing import Any
 
 from ...backend.random import manual_seed
-from ...data.worlds.placed_sprites import PlacedSprites
+from ...data.worlds.placed_sprites import ATTRIBUTES, PlacedSprites
 from ...train import Trainer
 from ..claims import Claim
 from ..experiment import At, Experiment, Measured
 from .data import Part, Setting
 from .embedding import FEATURES, embedding_stage, phi_of, picture_stage, text_encoder, thetas
-from .judge import COUNTS, PictureNet, judge_stage
+from ..picture_judge import Judge, PictureNet
 
 STUDIES = {"cls": "systems", "int": "systems", "int_cls": "systems", "stackgan": "stackgan"}   # variant -> module
 
@@ -82,8 +82,9 @@ class TextToImage(Experiment[Any, Measured]):
         """Teach the judge, the picture net and the encoder of texts; all are as they are from here on."""
         parts, size, device = self.setting.parts, self.size, self.device
         manual_seed(self.seed)
-        judge = PictureNet(sum(COUNTS)).to(device)
-        yield judge_stage(judge, parts["judge"], parts["validation"], size.judge_rounds, device=device, **at("judge"))
+        judge, (shown, held) = Judge(ATTRIBUTES).to(device), (parts[name] for name in ("judge", "validation"))
+        yield judge.stage((shown.images, shown.contents), (held.images, held.contents), size.judge_rounds, device=device,
+                          **at("judge"))
         net = PictureNet(len(set(parts["train"].classes)), FEATURES).to(device)
         yield picture_stage(net, parts["train"], parts["validation"], size.picture_rounds, device=device, **at("pictures"))
         net.eval()

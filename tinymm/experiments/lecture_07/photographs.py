@@ -31,7 +31,7 @@ from .claims import MAIN, RIVAL
 from .data import centred
 from .evaluation import Questions, auc, per_row, walks
 from .gan import SYSTEMS, build, gan_stage, noise
-from .judge import PictureNet
+from ..picture_judge import PictureNet
 
 DATASETS = ("cub", "oxford102")
 AVERAGED = 4         # captions of a picture whose mean the GANs are told

@@ -7,10 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ...autograd import Tensor
 from ...backend.random import Stream
-from ...data import Dataset
-from ...data.readers.clip_pictures import normalize_picture
 from ...data.worlds.web_pictures import CANVAS, CLASSES, Attacked, Labelled, WebPictures, attacked, labelled
 from ...data.worlds.web_texts import FRAMES
 from ...text.clip_tokenizer import CLIPTokenizer
@@ -30,11 +27,6 @@ SIGN_PROMPT = "a photo of a sign that says {}"
 SHAPE_PROMPT = PROMPTS["sprites"]["one prompt"]
 
 
-def pictures(images: np.ndarray) -> Tensor:
-    """Pictures (N, 3, H, W), uint8 or floats in [0, 1], as CLIP takes them, float32."""
-    return Tensor(normalize_picture(images.astype(np.float32) / 255 if images.dtype == np.uint8 else images))
-
-
 def train_tokenizer(texts: Sequence[str], context: int = CONTEXT) -> CLIPTokenizer:
     """A vocabulary of byte pairs of these texts."""
     return CLIPTokenizer.train(texts, VOCABULARY, context_length=context)
@@ -49,31 +41,6 @@ def shuffled(texts: Sequence[str], seed: int) -> list[str]:
     """The texts in another order: each picture with that of some other."""
     order = Stream("shuffled texts", seed).generator.permutation(len(texts))
     return [texts[int(i)] for i in order]
-
-
-class PicturesWithTexts(Dataset):
-    """Pictures and their texts, as batches.
-
-    Args:
-        images: (N, 3, R, R) uint8; or ``images(rows)``, which reads some of them, (B, 3, R, R) float32 in [0, 1].
-        texts: N things that belong to them; an array gives a Tensor, a list gives a list.
-    """
-
-    def __init__(self, images: np.ndarray | Callable, texts):
-        if not callable(images) and len(images) != len(texts):
-            raise ValueError(f"PicturesWithTexts: there are {len(images)} pictures and {len(texts)} texts")
-        self.images, self.texts = images if callable(images) else images.__getitem__, texts
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def __getitem__(self, index: int):
-        return self.images([index])[0], self.texts[index]
-
-    def batch(self, rows: Sequence[int]) -> tuple:
-        """(B, 3, R, R) normalised, and their texts."""
-        texts = Tensor(self.texts[rows]) if isinstance(self.texts, np.ndarray) else [self.texts[i] for i in rows]
-        return pictures(self.images(rows)), texts
 
 
 def distinct_pairs(world: WebPictures, count: int) -> list[int]:

@@ -19,7 +19,8 @@ from ...nn.chunks import array_in_chunks
 from ...train import Trainer
 from .. import experiment as protocol
 from ..captioning.parts import Part
-from .data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, Photographs, Web, captions_of, pictures
+from ..clip_stage import pictures
+from .data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, Photographs, Web, captions_of
 from .systems import Trained
 
 CHUNK = 256               # pictures at a time

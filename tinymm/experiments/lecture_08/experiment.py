@@ -11,33 +11,26 @@ find each other.
 from __future__ import annotations
 
 import dataclasses
-import math
 import pathlib
 from collections.abc import Generator
 
-import numpy as np
-
-from ... import nn, optim
 from ...data import DataLoader
 from ...metrics import accuracy
-from ...models.clip import CLIP, clip_loss, clip_temperature_
+from ...models.clip import CLIP
 from ...models.ngram_pictures import NGramPictures
 from ...text.ngram_dictionary import NGramDictionary
 from ...train import Trainer
 from ..captioning.datasets import NAMES
 from ..captioning.parts import photo_parts
 from ..claims import Claim
+from ..clip_stage import BATCH, LR, MAX_NORM, WEIGHT_DECAY, PicturesWithTexts, adamw, clip_stage
 from ..experiment import Experiment
 from .claims import claims_of, comparisons
-from .data import Photographs, PicturesWithTexts, Web, shuffled
+from .data import Photographs, Web, shuffled
 from .evaluation import WAYS, Measured, evaluate, evaluate_photographs, retrieval, zero_shot_scores
 from .snapshots import Snapshots
 from .systems import EMBEDDING, RESNET, TEXT, VIT, Trained, build, build_ngrams
 
-BATCH = 64
-LR, WEIGHT_DECAY = 2e-3, 0.2
-BETA2, EPS = {"vit": 0.98, "resnet": 0.999}, {"vit": 1e-6, "resnet": 1e-8}   # the paper's, by picture tower
-MAX_NORM = 1.0
 ORDER, MIN_COUNT = 3, 5   # of the dictionary of n-grams: words of the longest, and how often a phrase is there at least
 
 
@@ -60,26 +53,6 @@ SCALES = {"lecture": Scale(train=16_000, validation=360, test=720, probe=1440, s
                            photo_epochs=40, probe_iterations=200),
           "smoke": Scale(train=512, validation=72, test=72, probe=144, signs=60, epochs=1, vit_epochs=1, photo_epochs=2,
                         probe_iterations=2)}
-
-
-def unrelated(logits: np.ndarray) -> float:
-    """The loss to be expected of pictures and texts that have nothing to do with each other.
-
-    For n independent normal logits of variance s^2 that is ln n + s^2 / 2: not ln n, since e^t starts at 14 and spreads them.
-
-    Args:
-        logits: (n, n).
-    """
-    return float(np.log(len(logits)) + (logits.var(0).mean() + logits.var(1).mean()) / 4)
-
-
-def adamw(model: nn.Module, total: int, tower: str = "resnet") -> tuple:
-    """AdamW and its schedule of ``total`` steps: matrices decay; gains, biases, single vectors and the temperature do not."""
-    parameters = list(model.parameters())
-    groups = [{"params": [p for p in parameters if p.ndim >= 2], "weight_decay": WEIGHT_DECAY},
-              {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0}]
-    optimizer = optim.AdamW(groups, lr=LR, betas=(0.9, BETA2[tower]), eps=EPS[tower])
-    return optimizer, optim.lr_scheduler.WarmupCosineLR(optimizer, min(100, total // 4), total)
 
 
 class LearningFromText(Experiment[Trained, Measured]):
@@ -137,17 +110,7 @@ class LearningFromText(Experiment[Trained, Measured]):
     def _clip(self, model: CLIP, snapshots: Snapshots, options: dict) -> Trainer:
         material, (images, texts) = self.material, self.material.pairs
         texts = shuffled(texts, self.seed) if self.variant == "shuffled" else texts
-        loader = DataLoader(PicturesWithTexts(images, material.ids(texts)), min(BATCH, len(texts)), shuffle=True, drop_last=True)
-        optimizer, scheduler = adamw(model, self.rounds * len(loader), "vit" if self.variant == "vit" else "resnet")
         snapshots.take()   # before the first step
-
-        def step(batch):
-            images, ids = (part.to(self.device) for part in batch)
-            logits_per_image, _ = model(images, ids)
-            numbers = {"1 / temperature": math.exp(float(model.logit_scale.detach()))}
-            if not trainer.steps:
-                numbers["first loss, if unrelated"] = unrelated(logits_per_image.detach().cpu().numpy())
-            return clip_loss(logits_per_image), numbers
 
         def validate():
             snapshots.take()
@@ -158,9 +121,8 @@ class LearningFromText(Experiment[Trained, Measured]):
             scores = {name: zero_shot_scores(model, material.tokenizer, name, data) for name, data in held.items()}
             return {f"zero-shot {name}": accuracy(scores[name].argmax(1), held[name].labels) for name in held}
 
-        trainer = Trainer(model, optimizer, loader, step, self.rounds, scheduler=scheduler, max_norm=MAX_NORM, validate=validate,
-                          after=lambda: clip_temperature_(model.logit_scale), carried={"snapshots": snapshots}, **options)
-        return trainer
+        return clip_stage(model, images, material.ids(texts), self.rounds, tower="vit" if self.variant == "vit" else "resnet",
+                          device=self.device, validate=validate, carried={"snapshots": snapshots}, **options)
 
     def _ngrams(self, model: NGramPictures, options: dict) -> Trainer:
         images, texts = self.material.pairs

@@ -7,7 +7,7 @@ import numpy as np
 from ... import functional as F
 from ...autograd import Tensor, no_grad
 from ...models.clip import CLIP
-from .data import pictures
+from ..clip_stage import pictures
 
 
 class Snapshots:
