@@ -77,6 +77,7 @@ def everything():
     yield from classes("nn.utils", nn.utils, torch.nn.utils, torch.nn.utils.rnn)
     yield from classes("optim", tinymm.optim, torch.optim, torch.nn.utils)
     yield from classes("optim.lr_scheduler", tinymm.optim.lr_scheduler, torch.optim.lr_scheduler)
+    yield from classes("optim.swa_utils", tinymm.optim.swa_utils, torch.optim.swa_utils)
     yield from classes("data", tinymm.data, torch.utils.data)
 
 

@@ -13,6 +13,7 @@ import math
 
 from ... import functional as F
 from ...autograd import Tensor
+from ...autograd.host import to_numpy
 from ...ops.checks import floating
 
 EPS = 0.1   # of the paper
@@ -21,6 +22,12 @@ EPS = 0.1   # of the paper
 def _check_eps(name: str, eps: float) -> None:
     if not 0 < eps < 0.5:
         raise ValueError(f"{name}: eps={eps} must lie between 0 and 0.5: pixels go to [eps, 1 - eps]")
+
+
+def _range(x: Tensor) -> tuple[float, float]:
+    """The least and the largest value; NaN where one is NaN, and what lies in every range where there is none."""
+    values = to_numpy(x)
+    return (float(values.min()), float(values.max())) if values.size else (0.5, 0.5)
 
 
 def map_pixels(x: Tensor, eps: float = EPS) -> Tensor:
@@ -38,10 +45,9 @@ def map_pixels(x: Tensor, eps: float = EPS) -> Tensor:
         TypeError: no Tensor of floating-point numbers.
     """
     _check_eps("map_pixels", eps)
-    data = floating("map_pixels", "x", x)._data
-    if data.size and not (data.min() >= 0 and data.max() <= 1):
-        raise ValueError(f"map_pixels: pixels run from {float(data.min()):g} to {float(data.max()):g}; they must lie in [0, 1]: "
-                         "divide bytes by 255")
+    least, most = _range(floating("map_pixels", "x", x))
+    if not (least >= 0 and most <= 1):
+        raise ValueError(f"map_pixels: pixels run from {least:g} to {most:g}; they must lie in [0, 1]: divide bytes by 255")
     return x * (1 - 2 * eps) + eps
 
 
@@ -83,11 +89,12 @@ def logit_laplace_nll(x: Tensor, mu: Tensor, ln_b: Tensor) -> Tensor:
         TypeError: no Tensors of floating-point numbers.
     """
     floating("logit_laplace_nll", "mu", mu), floating("logit_laplace_nll", "ln_b", ln_b)
-    data = floating("logit_laplace_nll", "x", x)._data
+    floating("logit_laplace_nll", "x", x)
     if not x.shape == mu.shape == ln_b.shape:
         raise ValueError(f"logit_laplace_nll: x has shape {x.shape}, mu {mu.shape} and ln_b {ln_b.shape}; they must be equal")
-    if data.size and not (data.min() > 0 and data.max() < 1):
-        raise ValueError(f"logit_laplace_nll: x runs from {float(data.min()):g} to {float(data.max()):g}; it must lie between 0 "
-                         "and 1, where the logit is finite: call map_pixels first")
+    least, most = _range(x)
+    if not (least > 0 and most < 1):
+        raise ValueError(f"logit_laplace_nll: x runs from {least:g} to {most:g}; it must lie between 0 and 1, where the logit is "
+                         "finite: call map_pixels first")
     ln_x, ln_rest = F.log(x), F.log1p(-x)
     return F.abs(ln_x - ln_rest - mu) * F.exp(-ln_b) + ln_b + (ln_x + ln_rest + math.log(2))
