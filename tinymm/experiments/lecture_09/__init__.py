@@ -1,0 +1,1 @@
+"""Lecture 9: DALL-E."""
