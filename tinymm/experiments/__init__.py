@@ -5,7 +5,8 @@ import importlib
 LECTURES = {0: ("lecture_00", "Autograd"), 1: ("lecture_01", "LongTermRecurrentConvolutionalNetworks"),
             2: ("lecture_02", "ShowAndTell"), 3: ("lecture_03", "DeepVisualSemanticAlignments"),
             4: ("lecture_04", "ShowAttendAndTell"), 5: ("lecture_05", "LayerNormalization"),
-            7: ("lecture_07", "TextToImage"), 8: ("lecture_08", "LearningFromText")}   # number -> (room, Experiment)
+            7: ("lecture_07", "TextToImage"), 8: ("lecture_08", "LearningFromText"),
+            9: ("lecture_09", "ZeroShotTextToImage")}   # number -> (room, Experiment)
 
 
 def find(number: int):

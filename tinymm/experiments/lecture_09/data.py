@@ -35,12 +35,12 @@ class Sizes:
 
     pixels: int = 16
     groups: int = 3
-    codes: int = 256
-    n_hid: int = 24
+    codes: int = 128
+    n_hid: int = 32
     n_init: int = 64
     blocks: int = 1
     dvae_batch: int = 32
-    dvae_rounds: int = 10
+    dvae_rounds: int = 11
     dvae_lr: float = 6e-3
     tau: float = 1 / 16
     ema: float = 0.99

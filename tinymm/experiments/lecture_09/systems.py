@@ -174,8 +174,8 @@ def transformer_stage(model: DALLETransformer, train: tuple[np.ndarray, np.ndarr
     raster = lambda tokens: tokens.reshape(len(tokens), -1)
     loader = DataLoader(TensorDataset(Tensor(train[0]), Tensor(raster(train[1]))), min(sizes.batch, len(train[0])), shuffle=True,
                         drop_last=True)
-    optimizer, total = optim.AdamW(model.parameters(), lr=sizes.lr, betas=BETAS, eps=1e-8, weight_decay=DECAY), \
-        sizes.rounds * len(loader)
+    optimizer = optim.AdamW(model.parameters(), lr=sizes.lr, betas=BETAS, eps=1e-8, weight_decay=DECAY)
+    total = sizes.rounds * len(loader)
 
     def step(batch):
         text, image = (t.to(device) for t in batch)
@@ -233,17 +233,19 @@ def stages(setting: Setting, at: At) -> Generator[Trainer, None, Trained]:
     said = {name: part.captions for name, part in parts.items()}
     if variant == "shuffled":
         said["train"] = shuffled(said["train"], setting.seed)
-    learned, held = ((setting.text(said[name]), encoded(trained.dvae, parts[name].images, device)) for name in ("train", "validation"))
+    pairs = lambda name: (setting.text(said[name]), encoded(trained.dvae, parts[name].images, device))
     manual_seed(setting.seed)
     trained.transformer = build_transformer(sizes, len(setting.tokenizer), variant).to(device)
-    trained.trainers["transformer"] = transformer_stage(trained.transformer, learned, held, sizes, device=device, **at("transformer"))
-    yield trained.trainers["transformer"]
+    stage = transformer_stage(trained.transformer, pairs("train"), pairs("validation"), sizes, device=device, **at("transformer"))
+    yield stage
+    trained.trainers["transformer"] = stage
     trained.transformer.eval()
     if variant == MAIN:
         trained.clip = build_clip(sizes, len(setting.tokenizer)).to(device)
         images = parts["train"].images
-        trained.trainers["clip"] = clip_stage(trained.clip, lambda rows: enlarged(images[rows], sizes.clip_pixels),
-                                              setting.ids(said["train"]), sizes.clip_rounds, device=device, **at("clip"))
-        yield trained.trainers["clip"]
+        stage = clip_stage(trained.clip, lambda rows: enlarged(images[rows], sizes.clip_pixels), setting.ids(said["train"]),
+                           sizes.clip_rounds, device=device, **at("clip"))
+        yield stage
+        trained.trainers["clip"] = stage
         trained.clip.eval()
     return trained
