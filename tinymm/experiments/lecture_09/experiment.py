@@ -8,13 +8,14 @@ same pairs, chooses among several samples.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import pathlib
 from collections.abc import Generator
-from typing import Any
 
 from ...backend.random import manual_seed
 from ...data.worlds.grounded_sprites import ATTRIBUTES, GroundedSprites
 from ...train import Trainer
+from ..captioning.datasets import NAMES
 from ..claims import Claim
 from ..experiment import Experiment
 from ..picture_judge import Judge
@@ -51,12 +52,18 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
                 "beta0": "the dVAE with the KL and without it",
                 "dense": "full causal attention in place of row, column and convolutional masks",
                 "shuffled": "the control: the Transformer learns captions of other pictures"}
-    setting: Any             # of the world, or of photographs
+    datasets = NAMES
+    setting: Setting         # of the world, or of photographs
+
+    @property
+    def photographs(self):
+        """The module that takes the world's place with ``--data``."""
+        return importlib.import_module(f"{__package__}.photographs")
 
     @property
     def sizes(self) -> Sizes:
         """Of models and trainings; ``epochs`` are rounds of the dVAE and of the Transformer."""
-        sizes = SCALES[self.scale].sizes
+        sizes = SCALES[self.scale].sizes if self.data is None else self.photographs.SIZES[self.scale]
         return sizes if self.epochs is None else dataclasses.replace(sizes, dvae_rounds=self.epochs, rounds=self.epochs)
 
     @property
@@ -64,6 +71,9 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
         return {**super().config, "hyperparameters": dataclasses.asdict(self.sizes)}
 
     def prepare(self) -> None:
+        if self.data is not None:
+            self.setting = self.photographs.photo_setting(self.data, self.root, self.variant, self.sizes, self.seed, self.device)
+            return
         parts = {part: Part.of(GroundedSprites(part, getattr(SCALES[self.scale], part), self.seed)) for part in PARTS}
         tokenizer = train_tokenizer(parts["train"].captions, self.sizes.text_length)
         self.setting = Setting(self.variant, parts, tokenizer, self.sizes, self.seed, self.device)
@@ -78,14 +88,15 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
 
     def stages(self, folder: pathlib.Path | None, progress: bool) -> Generator[Trainer, None, Trained]:
         at = self.at(folder, progress, config={**self.config, "tokenizer": self.setting.tokenizer.state_dict()})
-        self.setting = yield from self.read(at)
+        if self.data is None:
+            self.setting = yield from self.read(at)
         return (yield from stages(self.setting, at))
 
     def evaluate(self, trained: Trained) -> Measured:
-        return evaluate(self.setting, trained)
+        return (evaluate if self.data is None else self.photographs.evaluate)(self.setting, trained)
 
     def claims(self, metrics: dict) -> list[Claim]:
-        return claims_of(self.variant, metrics, self.sizes.codes)
+        return claims_of(self.variant, metrics, self.sizes.codes) if self.data is None else self.photographs.claims_of(metrics)
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
@@ -94,4 +105,4 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
     def figures(self, trained: Trained, measured: Measured) -> dict:
         from . import figures
 
-        return figures.all_figures(self.setting, trained, measured)
+        return (figures if self.data is None else self.photographs).all_figures(self.setting, trained, measured)
