@@ -171,7 +171,8 @@ def test_one_batch_is_learned_by_heart():
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = half_cosine(step, 6e-3, 3e-4, steps)
         optimizer.zero_grad()
-        model.loss(x, tau=half_cosine(step, 1, 1 / 16, 240), beta=0.4)[0].backward()   # 6.6 / 192 of the 12 values a token has
+        tau, beta = half_cosine(step, 1, 1 / 16, 240), half_cosine(step, 0, 0.4, 20)   # 6.6 / 192 of the 12 values a token has
+        model.loss(x, tau, beta)[0].backward()
         optimizer.step()
     with no_grad():
         tokens = model.tokens(x)
