@@ -19,7 +19,7 @@ DRAWN = {   # what raster positions 0, 6, 8 and 15 of a grid of 4 x 4 see
 
 @pytest.mark.parametrize("kind", DRAWN)
 def test_a_grid_of_4_by_4_as_drawn(kind):
-    """L9-C7. The window goes on around the edges: for 8, first of its row, on the left, and for 15, last of its row, on the right."""
+    """L9-C7. The window goes on around the edges: for 8, first of its row, on the left, and for 15, the last, on the right."""
     mask = MASKS[kind](6, 4, 4)
     assert mask.shape == (22, 22) and mask.dtype == bool
     for position, drawn in zip((0, 6, 8, 15), DRAWN[kind]):

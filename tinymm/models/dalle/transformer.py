@@ -145,7 +145,7 @@ class DALLETransformer(nn.Module):
     def attention(self, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attention (B, h, L, d) of the first L positions, of which all text, under the mask of that kind."""
         T, L = self.text_length, q.shape[2]
-        if kind == "full":
+        if kind == "full" or L == T:                                         # among text, all kinds are causal
             return F.scaled_dot_product_attention(q, k, v, is_causal=True)
         if self.form == "dense":
             return F.scaled_dot_product_attention(q, k, v, Tensor(to_device(self.masks[kind][:L, :L], q.device)))
@@ -207,7 +207,7 @@ class DALLETransformer(nn.Module):
         def attend(i, q, k, v):
             keys.append(k)
             values.append(v)
-            return self.attention("full", q, k, v)                           # all kinds are causal among text
+            return self.attention(self.kinds[i], q, k, v)
 
         last = self.hidden(self.embed_text(text), attend)[:, -1]             # (B, D)
         state = {"last": last, "keys": keys, "values": values, "place": np.zeros(len(text), np.int64), "written": None}
