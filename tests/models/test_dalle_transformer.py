@@ -126,7 +126,7 @@ def test_places_of_the_grid_are_rows_and_columns():
     with no_grad():
         same = model.embed_image(Tensor(np.zeros((1, N), int)))[0].numpy() - model.image_embedding.weight[0].numpy()
         later = model.embed_image(Tensor(np.zeros((1, 3), int)), first=6)[0].numpy() - model.image_embedding.weight[0].numpy()
-        row, column = model.row_position.numpy(), model.column_position.numpy()
+        row, column = model.row_position.detach().numpy(), model.column_position.detach().numpy()
     wanted = np.array([row[i // GRID[1]] + column[i % GRID[1]] for i in range(N)])
     np.testing.assert_allclose(same, wanted, rtol=0, atol=1e-14)
     np.testing.assert_allclose(later, wanted[6:9], rtol=0, atol=1e-14)
