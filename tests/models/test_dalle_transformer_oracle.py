@@ -139,7 +139,8 @@ def test_our_masks_in_the_convention_of_multihead_attention(kind):
     theirs = torch.nn.functional.scaled_dot_product_attention(*(torch.tensor(a) for a in (q, k, v)), torch.tensor(mask))
     found = tinymm.functional.scaled_dot_product_attention(*(Tensor(a) for a in (q, k, v)), Tensor(mask))
     np.testing.assert_allclose(found.numpy(), theirs.numpy(), rtol=0, atol=1e-12)
-    x, attention = Tensor(np.random.default_rng(1).normal(size=(2, L, D))), nn.MultiheadAttention(D, HEADS, batch_first=True).double()
+    x = Tensor(np.random.default_rng(1).normal(size=(2, L, D)))
+    attention = nn.MultiheadAttention(D, HEADS, batch_first=True).double()
     other = torch.nn.MultiheadAttention(D, HEADS, batch_first=True).double()
     other.load_state_dict({name: torch.tensor(t.numpy().copy()) for name, t in attention.state_dict().items()})
     wanted = other(*[torch.tensor(x.numpy().copy())] * 3, attn_mask=torch.tensor(~mask))[0]
