@@ -240,7 +240,7 @@ def test_a_state_goes_one_way_and_its_copies_another():
 
 # ---------------------------------------------------------------------- gradients, devices
 
-@pytest.mark.parametrize("form", ["dense", "blocks"])
+@pytest.mark.parametrize("form", ["dense", pytest.param("blocks", marks=pytest.mark.slow)])
 def test_gradcheck_of_the_whole_model(form):
     model = build(["row", "column", "conv"], form, d_model=6, grid=(2, 3))
     image = Tensor(IMAGE[:, :6])
@@ -248,7 +248,7 @@ def test_gradcheck_of_the_whole_model(form):
     def loss():
         return dalle_loss(*model(Tensor(TEXT), image), Tensor(TEXT), image)[0]
 
-    report = gradcheck(loss, [], parameters=model, curve=False, max_elements=5)
+    report = gradcheck(loss, [], parameters=model, curve=False, max_elements=4)
     assert {a.verdict for a in report.arguments} == {"ok"} and len(report.arguments) == len(list(model.parameters())), report
 
 

@@ -1,10 +1,14 @@
 """DALL-E (Ramesh et al. 2021): a discrete VAE turns a picture into tokens, and a Transformer continues a text with them.
 
-``transformer.py`` has the second stage, ``masks.py`` what its positions may see, ``sparse_attention.py`` attention
-that looks at nothing else, ``dalle_loss.py`` the loss.
+Stage 1 is ``dvae.py``: a discrete variational autoencoder, whose code-book the picture's tokens come from; ``logit_laplace.py``
+has its likelihood, ``schedules.py`` what changes while it learns. Stage 2 is ``transformer.py``, which goes on from a text with
+the picture's tokens; ``masks.py`` has what its positions may see, ``sparse_attention.py`` attention that looks at nothing else,
+``loss.py`` the loss.
 """
 
-from .dalle_loss import PAD, dalle_loss
+from .loss import PAD, dalle_loss
+from .dvae import DVAE, DVAEDecoder, DVAEEncoder, kl_to_uniform
+from .logit_laplace import logit_laplace_nll, map_pixels, unmap_pixels
 from .masks import column_mask, conv_mask, full_mask, layer_kinds, row_mask
 from .rerank import clip_scores, rerank
 from .sampling import sample_images

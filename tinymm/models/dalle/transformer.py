@@ -26,19 +26,19 @@ from ...backend.arrays import to_device
 from ...decode import take
 from ...nn.linear import empty
 from ...ops.checks import as_tensor
-from ..clip.transformer import ResidualAttentionBlock, Transformer
-from .dalle_loss import PAD
+from ..clip.transformer import Transformer
+from .loss import PAD
 from .masks import layer_kinds, mask_of
 from .sparse_attention import Blocks, block_attention, blocks_of
 
 ATTENTION, FORMS, KINDS = ("sparse", "full"), ("dense", "blocks"), ("row", "column", "conv", "full")
 
 
-def through(block: ResidualAttentionBlock, x: Tensor, attend: Callable) -> Tensor:
+def through(block: nn.Module, x: Tensor, attend: Callable) -> Tensor:
     """One block of the Transformer with an attention of ours.
 
     Args:
-        block: whose weights are used.
+        block: a ``ResidualAttentionBlock`` of CLIP's, whose weights are used.
         x: (B, L, D).
         attend: from queries, keys and values (B, h, L, d) to (B, h, L, d).
     """
