@@ -14,13 +14,15 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ARCHIVES = (".pt", ".bin", ".pth", ".ckpt")   # of PyTorch's
 
 
-def read_weights(path: str | os.PathLike, operation: str = "read_weights") -> tuple[pathlib.Path, dict[str, np.ndarray], dict]:
+def read_weights(path: str | os.PathLike, operation: str = "read_weights",
+                 model: str = "AutoModel") -> tuple[pathlib.Path, dict[str, np.ndarray], dict]:
     """The tensors of a folder, or of a file.
 
     Args:
         path: a folder with model.safetensors, or with model.safetensors.index.json and the files that it names; or one of
             these files.
         operation: who reads, for messages.
+        model: the class of transformers' that opens such an archive, for messages.
 
     Returns:
         The file of weights, or the index; name -> array, as ``read_safetensors`` gives it; and the file's metadata.
@@ -32,7 +34,7 @@ def read_weights(path: str | os.PathLike, operation: str = "read_weights") -> tu
     path = pathlib.Path(path)
     file = _file_of(path) if path.is_dir() else path
     if not file.is_file():
-        raise FileNotFoundError(f"{operation}: {_missing(path, file)}")
+        raise FileNotFoundError(f"{operation}: {_missing(path, file, model)}")
     if file.suffix in ARCHIVES:
         raise ValueError(f"{operation}: {file} is an archive of PyTorch's; convert it to safetensors there: "
                          "safetensors.torch.save_file(state_dict, 'model.safetensors')")
@@ -41,19 +43,25 @@ def read_weights(path: str | os.PathLike, operation: str = "read_weights") -> tu
     return file, *read_safetensors(file, operation)
 
 
+def one_precision(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All real numbers as float64 if some are, as float32 otherwise; other arrays as they are."""
+    dtype = np.float64 if any(array.dtype == np.float64 for array in state.values()) else np.float32
+    return {key: array.astype(dtype, copy=False) if array.dtype.kind == "f" else array for key, array in state.items()}
+
+
 def _file_of(folder: pathlib.Path) -> pathlib.Path:
     index = folder / INDEX
     return index if index.is_file() and not (folder / WEIGHTS).exists() else folder / WEIGHTS
 
 
-def _missing(path: pathlib.Path, file: pathlib.Path) -> str:
+def _missing(path: pathlib.Path, file: pathlib.Path, model: str) -> str:
     if not path.is_dir():
         return f"{file} does not exist"
     archives = sorted(p.name for p in path.iterdir() if p.suffix in ARCHIVES)
     if archives:
         return (f"{path} has its weights in {archives[0]} only, an archive of PyTorch's; where PyTorch and transformers are, "
-                f"this writes {WEIGHTS} beside it: python -c \"from transformers import AutoModel; "
-                f"AutoModel.from_pretrained('{path}').save_pretrained('{path}')\"")
+                f"this writes {WEIGHTS} beside it: python -c \"from transformers import {model}; "
+                f"{model}.from_pretrained('{path}').save_pretrained('{path}')\"")
     return f"{file} does not exist; {path} holds {sorted(p.name for p in path.iterdir())[:9]}"
 
 

@@ -21,7 +21,7 @@ from ...backend.arrays import to_device
 from ...backend.tuning import give_back
 from ...nn.linear import empty
 from ...ops.checks import as_tensor
-from ...weights import read_clip
+from ...weights import one_precision, read_clip
 from .cbow import mean_of_words
 from .contrastive_loss import INITIAL_T
 from .end_of_text import end_of_text
@@ -189,8 +189,7 @@ class CLIP(nn.Module):
         """
         file, found, state = read_clip(path)
         model = nn.utils.skip_init(cls, **{**found, **options})
-        dtype = np.float64 if any(array.dtype == np.float64 for array in state.values()) else np.float32
-        state = {key: array.astype(dtype, copy=False) if array.dtype.kind == "f" else array for key, array in state.items()}
+        state = one_precision(state)
         try:
             model.load_state_dict(state, assign=True)
         except ValueError as error:
