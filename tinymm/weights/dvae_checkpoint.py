@@ -59,7 +59,8 @@ def read_dvae(path: str | os.PathLike) -> tuple[dict, dict[str, Part]]:
     options = _encoder_options(encoder, str(file))
     _check_config(file.with_name("config.json"), options)
     if "decoder" in parts:
-        options["n_init"] = _shape(parts["decoder"][1], "blocks.input", str(parts["decoder"][0]), "n_init", "vocab_size", "1", "1")[0]
+        file, decoder = parts["decoder"]
+        options["n_init"] = _shape(decoder, "blocks.input", str(file), "n_init", "vocab_size", "1", "1")[0]
     return options, parts
 
 
@@ -86,9 +87,10 @@ def dvae_state(parts: Mapping[str, Part], shapes: Mapping[str, tuple[int, ...]],
             if not ours.startswith(f"{part}."):
                 continue
             key = named(ours.removeprefix(f"{part}."))
-            if key not in arrays or arrays[key].shape != tuple(shape):
-                found = f"of shape {arrays[key].shape}" if key in arrays else "missing"
-                raise ValueError(f"read_dvae: {file}: {part}: {key} is {found}; expected {tuple(shape)}, for {said}")
+            if key not in arrays or arrays[key].shape != tuple(shape) or arrays[key].dtype.kind != "f":
+                found = f"of shape {arrays[key].shape} and {arrays[key].dtype}" if key in arrays else "missing"
+                raise ValueError(f"read_dvae: {file}: {part}: {key} is {found}; expected {tuple(shape)} of real numbers, for "
+                                 f"{said}")
             state[ours] = arrays[key]
             read.add(key)
         if left := sorted(set(arrays) - read):
@@ -98,16 +100,18 @@ def dvae_state(parts: Mapping[str, Part], shapes: Mapping[str, tuple[int, ...]],
 
 
 def _refuse_pickles(path: pathlib.Path) -> None:
-    """OpenAI's own files are told how to be converted; they run whatever code they hold."""
-    if path.is_dir() and not any((path / name).exists() for name in (WEIGHTS, "encoder.safetensors")):
-        pickles = [part for part in PARTS if (path / f"{part}.pkl").exists()]
+    """OpenAI's own files are told how to be converted."""
+    if path.suffix == ".pkl" and path.is_file():
+        pickles = [path]
+    elif (path / WEIGHTS).exists():
+        pickles = []
     else:
-        pickles = [path.stem] if path.suffix == ".pkl" else []
+        pickles = [path / f"{part}.pkl" for part in PARTS
+                   if (path / f"{part}.pkl").is_file() and not (path / f"{part}.safetensors").exists()]
     if pickles:
-        lines = " and ".join(CONVERT.format(part) for part in pickles)
-        raise ValueError(f"read_dvae: {path} is a pickle of PyTorch's, or holds only such; a pickle may run any code, and is not "
-                         f"opened here. If you trust it, convert it in its folder, where PyTorch and OpenAI's package dall_e "
-                         f"are: {lines}")
+        raise ValueError(f"read_dvae: {' and '.join(str(file) for file in pickles)}: a pickle may run any code, and is not opened "
+                         "here. If you trust it, convert it where PyTorch and OpenAI's package dall_e are: "
+                         + " and ".join(CONVERT.format(file.with_suffix("")) for file in pickles))
 
 
 def _divided(file: pathlib.Path, arrays: dict[str, np.ndarray]) -> dict[str, Part]:

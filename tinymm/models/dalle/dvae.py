@@ -14,6 +14,7 @@ models, and so are the layers: no normalisation, and residual branches that star
 from __future__ import annotations
 
 import math
+import os
 from collections import OrderedDict
 
 from ... import functional as F
@@ -23,6 +24,7 @@ from ...autograd.host import to_numpy
 from ...autograd.integers import whole
 from ...ops.checks import as_tensor
 from .logit_laplace import logit_laplace_nll, map_pixels, unmap_pixels
+from .published import read_published
 
 
 def kl_to_uniform(logits: Tensor, dim: int = 1) -> Tensor:
@@ -296,3 +298,24 @@ class DVAE(nn.Module):
         nll, kl = self.nll(x, self.decoder(z)).sum(), kl_to_uniform(logits).sum()
         values, tokens = x.numel(), logits.numel() // self.vocab_size
         return (nll + beta * kl) / values, {"NLL": nll.item() / values, "KL": kl.item() / tokens}
+
+    @classmethod
+    def from_pretrained(cls, path: str | os.PathLike) -> DVAE:
+        """A model from published weights, or from its ``state_dict`` as ``serialization.save`` writes it.
+
+        Args:
+            path: a folder with ``encoder.safetensors`` and ``decoder.safetensors``, OpenAI's two pickles converted; a folder with
+                ``model.safetensors``, FLAVA's codebook (transformers' FlavaImageCodebook, which is the encoder alone) or both
+                parts with ``encoder.`` and ``decoder.`` before their names; or one such file. The architecture follows from
+                the shapes.
+
+        Returns:
+            The model, ready to be used (``eval()``); float32, or float64 if the file is. Without a decoder it makes tokens, and
+            ``decode`` and ``loss`` raise RuntimeError.
+
+        Raises:
+            FileNotFoundError: a file is missing.
+            ValueError: a pickle, which is not opened (the message has the line that converts it); a damaged file; a tensor that
+                is missing, left over or of another shape, with its file, its name there and the shape that was expected.
+        """
+        return read_published(cls, path)

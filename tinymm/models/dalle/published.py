@@ -6,7 +6,6 @@ import os
 from typing import TypeVar
 
 from ... import nn
-from ...autograd import Tensor
 from ...weights import dvae_state, read_dvae
 
 M = TypeVar("M", bound=nn.Module)
