@@ -56,14 +56,14 @@ def alone(image: np.ndarray, words: Sequence[str]) -> Part:
     return Part([[words]], lambda rows: image[None][np.asarray(rows)])
 
 
-def photo_parts(lecture: int, name: str, root: str, seed: int) -> dict[str, Part]:
-    """Photographs: "train", "validation" and "test", by the dataset's splits; what it lacks is taken at random from its
-    training pictures, an eighth of them each.
+def photo_parts(lecture: int, name: str, root: str, seed: int, size: int = PHOTO_SIZE) -> dict[str, Part]:
+    """Photographs of ``size`` pixels a side: "train", "validation" and "test", by the dataset's splits; what it lacks is taken at
+    random from its training pictures, an eighth of them each.
 
     Raises:
         ValueError: fewer than three pictures, or too few for training.
     """
-    dataset = open_captions(name, root, PHOTO_SIZE)
+    dataset = open_captions(name, root, size)
     return {ours: _photos(part) for ours, part in divided(lecture, name, root, dataset, seed).items()}
 
 
