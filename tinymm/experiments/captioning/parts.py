@@ -56,6 +56,11 @@ def alone(image: np.ndarray, words: Sequence[str]) -> Part:
     return Part([[words]], lambda rows: image[None][np.asarray(rows)])
 
 
+def captions_of(part: Part) -> list[str]:
+    """The first caption of each picture."""
+    return [" ".join(of_picture[0]) for of_picture in part.captions]
+
+
 def photo_parts(lecture: int, name: str, root: str, seed: int, size: int = PHOTO_SIZE) -> dict[str, Part]:
     """Photographs of ``size`` pixels a side: "train", "validation" and "test", by the dataset's splits; what it lacks is taken at
     random from its training pictures, an eighth of them each.

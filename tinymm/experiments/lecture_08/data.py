@@ -11,7 +11,7 @@ from ...backend.random import Stream
 from ...data.worlds.web_pictures import CANVAS, CLASSES, Attacked, Labelled, WebPictures, attacked, labelled
 from ...data.worlds.web_texts import FRAMES
 from ...text.clip_tokenizer import CLIPTokenizer
-from ..captioning.parts import PHOTO_SIZE, Part
+from ..captioning.parts import PHOTO_SIZE, Part, captions_of
 
 CONTEXT = 16         # ids of a text, with start and end
 PHOTO_CONTEXT = 77   # as in the published models
@@ -30,11 +30,6 @@ SHAPE_PROMPT = PROMPTS["sprites"]["one prompt"]
 def train_tokenizer(texts: Sequence[str], context: int = CONTEXT) -> CLIPTokenizer:
     """A vocabulary of byte pairs of these texts."""
     return CLIPTokenizer.train(texts, VOCABULARY, context_length=context)
-
-
-def captions_of(part: Part) -> list[str]:
-    """The first caption of each picture."""
-    return [" ".join(of_picture[0]) for of_picture in part.captions]
 
 
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:

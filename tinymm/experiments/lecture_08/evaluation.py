@@ -18,9 +18,9 @@ from ...models.ngram_pictures import NGramPictures
 from ...nn.chunks import array_in_chunks
 from ...train import Trainer
 from .. import experiment as protocol
-from ..captioning.parts import Part
+from ..captioning.parts import Part, captions_of
 from ..clip_stage import pictures
-from .data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, Photographs, Web, captions_of
+from .data import PROMPTS, SHAPE_PROMPT, SIGN_PROMPT, Photographs, Web
 from .systems import Trained
 
 CHUNK = 256               # pictures at a time

@@ -13,8 +13,9 @@ from ...data.worlds.web_pictures import ATTACKS, CLASSES, Attacked, is_novel
 from ...metrics import confusion
 from ...models.clip import CLIP, zero_shot_weights
 from ...text.clip_tokenizer import CLIPTokenizer
+from ..captioning.parts import captions_of
 from ..clip_stage import pictures
-from .data import SHAPE_PROMPT, Photographs, Web, captions_of
+from .data import SHAPE_PROMPT, Photographs, Web
 from .evaluation import Measured, zero_shot_scores
 from .snapshots import Snapshots
 from .systems import Trained
