@@ -43,6 +43,10 @@ import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, no_grad, plot
 from tinymm.backend.random import Stream
+from tinymm.experiments.lecture_09 import figures
+from tinymm.models.dalle import (DALLETransformer, DVAE, column_mask, conv_mask, dalle_loss,
+                                 full_mask, layer_kinds, logit_laplace_nll, map_pixels,
+                                 row_mask)
 
 SCALE = os.environ.get("TINYMM_SCALE", "lecture")   # "smoke" when the tests execute this
 LECTURE = SCALE == "lecture"
@@ -73,15 +77,16 @@ x, q, l, z, p, out = [page.box(at, 2.5, text, 1.12, 0.75, plot.COLORS[k]) for at
 for arrow in ((x, q, "(3, 16, 16)"), (q, l, "(K, 4, 4)"), (l, z), (z, p, "(4, 4)"),
               (p, out)):
     page.arrow(*arrow)
-page.axes.text(5.2, 1.96, "training: + noise, softmax\nuse: arg-max", ha="center", va="top", fontsize=8)
+page.axes.text(5.2, 2.06, "noise, softmax\n(in use: arg-max)", ha="center", va="top", fontsize=8)
 text, pair, psi, new = [page.box(at, 0.6, label, width, 0.75, plot.COLORS[k])
                         for at, label, width, k in (
     (0.85, "\"a red star on\na blue ground\"", 1.5, 0), (3.3, "text, then\nimage tokens", 1.3, 2),
     (5.6, "$p_\\psi$\nTransformer", 1.2, 4), (7.6, "the next\ntoken", 1.12, 4))]
 for arrow in ((text, pair, "byte pairs"), (pair, psi, "(T + 16,)"), (psi, new)):
     page.arrow(*arrow)
-page.arrow(z, pair, "training", bend=-0.12)
-page.arrow(new, p, "all 16: decode", side=1)
+page.arrow(z, pair, bend=-0.1)
+page.axes.text(4.0, 1.45, "of training pictures", ha="right", fontsize=8.5)
+page.arrow(new, p, "after 16 of them")
 plot.picture(page.figure, "Stage 1: a picture passes the encoder, logits, words on a grid of "
              "4 by 4, and the decoder, which gives a location and a scale for each value. "
              "Stage 2: byte pairs of the caption and the words go through a Transformer that "
@@ -234,14 +239,14 @@ def nll(x, mu, ln_b):
 
 
 line = Tensor(np.linspace(0, 1, 200_003)[1:-1])
-page = Figure(figsize=(7.5, 2.7), layout="constrained")
+page = Figure(figsize=(8, 2.6), layout="constrained")
 axes = page.subplots()
 for k, (mu, b) in enumerate(((0, 1.0), (0, 0.2), (2, 0.3), (-1.5, 0.1), (1, 0.6))):
     density = (-nll(line, mu, Tensor(np.log(b)))).exp().numpy()
     assert abs(np.trapezoid(density, line.numpy()) - 1) < 1e-4       # a density
     axes.plot(line.numpy()[::100], density[::100], color=plot.COLORS[k], label=f"μ = {mu}, b = {b}")
-axes.set(xlabel="x, mapped", ylabel="f(x | μ, b)", ylim=(0, 9))
-axes.legend(frameon=False)
+axes.set(xlabel="x, mapped", ylabel="f(x | μ, b)", ylim=(0, 19))
+axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 plot.picture(page, "Five logit-Laplace densities on (0, 1): a peak at sigmoid(μ), narrower for "
              "smaller b; all of them integrate to 1.")
 
@@ -293,3 +298,268 @@ def half_cosine(step, start, end, steps):
 same(half_cosine(2500, 0, 6.6, 5000), 3.3)
 same(half_cosine(75_000, 1, 1 / 16, 150_000), (1 + 1 / 16) / 2)
 same(half_cosine(10**6, 1, 1 / 16, 150_000), 1 / 16)
+
+# %% [markdown]
+# ## The two networks of stage 1
+#
+# Both are residual convolutional networks without any normalisation. A block adds a small multiple of four
+# convolutions to its input:
+#
+# $$\mathrm{block}(x) = \mathrm{id}(x) + \frac{1}{L^2}\, \mathrm{res}(x), \qquad L = \text{number of blocks}$$
+#
+# The factor ("post-gain") keeps the variance at the start, however deep the network is. The side of the four kernels is
+# 3, 3, 3, 1 in the encoder and 1, 3, 3, 3 in the decoder. The encoder takes maxima of $2 \times 2$ between its groups of
+# blocks, the decoder repeats each pixel.
+
+# %%
+def conv(inputs, outputs, side):
+    """Weights of variance 1 / (inputs side^2), no bias at first; keeps H and W."""
+    layer = nn.Conv2d(inputs, outputs, side, padding=side // 2)
+    nn.init.normal_(layer.weight, std=(inputs * side**2)**-0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Block(nn.Module):
+    """(N, inputs, H, W) -> (N, outputs, H, W)."""
+
+    def __init__(self, inputs, outputs, sides, gain):
+        super().__init__()
+        widths = [inputs, *3 * [outputs // 4], outputs]
+        self.id = nn.Identity() if inputs == outputs else conv(inputs, outputs, 1)
+        self.res = nn.ModuleList([conv(widths[i], widths[i + 1], sides[i]) for i in range(4)])
+        self.gain = gain
+
+    def forward(self, x):
+        y = x
+        for layer in self.res:
+            y = layer(y.relu())
+        return self.id(x) + self.gain * y
+
+
+class Half(nn.Module):
+    """A convolution, groups of two blocks with `between` between them, a 1 x 1 convolution."""
+
+    def __init__(self, first, widths, sides, between, outputs):
+        super().__init__()
+        self.first, self.between, self.groups = first, between, nn.ModuleList()
+        gain, inputs = (2 * len(widths))**-2, first.out_channels
+        for width in widths:
+            self.groups.append(nn.Sequential(Block(inputs, width, sides, gain),
+                                             Block(width, width, sides, gain)))
+            inputs = width
+        self.last = conv(inputs, outputs, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        for i, group in enumerate(self.groups):
+            x = group(self.between(x) if i else x)
+        return self.last(x.relu())
+
+
+class SmallDVAE(nn.Module):
+    def __init__(self, K, width, groups, n_init):
+        super().__init__()
+        widths = [width * 2**i for i in range(groups)]
+        self.encoder = Half(conv(3, width, 7), widths, (3, 3, 3, 1),
+                            lambda x: F.max_pool2d(x, 2), K)
+        self.decoder = Half(conv(K, n_init, 1), widths[::-1], (1, 3, 3, 3),
+                            lambda x: F.interpolate(x, scale_factor=2), 6)
+
+    def tokens(self, x):                                            # in use: no noise
+        return self.encoder(mapped(x)).argmax(1)                    # (N, h, w)
+
+    def decode(self, tokens):
+        one_hot = F.one_hot(tokens, self.decoder.first.in_channels).permute(0, 3, 1, 2)
+        mu = self.decoder(one_hot.to(dtype=self.decoder.first.weight.dtype))[:, :3]
+        return unmapped(mu.sigmoid())                               # (N, 3, H, W)
+
+    def loss(self, x, tau, beta, g):
+        logits = self.encoder(mapped(x))                            # (N, K, h, w)
+        mu, ln_b = self.decoder(gumbel_softmax(logits, tau, g, 1)).chunk(2, 1)
+        ratio = values_per_token(x.shape[1:], logits.shape[2:])
+        return nll(mapped(x), mu, ln_b).mean() + beta / ratio * kl_to_uniform(logits).mean()
+
+
+# %% [markdown]
+# The package's `DVAE` has the published models' names, and checks what it gets. With the same weights it gives the
+# same numbers:
+
+# %%
+def copied(mine, package):
+    """The package's model with our weights, which have the same order."""
+    package = package.double()
+    package.load_state_dict(dict(zip(package.state_dict(), mine.state_dict().values())))
+    return package
+
+
+K = 128
+small = SmallDVAE(K, width=8, groups=3, n_init=16).double()
+package = copied(small, DVAE(K, n_hid=8, groups=3, n_init=16))
+x = Tensor(rng.random((2, 3, 16, 16)))
+g = gumbel((2, K, 4, 4), Stream("lesson", 1).generator)
+same(small.loss(x, 0.5, 1.6, g), package.loss(x, 0.5, 1.6, Stream("lesson", 1))[0])
+same(small.tokens(x), package.tokens(x))
+same(small.decode(small.tokens(x)), package.decode(package.tokens(x)))
+mu = Tensor(rng.standard_normal(x.shape))
+same(nll(mapped(x), mu, -mu), logit_laplace_nll(map_pixels(x), mu, -mu))
+
+# %% [markdown]
+# ## Stage 2: text and image tokens in one sequence
+#
+# $T$ text tokens, then the $n = hw$ image tokens, row by row. Each kind has its own table of vectors and its own
+# vocabulary. A text token has a learned vector for its position, an image token one for its row and one for its column.
+# A caption is shorter than $T$: what is missing is filled by **pad tokens, a different learned one for each
+# position**, which are attended to like text.
+#
+# ### Masks
+#
+# In every layer a text token sees the text up to itself and no image; an image token sees *all* text positions. One
+# softmax runs over both. Among image tokens there are three kinds of layers:
+#
+# - **row**: itself and the $w$ tokens before it in raster order, so the farthest is the one just above;
+# - **column**: itself and the tokens above it in its column;
+# - **conv**: the window of $k \times k$ about it, as far as it comes before it ($k = 11$, in the paper's figure 3).
+#
+# As code, for one pair of positions:
+
+# %%
+def may_attend(kind, query, key, T, w, k):
+    """Whether position `query` of text and image sees position `key`."""
+    if key > query:
+        return False                                                # nobody looks ahead
+    back = query - key                                              # in raster order
+    return (key < T or kind == "full" or kind == "row" and back <= w
+            or kind == "column" and back % w == 0
+            or kind == "conv" and any(back == d * w + e for d in range(k // 2 + 1)
+                                      for e in range(-(k // 2), k // 2 + 1)))
+
+
+def mask(kind, T, h, w, k=3):
+    positions = range(T + h * w)
+    return np.array([[may_attend(kind, i, j, T, w, k) for j in positions] for i in positions])
+
+
+T, h, w = 6, 4, 4
+packages = {"row": row_mask, "column": column_mask, "full": full_mask,
+            "conv": lambda *sizes: conv_mask(*sizes, kernel=3)}
+for kind, theirs in packages.items():
+    assert (mask(kind, T, h, w) == theirs(T, h, w)).all()
+plot.table(["layer", *(f"z{i}" for i in range(16))],
+           [[kind, *mask(kind, T, h, w)[T:, T:].sum(1).tolist()] for kind in packages],
+           "How many image tokens each image token sees, itself included")
+
+# %%
+plot.picture(figures.masks(T, (h, w), 3), "Three masks of 22 by 22 positions, six of text and "
+             "16 of image, and which image tokens the eleventh of them sees.")
+
+# %% [markdown]
+# > **A mask is no small number.** It puts $-\infty$ before the softmax, so weights are exactly 0. With $-10^4$ a large
+# > enough score looks through. And the published description of "conv" is a picture of a $3 \times 3$ window only; that
+# > it wraps around the edges, like the row does, is our reading.
+#
+# Of $L$ layers the last is conv, of the others the second and then every fourth is column, the rest are row:
+
+# %%
+kinds = ["conv" if i == 64 else "column" if (i - 2) % 4 == 0 else "row" for i in range(1, 65)]
+assert kinds == layer_kinds(64)
+mean_keys = {kind: make(256, 32, 32)[256:].sum(1).mean() for kind, make in
+             {**packages, "conv": conv_mask}.items()}                          # k = 11
+plot.table(["kind", "layers of 64", "keys of an image token, on average", "of full attention"],
+           [[kind, kinds.count(kind), f"{keys:.0f}", f"{keys / mean_keys['full']:.2f}"]
+            for kind, keys in mean_keys.items()], "In the paper: 256 text, 1,024 image tokens")
+
+# %% [markdown]
+# A row layer needs the $T$ texts and two rows, so computing only those *blocks* costs less than half. The package
+# computes them so; the masked matrix below is the definition, and both are equal to rounding.
+#
+# ### The Transformer
+#
+# Its blocks are those of lecture 8, with GELU and a mask. The last text position predicts image token 0. The last image
+# token predicts nothing, so it is no input.
+
+# %%
+class MaskedBlock(nn.Module):
+    def __init__(self, D, heads):
+        super().__init__()
+        self.heads, self.qkv, self.out = heads, nn.Linear(D, 3 * D), nn.Linear(D, D)
+        self.ln_1, self.fc = nn.LayerNorm(D), nn.Linear(D, 4 * D)
+        self.proj, self.ln_2 = nn.Linear(4 * D, D), nn.LayerNorm(D)
+
+    def forward(self, x, mask):
+        B, L, D = x.shape
+        qkv = self.qkv(self.ln_1(x)).reshape(B, L, 3, self.heads, D // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)                        # (B, heads, L, D/heads)
+        scores = q @ k.transpose(2, 3) / (D // self.heads)**0.5     # (B, heads, L, L)
+        a = F.where(mask, scores, -np.inf).softmax(-1) @ v
+        x = x + self.out(a.transpose(1, 2).reshape(B, L, D))
+        return x + self.proj(F.gelu(self.fc(self.ln_2(x))))
+
+
+class SmallTransformer(nn.Module):
+    def __init__(self, V_t, V_i, T, grid, D, kinds, heads, k=11):
+        super().__init__()
+        h, w = grid
+        self.V_t, self.T, self.kinds = V_t, T, kinds
+        draw = lambda *shape: nn.Parameter(0.02 * rng.standard_normal(shape))
+        self.position, self.row, self.column = draw(T, D), draw(h, D), draw(w, D)
+        self.text_table, self.image_table = nn.Embedding(V_t + T, D), nn.Embedding(V_i, D)
+        self.blocks = nn.ModuleList([MaskedBlock(D, heads) for _ in kinds])
+        self.ln, self.to_text, self.to_image = nn.LayerNorm(D), nn.Linear(D, V_t), nn.Linear(D, V_i)
+        self.masks = {kind: mask(kind, T, h, w, k) for kind in set(kinds)}
+
+    def forward(self, text, image):
+        """text (B, T), -1 a pad; image (B, m) -> logits of text 1 ... T - 1 and of the image."""
+        T, m = self.T, image.shape[1]
+        ids = np.where(text == -1, self.V_t + np.arange(T), text)   # a pad's own row
+        x = self.text_table(Tensor(ids)) + self.position            # (B, T, D)
+        places = (self.row[:, None] + self.column).reshape(-1, x.shape[2])     # (hw, D)
+        z = self.image_table(Tensor(image[:, :-1])) + places[:m - 1]
+        x = F.cat([x, z], 1)                                        # (B, T + m - 1, D)
+        for block, kind in zip(self.blocks, self.kinds):
+            x = block(x, Tensor(self.masks[kind][:T + m - 1, :T + m - 1]))
+        x = self.ln(x)
+        return self.to_text(x[:, :T - 1]), self.to_image(x[:, T - 1:])
+
+
+sizes = dict(V_t=20, V_i=K, T=T, grid=(4, 4), D=12, heads=3)
+small = SmallTransformer(kinds=layer_kinds(4), **sizes).double()
+package = copied(small, DALLETransformer(20, K, T, (4, 4), 12, 4, 3))
+text = np.array([[1, 7, 5, -1, -1, -1], [1, 9, 4, 3, 2, -1]])
+image = rng.integers(0, K, (2, 16))
+outputs, theirs = small(text, image), package(Tensor(text), Tensor(image))
+for ours, of_package in zip(outputs, theirs):
+    same(ours, of_package)
+
+# %% [markdown]
+# What is predicted must not depend on what comes later, not even in the last bit:
+
+# %%
+for j in range(16):
+    other = image.copy()
+    other[:, j] = (other[:, j] + 1) % K
+    text_logits, image_logits = (a.detach().numpy() for a in small(text, other))
+    assert (text_logits == outputs[0].detach().numpy()).all()
+    assert (image_logits[:, :j + 1] == outputs[1].detach().numpy()[:, :j + 1]).all()
+
+# %% [markdown]
+# ### Its loss
+#
+# $$L = \tfrac18\, \mathrm{mean}_{text}(-\ln p) + \tfrac78\, \mathrm{mean}_{image}(-\ln p)$$
+#
+# Each mean is over tokens of its kind, so one does not outweigh the other by numbers; pictures are what one wants. Pads
+# are no targets.
+
+# %%
+def weighted_loss(text_logits, image_logits, text, image, w=1 / 8):
+    def nats(logits, targets):
+        at = np.nonzero(targets != -1)                              # (B, L): where there is one
+        return -logits.log_softmax(2)[(*map(Tensor, at), Tensor(targets[at]))].mean()
+
+    text_ce, image_ce = nats(text_logits, text[:, 1:]), nats(image_logits, image)
+    return w * text_ce + (1 - w) * image_ce, text_ce, image_ce
+
+
+for ours, of_package in zip(weighted_loss(*outputs, text, image),
+                            dalle_loss(*theirs, Tensor(text), Tensor(image))):
+    same(ours, of_package)
