@@ -65,38 +65,38 @@ def same(ours, theirs, within=1e-10):
 # %% [markdown]
 # ## The model in a drawing
 #
-# Above, stage 1 learns the language: an encoder $q_\phi$ chooses one of $K$ words for each place of a coarse grid, a
-# decoder $p_\theta$ draws what they say. Below, stage 2 learns to write in it, with the caption first. To draw a new
+# Above, stage 1 learns the language: an encoder $q_\phi$ chooses one of $K$ codes for each place of a coarse grid, a
+# decoder $p_\theta$ draws what they say; the code chosen for a place is its *token*. Below, stage 2 learns to write in it, with the caption first. To draw a new
 # picture, follow the lower row, and then $p_\theta$ of the upper one.
 
 # %%
 page = plot.Diagram(9.9, 3.1)
-x, q, l, z, p, out = [page.box(at, 2.5, text, 1.12, 0.75, plot.COLORS[k]) for at, text, k in (
+C = plot.COLORS
+x, q, l, z, p, out = [page.box(at, 2.5, label, 1.12, 0.75, C[k]) for at, label, k in (
     (0.65, "picture x", 0), (2.5, "$q_\\phi$\nencoder", 1), (4.4, "logits $\\ell$", 1),
-    (6.0, "words z", 2), (7.6, "$p_\\theta$\ndecoder", 3), (9.25, "$\\mu$, ln b\nof each value", 3))]
-for arrow in ((x, q, "(3, 16, 16)"), (q, l, "(K, 4, 4)"), (l, z), (z, p, "(4, 4)"),
-              (p, out)):
+    (6.0, "tokens z", 2), (7.6, "$p_\\theta$\ndecoder", 3),
+    (9.25, "$\\mu$, ln b\nof each value", 3))]
+for arrow in ((x, q, "(3, 16, 16)"), (q, l, "(K, 4, 4)"), (l, z), (z, p, "(4, 4)"), (p, out)):
     page.arrow(*arrow)
-page.axes.text(5.2, 2.06, "noise, softmax\n(in use: arg-max)", ha="center", va="top", fontsize=8)
-text, pair, psi, new = [page.box(at, 0.6, label, width, 0.75, plot.COLORS[k])
-                        for at, label, width, k in (
-    (0.85, "\"a red star on\na blue ground\"", 1.5, 0), (3.3, "text, then\nimage tokens", 1.3, 2),
+text, pair, psi, new = [page.box(at, 0.6, label, width, 0.75, C[k]) for at, label, width, k in (
+    (0.85, "\"a red star on\na grey ground\"", 1.5, 0), (3.3, "text, then\nimage tokens", 1.3, 2),
     (5.6, "$p_\\psi$\nTransformer", 1.2, 4), (7.6, "the next\ntoken", 1.12, 4))]
-for arrow in ((text, pair, "byte pairs"), (pair, psi, "(T + 16,)"), (psi, new)):
+for arrow in ((text, pair, "byte pairs"), (pair, psi, "(T + 16,)"), (psi, new),
+              (new, p, "after 16 of them")):
     page.arrow(*arrow)
 page.arrow(z, pair, bend=-0.1)
-page.axes.text(4.0, 1.45, "of training pictures", ha="right", fontsize=8.5)
-page.arrow(new, p, "after 16 of them")
-plot.picture(page.figure, "Stage 1: a picture passes the encoder, logits, words on a grid of "
+page.axes.text(4.2, 1.5, "of training pictures", ha="right", fontsize=8.5)
+page.axes.text(6.05, 2.06, "arg-max; in training\n+ noise, and a softmax", va="top", fontsize=8)
+plot.picture(page.figure, "Stage 1: a picture passes the encoder, logits, tokens on a grid of "
              "4 by 4, and the decoder, which gives a location and a scale for each value. "
-             "Stage 2: byte pairs of the caption and the words go through a Transformer that "
+             "Stage 2: byte pairs of the caption and the tokens go through a Transformer that "
              "predicts the next token; 16 new ones are decoded to a picture.")
 
 # %% [markdown]
 # | symbol | shape | what it is | paper | here |
 # |---|---|---|---|---|
 # | $x$ | $(N, 3, H, W)$ | pictures, values in $[0, 1]$ | $H = W = 256$ | 16 |
-# | $\ell$ | $(N, K, h, w)$ | the encoder's logits; $q_\phi(z \mid x) = \mathrm{softmax}_K(\ell)$ | $K = 8192$, $h = w = 32$ | 128, 4 |
+# | $\ell$ | $(N, K, h, w)$ | logits; $q_\phi(z \mid x) = \mathrm{softmax}_K(\ell)$ | $K = 8192$, $h = w = 32$ | 128, 4 |
 # | $z$ | $(N, h, w)$ | image tokens, $0 \dots K - 1$ | 1,024 of them | 16 |
 # | $\tilde z$ | $(N, K, h, w)$ | their relaxation, a distribution at each place | | |
 # | $\tau$, $\beta$ | | temperature of the relaxation, weight of the KL | $1 \to 1/16$, $0 \to 6.6$ | |
@@ -111,9 +111,9 @@ plot.picture(page.figure, "Stage 1: a picture passes the encoder, logits, words 
 # $$\ln p(x, y) \;\ge\; \mathbb{E}_{z \sim q_\phi(z \mid x)}\big[\ln p_\theta(x \mid y, z)\big] -
 # \beta\, \mathrm{KL}\big(q_\phi(y, z \mid x)\, \|\, p_\psi(y, z)\big)$$
 #
-# **Stage 1** raises it by $\phi$ and $\theta$, with $p_\psi$ uniform over the $K$ words. **Stage 2** keeps both, and
+# **Stage 1** raises it by $\phi$ and $\theta$, with $p_\psi$ uniform over the $K$ codes. **Stage 2** keeps both, and
 # raises it by $\psi$: that is cross-entropy of captions and tokens. How does $\beta$ matter? One picture, one token,
-# four words, all of it enumerated:
+# four codes, all of it enumerated:
 
 # %%
 def bound(q, likelihood, prior, beta):
@@ -122,7 +122,7 @@ def bound(q, likelihood, prior, beta):
 
 
 likelihood, prior = np.array([0.6, 0.3, 0.05, 0.01]), np.array([0.1, 0.2, 0.2, 0.1])  # y fixed
-evidence = np.log((likelihood * prior).sum())                                        # ln p(x, y)
+evidence = np.log((likelihood * prior).sum())                                 # ln p(x, y)
 posterior = likelihood * prior / np.exp(evidence)
 same(bound(posterior, likelihood, prior, 1), evidence)
 guesses = rng.dirichlet(np.ones(4), 10_000)
@@ -155,14 +155,14 @@ plot.table(["β", "the best of 10,000 q", "ln p(x, y)", "a bound?"],
 #
 # ## Stage 1: choosing with a gradient
 #
-# The decoder wants a word; the encoder offers a distribution. A draw from it has no gradient. First a way to draw that
+# The decoder wants a code; the encoder offers a distribution. A draw from it has no gradient. First a way to draw that
 # needs noise and an arg-max only: with $g_k = -\ln(-\ln u_k)$, $u_k$ uniform (the Gumbel distribution),
 #
 # $$\arg\max_k(\ell_k + g_k) \;\sim\; \mathrm{softmax}(\ell), \qquad
 # \tilde z = \mathrm{softmax}\!\left(\frac{\ell + g}{\tau}\right)$$
 #
 # and then the arg-max is replaced by a softmax of temperature $\tau$, through which gradients pass. The largest entry of
-# $\tilde z$ stays the word that was drawn, for *every* $\tau$; as $\tau \to 0$ it becomes 1.
+# $\tilde z$ stays the code that was drawn, for *every* $\tau$; as $\tau \to 0$ it becomes 1.
 
 # %%
 def gumbel(shape, generator):
@@ -184,20 +184,20 @@ for tau in (1, 1 / 4, 1 / 16):
     assert (soft.argmax(1) == (l.numpy() + g).argmax(1)).all()
     rows.append([f"z~, τ = {tau:g}", *soft.mean(0), soft.max(1).mean()])
 same(soft.sum(1), np.ones(len(g)))
-plot.table(["mean of", "word 0", "word 1", "word 2", "word 3", "largest entry"], rows)
+plot.table(["mean of", "code 0", "code 1", "code 2", "code 3", "largest entry"], rows)
 
 # %%
 g = gumbel((4, 6), rng)
 plot.picture(plot.heatmap({f"τ = {tau:g}": gumbel_softmax(l, tau, g.T, 1).numpy().T
-                           for tau in (2, 1, 0.25, 0.0625)}, xlabel="draw", ylabel="word",
+                           for tau in (2, 1, 0.25, 0.0625)}, xlabel="draw", ylabel="code",
                           limits=(0, 1), colorbar="weight", fmt="{:.2f}"),
-             "Six draws of four words at four temperatures, with the same noise: mixtures "
-             "at 2, nearly one word each at 1/16.")
+             "Six draws of four codes at four temperatures, with the same noise: mixtures "
+             "at 2, nearly one code each at 1/16.")
 
 # %% [markdown]
 # While $\tau$ is large the decoder sees mixtures, and learns with smooth gradients; as it falls, it sees what it will
-# get in the end, words. The gradient of the encoder, of order $1/\tau$, gets noisier, so the step size has to fall with
-# it. DALL-E passes the *soft* $\tilde z$ on. (Sending the hard word forward and the soft gradient back is another
+# get in the end, single codes. The gradient of the encoder, of order $1/\tau$, gets noisier, so the step size has to fall with
+# it. DALL-E passes the *soft* $\tilde z$ on. (Sending the hard code forward and the soft gradient back is another
 # estimator, "straight-through"; nearest neighbours in a codebook another model, the VQ-VAE.)
 
 # %%
@@ -205,9 +205,9 @@ logits = Tensor(rng.standard_normal((2, 5, 3, 3)), requires_grad=True)   # (N, K
 g = gumbel(logits.shape, Stream("lesson", 0).generator)
 same(gumbel_softmax(logits, 0.5, g, 1),
      F.gumbel_softmax(logits, 0.5, dim=1, generator=Stream("lesson", 0)))
-word = gumbel_softmax(logits, 0.5, g, 1)[:, 0]                      # the weight of word 0
-slope, = tinymm.grad(word.sum(), logits)
-same(slope[:, 0], word * (1 - word) / 0.5)                          # nonzero: it can learn
+code = gumbel_softmax(logits, 0.5, g, 1)[:, 0]                      # the weight of code 0
+slope, = tinymm.grad(code.sum(), logits)
+same(slope[:, 0], code * (1 - code) / 0.5)                          # nonzero: it can learn
 
 # %% [markdown]
 # ## A likelihood for pixels
@@ -244,7 +244,7 @@ axes = page.subplots()
 for k, (mu, b) in enumerate(((0, 1.0), (0, 0.2), (2, 0.3), (-1.5, 0.1), (1, 0.6))):
     density = (-nll(line, mu, Tensor(np.log(b)))).exp().numpy()
     assert abs(np.trapezoid(density, line.numpy()) - 1) < 1e-4       # a density
-    axes.plot(line.numpy()[::100], density[::100], color=plot.COLORS[k], label=f"μ = {mu}, b = {b}")
+    axes.plot(line.numpy()[::100], density[::100], color=C[k], label=f"μ = {mu}, b = {b}")
 axes.set(xlabel="x, mapped", ylabel="f(x | μ, b)", ylim=(0, 19))
 axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 plot.picture(page, "Five logit-Laplace densities on (0, 1): a peak at sigmoid(μ), narrower for "
@@ -275,10 +275,10 @@ def values_per_token(picture, grid):
 
 
 paper, here = values_per_token((3, 256, 256), (32, 32)), values_per_token((3, 16, 16), (4, 4))
-uniform, one_word = np.zeros((2, 1, 8, 1, 1))
-one_word[:, 3] = 1000
+uniform, one_code = np.zeros((2, 1, 8, 1, 1))
+one_code[:, 3] = 1000
 same(kl_to_uniform(Tensor(uniform)).item(), 0)
-same(kl_to_uniform(Tensor(one_word)).item(), np.log(8))
+same(kl_to_uniform(Tensor(one_code)).item(), np.log(8))
 plot.table(["", "values a token", "β", "KL's weight beside the mean NLL"],
            [["paper", paper, 6.6, 6.6 / paper], ["its 6.6 here", here, 6.6, 6.6 / here],
             ["the same pressure here", here, 6.6 * here / paper, 6.6 / paper]])
@@ -286,7 +286,7 @@ plot.table(["", "values a token", "β", "KL's weight beside the mean NLL"],
 # %% [markdown]
 # The paper's 6.6 belongs to *its* 192 values a token. With 48 of them the same pressure is $\beta = 1.65$; with 6.6 the
 # codes stay so near to uniform that the decoder draws blobs without colour. Why press at all? The KL keeps $q$ from
-# settling on few words before the decoder knows what any of them mean: all of the vocabulary stays in play.
+# settling on few codes before the decoder knows what any of them mean: all of the vocabulary stays in play.
 #
 # $\beta$ grows while $\tau$ falls, both along half a cosine, and then stay:
 
@@ -405,6 +405,59 @@ mu = Tensor(rng.standard_normal(x.shape))
 same(nll(mapped(x), mu, -mu), logit_laplace_nll(map_pixels(x), mu, -mu))
 
 # %% [markdown]
+# ## The pictures
+#
+# One large sprite anywhere on one of four grounds, with grain in every pixel; its caption names colour, shape and
+# ground, in one of many wordings. Six pairs of a colour and a shape are in no training picture.
+
+# %%
+experiment = find(9)("default", SCALE)
+experiment.prepare()
+setting = experiment.setting
+train = setting.parts["train"]
+plot.picture(plot.picture_table([("", list(train.images[:6]))], train.captions[:6]),
+             "Six training pictures, each with its caption.")
+
+# %% [markdown]
+# ## Training stage 1
+#
+# The loop, once. While $\beta$ rises and $\tau$ falls, the step size falls, too. Weights after noisy steps are noisy;
+# their **moving average** $\bar\theta \leftarrow \gamma \bar\theta + (1 - \gamma)\, \theta$ is not, and it is what is used
+# afterwards. ($\gamma = .999$ in the paper's three million steps; in a few hundred it must be shorter.)
+
+# %%
+def share(images):
+    return Tensor(images.astype(np.float32) / 255)                  # bytes to [0, 1]
+
+
+steps, gamma = 300 if LECTURE else 12, 0.95
+small = SmallDVAE(K, width=24, groups=3, n_init=32)
+average = SmallDVAE(K, width=24, groups=3, n_init=32)
+average.load_state_dict(small.state_dict())
+optimiser = tinymm.optim.AdamW(list(small.parameters()), lr=2e-3, weight_decay=1e-4)
+history = {"NLL and KL": []}
+for step in range(steps):
+    tau = half_cosine(step, 1, 1 / 16, 0.8 * steps)
+    beta = half_cosine(step, 0, 6.6 * here / paper, 0.2 * steps)
+    optimiser.param_groups[0]["lr"] = half_cosine(step, 2e-3, 1e-4, steps)
+    x = share(train.images[rng.integers(0, len(train.images), 32)])
+    loss = small.loss(x, tau, beta, gumbel((32, K, 4, 4), rng).astype(np.float32))
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    with no_grad():
+        for slow, new in zip(average.parameters(), small.parameters()):
+            slow.copy_(gamma * slow + (1 - gamma) * new)
+    history["NLL and KL"].append(loss.item())
+with no_grad():
+    tokens = average.tokens(share(train.images[:6]))
+    drawn = average.decode(tokens)
+print("the first picture is", tokens[0].numpy().reshape(-1).tolist())
+plot.picture(plot.picture_table([("picture", list(train.images[:6])),
+                                 (f"its 16 tokens, after {steps} steps", list(drawn.numpy()))]),
+             "Six training pictures and what the small model draws of their 16 tokens.")
+
+# %% [markdown]
 # ## Stage 2: text and image tokens in one sequence
 #
 # $T$ text tokens, then the $n = hw$ image tokens, row by row. Each kind has its own table of vectors and its own
@@ -505,11 +558,12 @@ class SmallTransformer(nn.Module):
         self.position, self.row, self.column = draw(T, D), draw(h, D), draw(w, D)
         self.text_table, self.image_table = nn.Embedding(V_t + T, D), nn.Embedding(V_i, D)
         self.blocks = nn.ModuleList([MaskedBlock(D, heads) for _ in kinds])
-        self.ln, self.to_text, self.to_image = nn.LayerNorm(D), nn.Linear(D, V_t), nn.Linear(D, V_i)
+        self.ln = nn.LayerNorm(D)
+        self.to_text, self.to_image = nn.Linear(D, V_t), nn.Linear(D, V_i)
         self.masks = {kind: mask(kind, T, h, w, k) for kind in set(kinds)}
 
     def forward(self, text, image):
-        """text (B, T), -1 a pad; image (B, m) -> logits of text 1 ... T - 1 and of the image."""
+        """text (B, T), -1 a pad; image (B, m) -> logits of text 1 ... T - 1 and of image."""
         T, m = self.T, image.shape[1]
         ids = np.where(text == -1, self.V_t + np.arange(T), text)   # a pad's own row
         x = self.text_table(Tensor(ids)) + self.position            # (B, T, D)
