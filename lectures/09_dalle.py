@@ -43,6 +43,7 @@ import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, no_grad, plot
 from tinymm.backend.random import Stream
+from tinymm.decode import sample
 from tinymm.experiments.lecture_09 import figures
 from tinymm.models.dalle import (DALLETransformer, DVAE, column_mask, conv_mask, dalle_loss,
                                  full_mask, layer_kinds, logit_laplace_nll, map_pixels,
@@ -617,3 +618,56 @@ def weighted_loss(text_logits, image_logits, text, image, w=1 / 8):
 for ours, of_package in zip(weighted_loss(*outputs, text, image),
                             dalle_loss(*theirs, Tensor(text), Tensor(image))):
     same(ours, of_package)
+
+# %% [markdown]
+# ### Sampling
+#
+# The caption is given; then $n$ times: predict, draw, append. There is no end token, since every picture has $n$ of them.
+# By definition each draw is a forward pass over all that is there:
+
+# %%
+def draw_image(model, text, n, stream):
+    """text (B, T) -> tokens (B, n)."""
+    image = np.zeros((len(text), 0), int)
+    for _ in range(n):
+        there = np.pad(image, ((0, 0), (0, 1)))                     # the last one is no input
+        p = model(text, there)[1][:, -1].softmax(1).detach().numpy()     # (B, V_i)
+        reached, u = p.cumsum(1), stream.generator.random(len(text))
+        new = (reached <= u[:, None] * reached[:, -1:]).sum(1)      # where u falls
+        image = np.concatenate([image, new[:, None]], 1)
+    return image
+
+
+drawn = draw_image(small, text, 16, Stream("lesson", 2))
+sentences = sample(package.step, package.init_state(Tensor(text)), 2, start=0, end=None,
+                   max_length=16, generator=Stream("lesson", 2))
+assert [list(s.tokens) for s in sentences] == drawn.tolist()
+print("drawn for the first text:", drawn[0].tolist())
+
+# %% [markdown]
+# The package's `step` draws the same tokens with less work. Keys and values of a token never change once it is there, so
+# they are **kept**; a step computes those of *one* position, and reads what its layer's mask allows. In a row layer
+# that is $T + w + 1$ positions, however many there are. Note that image tokens can only come from the image's
+# vocabulary: each kind has its own last map.
+#
+# ### Re-ranking
+#
+# Draw $N$ pictures for one caption (512 in the paper), and let another model choose: the cosine of CLIP's vectors of the
+# picture and the caption. CLIP is no part of the training, and its score is not how well the result is *measured*:
+# whoever chooses by a score and then reports it finds progress in any noise.
+
+# %%
+def best_first(I_e, T_e):
+    """I_e (N, d) of candidates and T_e (d,) of their caption, of any length -> their order."""
+    cosines = I_e @ T_e / ((I_e ** 2).sum(1) * (T_e ** 2).sum())**0.5
+    return np.argsort(-cosines)
+
+
+right = rng.random((1000, 8)) < 0.4                                 # 1,000 captions, N = 8
+rows = []
+for name, weight in (("knows nothing", 0), ("knows a little", 1), ("knows much", 3)):
+    score = weight * right + rng.standard_normal(right.shape)
+    chosen = score.argmax(1)[:, None]
+    rows.append([name, np.take_along_axis(score, chosen, 1).mean() - score.mean(),
+                 np.take_along_axis(right, chosen, 1).mean(), right.mean()])
+plot.table(["a score that", "gains in itself", "right, chosen by it", "right, at random"], rows)
