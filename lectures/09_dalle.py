@@ -100,7 +100,7 @@ plot.picture(page.figure, "Stage 1: a picture passes the encoder, logits, tokens
 # | symbol | shape | what it is | paper | here |
 # |---|---|---|---|---|
 # | $x$ | $(N, 3, H, W)$ | pictures, values in $[0, 1]$ | $H = W = 256$ | 16 |
-# | $\ell$ | $(N, K, h, w)$ | logits; $q_\phi(z \mid x) = \mathrm{softmax}(\ell)$ | $K = 8192$, $h = w = 32$ | 128, 4 |
+# | $\ell$ | $(N, K, h, w)$ | logits; $q_\phi(z \mid x) = \mathrm{softmax}(\ell)$ | $K = 8192$, $h = w = 32$ | 256, 4 |
 # | $z$ | $(N, h, w)$ | image tokens, $0 \dots K - 1$ | 1,024 of them | 16 |
 # | $\tilde z$ | $(N, K, h, w)$ | their relaxation, a distribution at each place | | |
 # | $\tau$, $\beta$ | | temperature of the relaxation, weight of the KL | $1 \to 1/16$, $0 \to 6.6$ | |
@@ -346,17 +346,15 @@ class Block(nn.Module):
 
 
 class Half(nn.Module):
-    """A convolution, groups of two blocks with `between` between them, a 1 x 1 convolution."""
+    """A convolution, groups of blocks with `between` between them, a 1 x 1 convolution."""
 
-    def __init__(self, first, widths, sides, between, outputs):
+    def __init__(self, first, widths, sides, between, outputs, blocks):
         super().__init__()
-        self.first, self.between, self.groups = first, between, nn.ModuleList()
-        gain, inputs = (2 * len(widths))**-2, first.out_channels
-        for width in widths:
-            self.groups.append(nn.Sequential(Block(inputs, width, sides, gain),
-                                             Block(width, width, sides, gain)))
-            inputs = width
-        self.last = conv(inputs, outputs, 1)
+        self.first, self.between, inputs = first, between, [first.out_channels, *widths]
+        self.groups = nn.ModuleList([nn.Sequential(*[
+            Block(width if j else inputs[i], width, sides, (blocks * len(widths))**-2)
+            for j in range(blocks)]) for i, width in enumerate(widths)])
+        self.last = conv(inputs[-1], outputs, 1)
 
     def forward(self, x):
         x = self.first(x)
@@ -366,13 +364,13 @@ class Half(nn.Module):
 
 
 class SmallDVAE(nn.Module):
-    def __init__(self, K, width, groups, n_init):
+    def __init__(self, K, width, groups, n_init, blocks):
         super().__init__()
         widths = [width * 2**i for i in range(groups)]
         self.encoder = Half(conv(3, width, 7), widths, (3, 3, 3, 1),
-                            lambda x: F.max_pool2d(x, 2), K)
+                            lambda x: F.max_pool2d(x, 2), K, blocks)
         self.decoder = Half(conv(K, n_init, 1), widths[::-1], (1, 3, 3, 3),
-                            lambda x: F.interpolate(x, scale_factor=2), 6)
+                            lambda x: F.interpolate(x, scale_factor=2), 6, blocks)
 
     def tokens(self, x):                                            # in use: no noise
         return self.encoder(mapped(x)).argmax(1)                    # (N, h, w)
@@ -401,9 +399,9 @@ def copied(mine, package):
     return package
 
 
-K = 128
-small = SmallDVAE(K, width=8, groups=3, n_init=16).double()
-package = copied(small, DVAE(K, n_hid=8, groups=3, n_init=16))
+K = 256
+small = SmallDVAE(K, width=8, groups=3, n_init=16, blocks=2).double()
+package = copied(small, DVAE(K, n_hid=8, groups=3, n_init=16, n_blk_per_group=2))
 x = Tensor(rng.random((2, 3, 16, 16)))
 g = gumbel((2, K, 4, 4), Stream("lesson", 1).generator)
 same(small.loss(x, 0.5, 1.6, g), package.loss(x, 0.5, 1.6, Stream("lesson", 1))[0])
@@ -439,15 +437,13 @@ def share(images):
 
 
 steps, gamma = 300 if LECTURE else 12, 0.95
-small = SmallDVAE(K, width=24, groups=3, n_init=32)
-average = SmallDVAE(K, width=24, groups=3, n_init=32)
+small, average = (SmallDVAE(K, width=24, groups=3, n_init=64, blocks=1) for _ in range(2))
 average.load_state_dict(small.state_dict())
-optimiser = tinymm.optim.AdamW(list(small.parameters()), lr=2e-3, weight_decay=1e-4)
-history = {"NLL and KL": []}
+optimiser = tinymm.optim.AdamW(list(small.parameters()), lr=6e-3, weight_decay=1e-4)
 for step in range(steps):
     tau = half_cosine(step, 1, 1 / 16, 0.8 * steps)
     beta = half_cosine(step, 0, 6.6 * here / paper, 0.2 * steps)
-    optimiser.param_groups[0]["lr"] = half_cosine(step, 2e-3, 1e-4, steps)
+    optimiser.param_groups[0]["lr"] = half_cosine(step, 6e-3, 1e-4, steps)
     x = share(train.images[rng.integers(0, len(train.images), 32)])
     loss = small.loss(x, tau, beta, gumbel((32, K, 4, 4), rng).astype(np.float32))
     optimiser.zero_grad()
@@ -456,7 +452,6 @@ for step in range(steps):
     with no_grad():
         for slow, new in zip(average.parameters(), small.parameters()):
             slow.copy_(gamma * slow + (1 - gamma) * new)
-    history["NLL and KL"].append(loss.item())
 with no_grad():
     tokens = average.tokens(share(train.images[:6]))
     drawn = average.decode(tokens)
