@@ -8,17 +8,22 @@ the tokens keep, and how much a photograph's own caption tells of its tokens, be
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ...autograd import Tensor
+from ...backend.random import Stream
+from ...models.dalle import clip_scores, rerank, sample_images
 from ..captioning.datasets import NAMES
 from ..captioning.parts import Part as Photos
 from ..captioning.parts import captions_of, photo_parts
 from ..claims import Claim
+from ..clip_stage import pictures
 from ..experiment import Measured
-from .data import Part, Setting, Sizes, train_tokenizer
-from .systems import Trained, decoded, encoded, predictions, reconstruction, stages
+from .data import Part, Setting, Sizes, enlarged, train_tokenizer
+from .systems import MAIN, Trained, decoded, predictions, reconstruction, stages
 
 DATASETS = NAMES
 COMMON: dict[str, Any] = {"pixels": 32, "text_length": 32}
@@ -83,11 +88,11 @@ def photo_setting(data: str, root: str, variant: str, scale: str, epochs: int | 
     parts = {name: kept(part, MOST[scale][name]) for name, part in photo_parts(9, data, root, seed, sizes.pixels).items()}
     tokenizer = train_tokenizer(parts["train"].captions, sizes.text_length)
     lengths = [len(tokenizer.encode(caption)) + 2 for part in parts.values() for caption in part.captions]
-    print(f"{data}: " + ", ".join(f"{len(part)} photographs for {name}" for name, part in parts.items()) + f", {sizes.pixels} pixels "
-          "a side, each with its first caption")
+    said = ", ".join(f"{len(part)} for {name}" for name, part in parts.items())
+    print(f"{data}: photographs of {sizes.pixels} pixels a side, each with its first caption: {said}")
     if cut := sum(length > sizes.text_length for length in lengths):
-        print(f"{data}: {cut} captions have more than {sizes.text_length} tokens, start and end included, up to {max(lengths)}; they "
-              "are cut")
+        print(f"{data}: {cut} captions have more than {sizes.text_length} tokens, start and end included, and are cut; the longest "
+              f"has {max(lengths)}")
     return Setting(variant, parts, tokenizer, sizes, seed, device, cut=True)
 
 
@@ -96,3 +101,67 @@ def kept(part: Photos, most: int) -> Part:
     n = min(most, len(part))
     pixels = [np.round(255 * part.images(range(i, min(i + CHUNK, n)))).astype(np.uint8) for i in range(0, n, CHUNK)]
     return Part(np.concatenate(pixels), captions_of(part)[:n])
+
+
+# ---------------------------------------------------------------------- what came of it
+
+def evaluate(setting: Setting, trained: Trained) -> Found:
+    """What the tokens keep of test photographs, and how well the Transformer predicts them from their own captions and from others.
+
+    A photograph's "image CE, another's caption" is with the caption of the next one: the difference is what captions tell.
+    """
+    parts, sizes, device = setting.parts, setting.sizes, setting.device
+    test, mean = parts["test"], parts["train"].pixels().mean(0)
+    metrics: dict[str, Any] = {"photographs": {name: len(part) for name, part in parts.items()}, "tokens": len(setting.tokenizer)}
+    tokens = {}
+    for name, dvae in trained.dvaes.items():
+        found, tokens[name] = reconstruction(dvae, test, sizes.tau, setting.seed, device)
+        found["mean picture's MSE"] = float(((test.pixels() - mean)**2).mean())
+        metrics["dvae" if name == MAIN else f"dvae, {name}"] = found
+    n = min(SHOWN, len(test))
+    measured = Found(metrics, test.images[:n], {name: decoded(trained.dvaes[name], z[:n], device) for name, z in tokens.items()},
+                     {name: np.bincount(z.reshape(-1), minlength=sizes.codes) for name, z in tokens.items()},
+                     test.captions[:n], [False] * n)
+    if trained.transformer is not None:
+        text, z = setting.text(test.captions), tokens[MAIN]
+        own, other = (predictions(trained.transformer, y, z, device) for y in (text, np.roll(text, -1, 0)))
+        metrics["transformer"] = {**own, "image CE, another's caption": other["image CE"], "ln K": float(np.log(sizes.codes))}
+        measured.candidates = draw(setting, trained, measured.captions)
+        measured.ours = measured.candidates[:, 0]
+    if trained.clip is not None and measured.candidates is not None:
+        measured.order = ordered(setting, trained, measured.captions, measured.candidates)
+    return measured
+
+
+def draw(setting: Setting, trained: Trained, captions: Sequence[str]) -> np.ndarray:
+    """N pictures for each of P captions, (P, N, 3, S, S) in [0, 1]."""
+    text = Tensor(setting.text(captions)).to(setting.device)
+    tokens = sample_images(trained.transformer, text, setting.sizes.candidates, generator=Stream("samples", setting.seed))
+    images = decoded(trained.dvae, tokens.reshape(-1, *setting.sizes.grid).cpu().numpy(), setting.device)
+    return images.reshape(len(captions), -1, *images.shape[1:])
+
+
+def ordered(setting: Setting, trained: Trained, captions: Sequence[str], candidates: np.ndarray) -> np.ndarray:
+    """The candidates (P, N, 3, S, S) of each caption by CLIP, best first: (P, N)."""
+    images = pictures(enlarged(candidates.reshape(-1, *candidates.shape[2:]), setting.sizes.clip_pixels))
+    image = images.reshape(*candidates.shape[:2], *images.shape[1:]).to(setting.device)
+    return rerank(clip_scores(trained.clip, image, Tensor(setting.ids(captions)).to(setting.device)))
+
+
+def claims_of(variant: str, metrics: dict) -> list[Claim]:
+    """None: the thresholds are those of the world."""
+    return []
+
+
+def all_figures(setting: Setting, trained: Trained, measured: Found) -> dict:
+    """File name -> Figure: the first test photographs over their reconstructions, and over what is drawn for their captions; the
+    samples in CLIP's order; the codes that are used; relaxed and hard tokens."""
+    from . import figures
+
+    found = {"reconstructions.png": figures.reconstructions(measured), "gap.png": figures.gap(trained.histories),
+             "usage.png": figures.usage(trained.trainers["dvae"].history, measured.usage)}
+    if measured.ours is not None:
+        found["validation.png"] = figures.validation(measured)
+    if measured.order is not None:
+        found["reranked.png"] = figures.reranked(measured)
+    return found
