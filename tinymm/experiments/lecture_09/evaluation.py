@@ -15,8 +15,7 @@ import numpy as np
 from ...autograd import Tensor
 from ...backend.random import Stream
 from ...data.worlds.grounded_sprites import caption_entropy
-from ...models.dalle import clip_scores, rerank
-from ...models.dalle.sampling import sample_images
+from ...models.dalle import clip_scores, rerank, sample_images
 from ...nn.chunks import in_chunks
 from ..clip_stage import pictures
 from .. import experiment as protocol

@@ -62,9 +62,10 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
 
     @property
     def sizes(self) -> Sizes:
-        """Of models and trainings; ``epochs`` are rounds of the dVAE and of the Transformer."""
+        """Of models and trainings; ``epochs`` are rounds of each but the judge's."""
         sizes = SCALES[self.scale].sizes if self.data is None else self.photographs.SIZES[self.scale]
-        return sizes if self.epochs is None else dataclasses.replace(sizes, dvae_rounds=self.epochs, rounds=self.epochs)
+        return sizes if self.epochs is None else dataclasses.replace(
+            sizes, dvae_rounds=self.epochs, rounds=self.epochs, clip_rounds=self.epochs)
 
     @property
     def config(self) -> dict:
@@ -72,7 +73,8 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
 
     def prepare(self) -> None:
         if self.data is not None:
-            self.setting = self.photographs.photo_setting(self.data, self.root, self.variant, self.sizes, self.seed, self.device)
+            self.setting = self.photographs.photo_setting(self.data, self.root, self.variant, self.scale, self.epochs, self.seed,
+                                                          self.device)
             return
         parts = {part: Part.of(GroundedSprites(part, getattr(SCALES[self.scale], part), self.seed)) for part in PARTS}
         tokenizer = train_tokenizer(parts["train"].captions, self.sizes.text_length)
@@ -96,7 +98,9 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
         return (evaluate if self.data is None else self.photographs.evaluate)(self.setting, trained)
 
     def claims(self, metrics: dict) -> list[Claim]:
-        return claims_of(self.variant, metrics, self.sizes.codes) if self.data is None else self.photographs.claims_of(metrics)
+        if self.data is not None:
+            return self.photographs.claims_of(self.variant, metrics)
+        return claims_of(self.variant, metrics, self.sizes.codes)
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
