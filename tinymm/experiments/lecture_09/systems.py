@@ -104,8 +104,8 @@ def dvae_stage(dvae: DVAE, train: Part, held: Part, sizes: Sizes, beta: float, *
         return loss, {**numbers, "tau": tau(k), "beta": weight(k)}
 
     def validate():
-        k = stage.steps
-        return {**reconstruction(ema.module, held, tau(k), device=device)[0], "round's tau": tau(k), "round's beta": weight(k)}
+        k, (found, _) = stage.steps, reconstruction(ema.module, held, tau(stage.steps), device=device)
+        return {"round's KL": found.pop("KL"), **found, "round's tau": tau(k), "round's beta": weight(k)}   # "KL" is of each step
 
     stage = Trainer(nn.ModuleDict({"model": dvae, "ema": ema}), optimizer, loader, step, sizes.dvae_rounds, scheduler=schedule,
                     after=lambda: ema.update_parameters(dvae), validate=validate, **trainer)
