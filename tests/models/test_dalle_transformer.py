@@ -248,7 +248,7 @@ def test_gradcheck_of_the_whole_model(form):
     def loss():
         return dalle_loss(*model(Tensor(TEXT), image), Tensor(TEXT), image)[0]
 
-    report = gradcheck(loss, [], parameters=model, curve=False, max_elements=4)
+    report = gradcheck(loss, [], parameters=model, curve=False, max_elements=2)
     assert {a.verdict for a in report.arguments} == {"ok"} and len(report.arguments) == len(list(model.parameters())), report
 
 

@@ -222,7 +222,7 @@ class DALLETransformer(nn.Module):
         many tokens there are.
 
         Args:
-            tokens: (N,) the image tokens just chosen; not looked at in the first step, which follows the text.
+            tokens: (N,) integers, the image tokens just chosen; not looked at in the first step, which follows the text.
             state: as ``init_state`` or ``step`` gave it, of N rows. Its arrays are written to, except those of
                 ``init_state``: step from each state once, and from ``decode.take(state, rows)`` to go two ways.
 
@@ -233,7 +233,7 @@ class DALLETransformer(nn.Module):
             ValueError: all image tokens are there already, a token outside the vocabulary, or a state that was
                 stepped from before.
         """
-        place, N = int(state["place"][0]), len(state["place"])               # tokens that there are after this step, less one
+        place, N = int(state["place"][0]), len(state["place"])               # place: image tokens predicted so far
         keys, values, last, written = state["keys"], state["values"], state["last"], state["written"]
         if place == self.image_length:
             raise ValueError(f"DALLETransformer.step: all {place} image tokens of the grid are there already")
@@ -246,8 +246,8 @@ class DALLETransformer(nn.Module):
                                  "to go two ways, take a copy before: tinymm.decode.take(state, rows)")
             written += 1
             at = self.text_length + place - 1                                # of the token just chosen
-            token = Tensor(to_device(np.asarray(tokens)[:, None], last.device))
-            _check_tokens("tokens", token, 0, self.image_vocab)
+            _check_tokens("tokens", tokens, 0, self.image_vocab)
+            token = Tensor(to_device(tokens[:, None], last.device))
 
             def attend(i, q, k, v):
                 keys[i][:, :, at:at + 1], values[i][:, :, at:at + 1] = k, v
@@ -264,11 +264,11 @@ class DALLETransformer(nn.Module):
         return F.cat([a, zeros(N, h, self.image_length - 1, d, dtype=a.dtype, device=a.device)], 2)
 
 
-def _check_tokens(name: str, tokens: Tensor, least: int, vocabulary: int) -> None:
+def _check_tokens(name: str, tokens: Tensor | np.ndarray, least: int, vocabulary: int) -> None:
     """Raise unless the tokens are integers from ``least`` to ``vocabulary`` - 1."""
     if tokens.dtype.kind not in "iu":
         raise TypeError(f"DALLETransformer: {name} of {tokens.dtype}; it takes integers")
-    if tokens.numel() and not (least <= int(tokens.min()) and int(tokens.max()) < vocabulary):
+    if min(tokens.shape) and not (least <= int(tokens.min()) and int(tokens.max()) < vocabulary):
         ids = to_numpy(tokens)
         wrong = np.argwhere((ids < least) | (ids >= vocabulary))[0]
         raise ValueError(f"DALLETransformer: {name} has {ids[tuple(wrong)]} at {tuple(wrong.tolist())}; its ids are 0 to "
