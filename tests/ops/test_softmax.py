@@ -95,6 +95,26 @@ def test_gumbel_softmax_chooses_with_the_probabilities_of_softmax():
     assert np.abs(y.mean(0) - p).max() < 5 * np.sqrt(0.25 / n)   # five standard errors
 
 
+@pytest.mark.parametrize("tau", [10.0, 1.0, 0.25, 1 / 16, 1e-3])
+def test_the_largest_element_is_drawn_from_softmax_at_every_temperature(tau):
+    """100,000 draws: each class within three standard errors, and all together within chi-square's 99.9 % (20.5 at 5 degrees)."""
+    logits, n = np.array([0.0, 1.0, -1.0, 2.0, 0.5, -3.0]), 100_000
+    p = np.exp(logits) / np.exp(logits).sum()
+    y = gumbel_softmax(Tensor(np.broadcast_to(logits[:, None], (6, n))), tau, dim=0, generator=Stream("test", 7)).numpy()
+    np.testing.assert_allclose(y.sum(0), 1, rtol=1e-12)
+    counts = np.bincount(y.argmax(0), minlength=6)
+    assert (np.abs(counts - n * p) < 3 * np.sqrt(n * p * (1 - p))).all()
+    assert ((counts - n * p)**2 / (n * p)).sum() < 20.5
+
+
+def test_samples_go_to_one_hot_vectors_as_the_temperature_goes_to_0_and_to_uniform_ones_as_it_grows():
+    logits = Tensor(np.broadcast_to([0.0, 1.0, -1.0, 2.0], (10_000, 4)))
+    rest = [1 - gumbel_softmax(logits, tau, generator=Stream("test", 7)).numpy().max(1) for tau in (1.0, 0.1, 0.01, 1e-3)]
+    assert (np.diff([r.mean() for r in rest]) < 0).all()
+    assert np.mean(rest[-1] > 1e-6) < 0.02   # two perturbed logits are seldom within 14 tau of each other
+    np.testing.assert_allclose(gumbel_softmax(logits, 1e6, generator=Stream("test", 7)).numpy(), 0.25, atol=1e-4)
+
+
 @pytest.mark.parametrize("dim", [0, 1, -1])
 def test_hard_sample_has_the_gradient_of_the_soft_one(dim):
     rng = np.random.default_rng(0)

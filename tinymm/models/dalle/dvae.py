@@ -76,7 +76,8 @@ def _blocks(first: nn.Conv2d, widths: list[int], kernels: tuple[int, ...], n_blk
             out: int) -> nn.Sequential:
     """A convolution, groups of blocks with another size of the maps between two groups, ReLU and a 1 x 1 convolution."""
     post_gain = (len(widths) * n_blk_per_group) ** -2
-    layers, before = OrderedDict(input=first), first.out_channels
+    layers: OrderedDict[str, nn.Module] = OrderedDict(input=first)
+    before = first.out_channels
     for g, width in enumerate(widths):
         group: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(n_blk_per_group):
@@ -174,6 +175,9 @@ class DVAEDecoder(nn.Module):
         """mu and ln b (N, 2 C, H, W) of tokens (N, h, w): what ``forward`` says of one-hot z.
 
         The first convolution of a one-hot z picks a column of its weights, so the column is taken.
+
+        Args:
+            tokens: (N, h, w) integers from 0 to K - 1.
         """
         first = self.blocks.input
         x = (F.embedding(tokens, first.weight[:, :, 0, 0].T) + first.bias).permute(0, 3, 1, 2)     # (N, n_init, h, w)
@@ -282,7 +286,7 @@ class DVAE(nn.Module):
         Args:
             x: pictures (N, C, H, W) in [0, 1].
             tau: temperature of the relaxation, above 0.
-            beta: weight of the KL, at least 0. From 1 on the sum is a bound of -ln p(x); 0 leaves the KL out.
+            beta: weight of the KL, at least 0. For discrete z the sum is a bound of -ln p(x) from 1 on; 0 leaves the KL out.
             generator: the noise's random stream, or its name (default: "sampling").
 
         Returns:
