@@ -8,6 +8,7 @@ from scipy import stats
 
 from tinymm import Tensor, manual_seed, no_grad
 from tinymm.backend.random import Stream
+from tinymm.decode import beam_search
 from tinymm.models.dalle import PAD, DALLETransformer, sample_images
 
 TEXT = Tensor(np.array([[5, 2, 3, 1, PAD], [5, PAD, PAD, PAD, PAD], [PAD] * 5]))   # the last is empty
@@ -79,3 +80,18 @@ def test_a_caption_counts_and_the_seed_repeats():
 def test_what_is_refused(text, options, message):
     with pytest.raises(ValueError, match=message):
         sample_images(model(), text, **options)
+
+
+def test_a_beam_through_the_cache_finds_the_likeliest_images():
+    """``beam_search`` copies and reorders the kept keys and values; a beam that holds all images ranks them as one pass does."""
+    built = model(grid=(2, 2), vocabulary=3, attention="sparse")
+    images = np.array(list(itertools.product(range(3), repeat=4)))                              # (81, 4)
+    found = beam_search(built.step, built.init_state(TEXT), 3, start=0, end=None, max_length=4, beam_size=81, n_best=10)
+    for caption, ranked in enumerate(found):
+        with no_grad():
+            _, logits = built(Tensor(np.repeat(TEXT.numpy()[caption:caption + 1], 81, 0)), Tensor(images))
+        log_p = np.take_along_axis(logits.log_softmax(-1).numpy(), images[:, :, None], 2).sum((1, 2))
+        best = np.argsort(-log_p)[:10]
+        assert [h.tokens for h in ranked] == [tuple(images[i].tolist()) for i in best]
+        np.testing.assert_allclose([h.log_prob for h in ranked], log_p[best], rtol=0, atol=1e-10)
+        assert all(h.finished for h in ranked)
