@@ -10,6 +10,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from ...models.dalle import DALLETransformer
 from ...ops.attention.attention import Attention
 from ...ops.linear import Linear
 
-PRODUCTS: dict[type, Callable[..., int]] = {   # operation -> multiply-adds from the shapes of its arguments
+PRODUCTS: dict[Any, Callable[..., int]] = {   # operation -> multiply-adds from the shapes of its arguments
     Linear: lambda x, weight, *_: math.prod(x) * weight[0],
     MatMul: lambda a, b: math.prod(np.broadcast_shapes(a[:-2], b[:-2])) * (a[-2] if len(a) > 1 else 1) * math.prod(b[-2:]),
     Attention: lambda q, k, v, *_: math.prod(q[:-1]) * k[-2] * (k[-1] + v[-1])}
@@ -33,7 +34,7 @@ def multiply_adds() -> Iterator[list[int]]:
     """Count the multiply-adds of the forward products within: a list with one number for each."""
     found: list[int] = []
 
-    def counting(operation: type, count: Callable[..., int]) -> Callable:
+    def counting(operation: Any, count: Callable[..., int]) -> Callable:
         whole = operation.apply
 
         def apply(*args, **options):

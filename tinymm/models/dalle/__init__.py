@@ -3,14 +3,14 @@
 Stage 1 is ``dvae.py``: a discrete variational autoencoder, whose code-book the picture's tokens come from; ``logit_laplace.py``
 has its likelihood, ``schedules.py`` what changes while it learns. Stage 2 is ``transformer.py``, which goes on from a text with
 the picture's tokens; ``masks.py`` has what its positions may see, ``sparse_attention.py`` attention that looks at nothing else,
-``loss.py`` the loss.
+``loss.py`` the loss. ``sampling.py`` draws the tokens, and ``reranking.py`` lets CLIP choose among the pictures.
 """
 
 from .loss import PAD, dalle_loss
 from .dvae import DVAE, DVAEDecoder, DVAEEncoder, kl_to_uniform
 from .logit_laplace import logit_laplace_nll, map_pixels, unmap_pixels
 from .masks import column_mask, conv_mask, full_mask, layer_kinds, row_mask
-from .rerank import clip_scores, rerank
+from .reranking import clip_scores, rerank
 from .sampling import sample_images
 from .schedules import half_cosine
 from .transformer import DALLETransformer
