@@ -436,29 +436,39 @@ def share(images):
     return Tensor(images.astype(np.float32) / 255)                  # bytes to [0, 1]
 
 
-steps, gamma = 300 if LECTURE else 12, 0.95
-small, average = (SmallDVAE(K, width=24, groups=3, n_init=64, blocks=1) for _ in range(2))
-average.load_state_dict(small.state_dict())
-optimiser = tinymm.optim.AdamW(list(small.parameters()), lr=6e-3, weight_decay=1e-4)
-for step in range(steps):
-    tau = half_cosine(step, 1, 1 / 16, 0.8 * steps)
-    beta = half_cosine(step, 0, 6.6 * here / paper, 0.2 * steps)
-    optimiser.param_groups[0]["lr"] = half_cosine(step, 6e-3, 1e-4, steps)
-    x = share(train.images[rng.integers(0, len(train.images), 32)])
-    loss = small.loss(x, tau, beta, gumbel((32, K, 4, 4), rng).astype(np.float32))
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    with no_grad():
-        for slow, new in zip(average.parameters(), small.parameters()):
-            slow.copy_(gamma * slow + (1 - gamma) * new)
+def learn(beta_end, steps=400 if LECTURE else 6, gamma=0.97):
+    """A dVAE after so many steps: the average of its weights."""
+    small, average = (SmallDVAE(K, width=24, groups=3, n_init=64, blocks=1) for _ in range(2))
+    average.load_state_dict(small.state_dict())
+    optimiser = tinymm.optim.AdamW(list(small.parameters()), weight_decay=1e-4)
+    for step in range(steps):
+        tau = half_cosine(step, 1, 1 / 16, 0.8 * steps)
+        beta = half_cosine(step, 0, beta_end, 0.2 * steps)
+        optimiser.param_groups[0]["lr"] = half_cosine(step, 6e-3, 1e-4, steps)
+        x = share(train.images[rng.integers(0, len(train.images), 32)])
+        loss = small.loss(x, tau, beta, gumbel((32, K, 4, 4), rng).astype(np.float32))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        with no_grad():
+            for slow, new in zip(average.parameters(), small.parameters()):
+                slow.copy_(gamma * slow + (1 - gamma) * new)
+    return average
+
+
+x, rows = share(train.images[:200]), [("picture", list(train.images[:5]))]
 with no_grad():
-    tokens = average.tokens(share(train.images[:6]))
-    drawn = average.decode(tokens)
-print("the first picture is", tokens[0].numpy().reshape(-1).tolist())
-plot.picture(plot.picture_table([("picture", list(train.images[:6])),
-                                 (f"its 16 tokens, after {steps} steps", list(drawn.numpy()))]),
-             "Six training pictures and what the small model draws of their 16 tokens.")
+    for beta in (0, 0.4, 1.65, 6.6):
+        with tinymm.enable_grad():
+            model = learn(beta)
+        tokens = model.tokens(x)                                    # (200, 4, 4)
+        drawn = model.decode(tokens)
+        p = np.bincount(tokens.numpy().reshape(-1)) / tokens.numel()
+        rows.append([f"β = {beta:g}: {(p > 0).sum()} codes, perplexity "
+                     f"{np.exp(-(p[p > 0] * np.log(p[p > 0])).sum()):.0f}, MSE "
+                     f"{((drawn - x) ** 2).mean().item():.4f}", list(drawn[:5].numpy())])
+plot.picture(plot.picture_table(rows), "Five pictures, and what four small models draw of their "
+             "tokens, each trained with another weight of the KL.")
 
 # %% [markdown]
 # ## Stage 2: text and image tokens in one sequence
@@ -700,14 +710,14 @@ plot.picture(pictures["reconstructions.png"], "Test pictures, and below each wha
 ASPECTS = ("colour", "shape", "ground")
 dvae = metrics["dvae"]
 plot.table(["test pictures", *(f"judge: {a}" for a in ASPECTS), "MSE"],
-           [["as they are", *(metrics["judge"][a] for a in ASPECTS), 0.0],
+           [["as they are", *(metrics["judge"]["test"][a] for a in ASPECTS), 0.0],
             ["from their tokens", *(dvae["judge"][a] for a in ASPECTS), dvae["MSE"]],
             ["the mean picture", 1 / 6, 1 / 6, 1 / 4, dvae["mean picture's MSE"]]],
            "What 16 tokens keep of 768 values; in the last row the judge's share is chance")
 
 # %%
-plot.picture(pictures["usage.png"], "Left: codes in use as β rises. Right: how often each code "
-             "is used, ranked.")
+plot.picture(pictures["usage.png"], "Left: codes in use after each round. Right: how often each "
+             "code is used, the most frequent first.")
 
 # %%
 plot.picture(pictures["gap.png"], "Left: the NLL by mixtures and by tokens over the rounds. "
@@ -751,9 +761,12 @@ plot.picture(pictures["reranked.png"], "Three captions: eight samples as they we
              "and below them the same ordered by CLIP, best first.")
 
 # %%
-reranked = metrics["reranked"]
-plot.table(["of N = 8 samples of a caption", "all three right"],
-           [["one at random", reranked["random"]], ["the best by CLIP", reranked["best"]]])
+plot.table(["of N = 8 samples of a caption", *(f"{a}, {of}" for of in ("seen", "unseen")
+                                               for a in (*ASPECTS, "all"))],
+           [[name, *(metrics["reranked"][of][key][a] for of in ("seen", "unseen")
+                     for a in (*ASPECTS, "all"))]
+            for name, key in (("one at random", "random"), ("the best by CLIP", "best"))],
+           "Share of samples that the judge finds right")
 
 # %% [markdown]
 # **The cost of a token**, as counted multiply-adds:

@@ -52,11 +52,11 @@ def test_reranked_candidates_come_best_first(measured):
 
 
 def test_usage_counts_codes_and_ranks_them():
-    history = {"round's beta": [0.0, 0.8, 1.6], "codes": [3, 5, 7]}
-    left, right = figures.usage(history, {"default": np.array([1, 0, 6, 3])}).axes
-    assert left.lines[0].get_xydata().tolist() == [[0.0, 3], [0.8, 5], [1.6, 7]]
+    history = {"round's beta": [0.8, 1.65, 1.65], "codes": [3, 5, 7]}
+    left, right = figures.usage({"default": history}, {"default": np.array([1, 0, 6, 3])}).axes
+    assert left.lines[0].get_xydata().tolist() == [[1, 3], [2, 5], [3, 7]]
     assert np.allclose(right.lines[0].get_ydata(), [0.6, 0.3, 0.1, 0.0])
-    assert right.lines[0].get_label() == "default: 3 of 4"
+    assert right.lines[0].get_label() == "\u03b2 = 1.65: 3 of 4"
 
 
 def test_gap_is_hard_minus_relaxed_with_tau_falling():
@@ -69,4 +69,4 @@ def test_gap_is_hard_minus_relaxed_with_tau_falling():
 def test_cost_starts_at_zero():
     axes, = figures.cost({"cached": [5, 5, 5], "recomputed": [5, 10, 15]}).axes
     assert axes.get_ylim()[0] == 0
-    assert [line.get_ydata().tolist() for line in axes.lines] == [[5, 5, 5], [5, 10, 15]]
+    assert [line.get_xydata().tolist() for line in axes.lines] == [[[2, 5], [3, 5], [4, 5]], [[2, 5], [3, 10], [4, 15]]]

@@ -14,7 +14,9 @@ from ...models.dalle.masks import mask_of
 from ...plot.style import COLORS, FONT, GREY, PALE, SMALL, WIDTH, plain
 
 if TYPE_CHECKING:
+    from .data import Setting
     from .evaluation import Measured
+    from .systems import Trained
 
 KINDS = ("row", "column", "conv")
 NEVER = "never seen: "
@@ -87,25 +89,25 @@ def reranked(measured: Measured) -> Figure:
     return plot.picture_table(rows, [f"{i + 1}" for i in range(len(rows[0][1]))])
 
 
-def usage(history: Mapping[str, Sequence[float]], counts: Mapping[str, np.ndarray]) -> Figure:
-    """Codes in use along the training against beta, and how often each is used at the end.
+def usage(histories: Mapping[str, Mapping[str, Sequence[float]]], counts: Mapping[str, np.ndarray]) -> Figure:
+    """Codes in use along the training, and how often each is used at the end, for each dVAE, which differ in beta.
 
     Args:
-        history: of the dVAE's training, with "codes" and "round's beta" of each round.
+        histories: name -> history of a dVAE's training, with "codes" and "round's beta" of each round.
         counts: name -> (K,) how often each code stands for a place of a test picture.
     """
     figure, (left, right) = two_panels()
-    left.plot(history["round's beta"], history["codes"], "o-", color=COLORS[0], markersize=4)
-    for i in (0, len(history["codes"]) - 1):
-        left.annotate(f"round {i + 1}", (history["round's beta"][i], history["codes"][i]), (4, 5), textcoords="offset points",
-                      fontsize=SMALL)
-    left.set(xlabel="\u03b2", ylabel="codes in use (validation)")
     for (name, count), color in zip(counts.items(), COLORS):
+        codes, beta = (histories[name][key] for key in ("codes", "round's beta"))
+        left.plot(np.arange(1, len(codes) + 1), codes, "o-", color=color, markersize=3.5, label=f"\u03b2 = {beta[-1]:.3g}")
         ranked = np.sort(count)[::-1] / count.sum()
-        right.plot(np.arange(1, len(ranked) + 1), ranked, color=color, label=f"{name}: {np.count_nonzero(count)} of {len(count)}")
+        right.plot(np.arange(1, len(ranked) + 1), ranked, color=color,
+                   label=f"\u03b2 = {beta[-1]:.3g}: {np.count_nonzero(count)} of {len(count)}")
     right.axhline(1 / len(ranked), color=GREY, linestyle="--", linewidth=1, label="all alike")
+    left.set(xlabel="round", ylabel="codes in use (validation)", ylim=(0, None))
     right.set(xlabel="code, the most frequent first", ylabel="share of places (test)")
-    right.legend(fontsize=SMALL + 0.5, frameon=False)
+    for axes in (left, right):
+        axes.legend(fontsize=SMALL + 0.5, frameon=False)
     return figure
 
 
@@ -146,18 +148,19 @@ def losses(history: Mapping[str, Sequence[float]], entropy: float, codes: int) -
 
 
 def cost(operations: Mapping[str, Sequence[float]]) -> Figure:
-    """Multiply-adds that each sampled token takes, with and without a cache."""
-    figure = plot.loss_curves({"with a cache": operations["cached"], "the prefix computed again": operations["recomputed"]},
-                              xlabel="image token", ylabel="multiply-adds", smooth=1)
+    """Multiply-adds that each sampled token takes, with and without a cache; the first comes with the reading of the caption."""
+    curves = {"with a cache": operations["cached"], "the prefix computed again": operations["recomputed"]}
+    figure = plot.loss_curves(curves, xlabel="image token", ylabel="multiply-adds", smooth=1,
+                              x={name: range(2, len(values) + 2) for name, values in curves.items()})
     figure.axes[0].set_ylim(bottom=0)
     return figure
 
 
-def all_figures(setting, trained, measured: Measured) -> dict[str, Figure]:
+def all_figures(setting: Setting, trained: Trained, measured: Measured) -> dict[str, Figure]:
     """File name -> Figure, for a trained and measured experiment."""
     model = trained.transformer
     found = {"reconstructions.png": reconstructions(measured),
-             "usage.png": usage(trained.trainers["dvae"].history, measured.usage),
+             "usage.png": usage(trained.histories, measured.usage),
              "gap.png": gap(trained.histories)}
     if model is not None:
         found |= {"masks.png": masks(model.text_length, model.grid, model.kernel), "validation.png": validation(measured),
