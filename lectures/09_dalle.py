@@ -48,12 +48,9 @@ from tinymm.decode import sample
 from tinymm.experiments import find
 from tinymm.experiments.lecture_09 import figures
 from tinymm.experiments.running import run
-from tinymm.models.dalle import (DALLETransformer, DVAE, column_mask, conv_mask, dalle_loss,
-                                 full_mask, layer_kinds, logit_laplace_nll, map_pixels,
-                                 row_mask)
+from tinymm.models import dalle
 
 SCALE = os.environ.get("TINYMM_SCALE", "lecture")   # "smoke" when the tests execute this
-LECTURE = SCALE == "lecture"
 rng = np.random.default_rng(0)
 
 
@@ -100,7 +97,7 @@ plot.picture(page.figure, "Stage 1: a picture passes the encoder, logits, tokens
 # | symbol | shape | what it is | paper | here |
 # |---|---|---|---|---|
 # | $x$ | $(N, 3, H, W)$ | pictures, values in $[0, 1]$ | $H = W = 256$ | 16 |
-# | $\ell$ | $(N, K, h, w)$ | logits; $q_\phi(z \mid x) = \mathrm{softmax}(\ell)$ | $K = 8192$, $h = w = 32$ | 256, 4 |
+# | $\ell$ | $(N, K, h, w)$ | $q_\phi(z \mid x) = \mathrm{softmax}(\ell)$ | $K = 8192$, $h = w = 32$ | 256; 4 |
 # | $z$ | $(N, h, w)$ | image tokens, $0 \dots K - 1$ | 1,024 of them | 16 |
 # | $\tilde z$ | $(N, K, h, w)$ | their relaxation, a distribution at each place | | |
 # | $\tau$, $\beta$ | | temperature of the relaxation, weight of the KL | $1 \to 1/16$, $0 \to 6.6$ | |
@@ -401,14 +398,12 @@ def copied(mine, package):
 
 K = 256
 small = SmallDVAE(K, width=8, groups=3, n_init=16, blocks=2).double()
-package = copied(small, DVAE(K, n_hid=8, groups=3, n_init=16, n_blk_per_group=2))
+package = copied(small, dalle.DVAE(K, n_hid=8, groups=3, n_init=16, n_blk_per_group=2))
 x = Tensor(rng.random((2, 3, 16, 16)))
 g = gumbel((2, K, 4, 4), Stream("lesson", 1).generator)
 same(small.loss(x, 0.5, 1.6, g), package.loss(x, 0.5, 1.6, Stream("lesson", 1))[0])
 same(small.tokens(x), package.tokens(x))
 same(small.decode(small.tokens(x)), package.decode(package.tokens(x)))
-mu = Tensor(rng.standard_normal(x.shape))
-same(nll(mapped(x), mu, -mu), logit_laplace_nll(map_pixels(x), mu, -mu))
 
 # %% [markdown]
 # ## The pictures
@@ -436,7 +431,7 @@ def share(images):
     return Tensor(images.astype(np.float32) / 255)                  # bytes to [0, 1]
 
 
-def learn(beta_end, steps=400 if LECTURE else 6, gamma=0.97):
+def learn(beta_end, steps=400 if SCALE == "lecture" else 6, gamma=0.97):
     """A dVAE after so many steps: the average of its weights."""
     small, average = (SmallDVAE(K, width=24, groups=3, n_init=64, blocks=1) for _ in range(2))
     average.load_state_dict(small.state_dict())
@@ -467,8 +462,13 @@ with no_grad():
         rows.append([f"β = {beta:g}: {(p > 0).sum()} codes, perplexity "
                      f"{np.exp(-(p[p > 0] * np.log(p[p > 0])).sum()):.0f}, MSE "
                      f"{((drawn - x) ** 2).mean().item():.4f}", list(drawn[:5].numpy())])
-plot.picture(plot.picture_table(rows), "Five pictures, and what four small models draw of their "
-             "tokens, each trained with another weight of the KL.")
+plot.picture(plot.picture_table(rows), "Five pictures, and what four small models draw of "
+             "their tokens, each trained with another weight of the KL.")
+
+# %% [markdown]
+# After so few steps there are grounds, colours and the place of the sprite; shapes take longer. **$\beta$ is what
+# fills the vocabulary**: the greater, the more codes are in use. But many codes alone mean nothing. With 6.6 no code
+# may be sure enough to stand for a colour, and the squared error is the worst of all.
 
 # %% [markdown]
 # ## Stage 2: text and image tokens in one sequence
@@ -477,7 +477,14 @@ plot.picture(plot.picture_table(rows), "Five pictures, and what four small model
 # vocabulary. A text token has a learned vector for its position, an image token one for its row and one for its
 # column. A caption is shorter than $T$: what is missing is filled by **pad tokens, a different learned one for each
 # position**, which are attended to like text.
-#
+
+# %%
+for caption in train.captions[:2]:
+    ids = setting.text([caption])[0]                                # byte pairs; -1: a pad
+    pieces = [setting.tokenizer.decode([i]).strip() for i in ids if i >= 0]
+    print(*pieces, "+", len(ids) - len(pieces), "pads", sep=" | ")
+
+# %% [markdown]
 # ### Masks
 #
 # In every layer a text token sees the text up to itself and no image; an image token sees *all* text positions. One
@@ -507,8 +514,8 @@ def mask(kind, T, h, w, k=3):
 
 
 T, h, w = 6, 4, 4
-packages = {"row": row_mask, "column": column_mask, "full": full_mask,
-            "conv": lambda *sizes: conv_mask(*sizes, kernel=3)}
+packages = {"row": dalle.row_mask, "column": dalle.column_mask, "full": dalle.full_mask,
+            "conv": lambda *sizes: dalle.conv_mask(*sizes, kernel=3)}
 for kind, theirs in packages.items():
     assert (mask(kind, T, h, w) == theirs(T, h, w)).all()
 plot.table(["layer", *(f"z{i}" for i in range(16))],
@@ -528,9 +535,9 @@ plot.picture(figures.masks(T, (h, w), 3), "Three masks of 22 by 22 positions, si
 
 # %%
 kinds = ["conv" if i == 64 else "column" if (i - 2) % 4 == 0 else "row" for i in range(1, 65)]
-assert kinds == layer_kinds(64)
+assert kinds == dalle.layer_kinds(64)
 mean_keys = {kind: make(256, 32, 32)[256:].sum(1).mean() for kind, make in
-             {**packages, "conv": conv_mask}.items()}                          # k = 11
+             {**packages, "conv": dalle.conv_mask}.items()}                    # k = 11
 plot.table(["kind", "layers of 64", "keys of an image token, on average", "of full attention"],
            [[kind, kinds.count(kind), f"{keys:.0f}", f"{keys / mean_keys['full']:.2f}"]
             for kind, keys in mean_keys.items()], "In the paper: 256 text, 1,024 image tokens")
@@ -589,9 +596,8 @@ class SmallTransformer(nn.Module):
         return self.to_text(x[:, :T - 1]), self.to_image(x[:, T - 1:])
 
 
-sizes = dict(V_t=20, V_i=K, T=T, grid=(4, 4), D=12, heads=3)
-small = SmallTransformer(kinds=layer_kinds(4), **sizes).double()
-package = copied(small, DALLETransformer(20, K, T, (4, 4), 12, 4, 3))
+small = SmallTransformer(20, K, T, (4, 4), 12, dalle.layer_kinds(4), heads=3).double()
+package = copied(small, dalle.DALLETransformer(20, K, T, (4, 4), 12, 4, 3))
 text = np.array([[1, 7, 5, -1, -1, -1], [1, 9, 4, 3, 2, -1]])
 image = rng.integers(0, K, (2, 16))
 outputs, theirs = small(text, image), package(Tensor(text), Tensor(image))
@@ -628,7 +634,7 @@ def weighted_loss(text_logits, image_logits, text, image, w=1 / 8):
 
 
 for ours, of_package in zip(weighted_loss(*outputs, text, image),
-                            dalle_loss(*theirs, Tensor(text), Tensor(image))):
+                            dalle.dalle_loss(*theirs, Tensor(text), Tensor(image))):
     same(ours, of_package)
 
 # %% [markdown]
@@ -708,16 +714,12 @@ plot.picture(pictures["reconstructions.png"], "Test pictures, and below each wha
 
 # %%
 ASPECTS = ("colour", "shape", "ground")
-dvae = metrics["dvae"]
+stage_1 = metrics["dvae"]
 plot.table(["test pictures", *(f"judge: {a}" for a in ASPECTS), "MSE"],
            [["as they are", *(metrics["judge"]["test"][a] for a in ASPECTS), 0.0],
-            ["from their tokens", *(dvae["judge"][a] for a in ASPECTS), dvae["MSE"]],
-            ["the mean picture", 1 / 6, 1 / 6, 1 / 4, dvae["mean picture's MSE"]]],
+            ["from their tokens", *(stage_1["judge"][a] for a in ASPECTS), stage_1["MSE"]],
+            ["the mean picture", 1 / 6, 1 / 6, 1 / 4, stage_1["mean picture's MSE"]]],
            "What 16 tokens keep of 768 values; in the last row the judge's share is chance")
-
-# %%
-plot.picture(pictures["usage.png"], "Left: codes in use after each round. Right: how often each "
-             "code is used, the most frequent first.")
 
 # %%
 plot.picture(pictures["gap.png"], "Left: the NLL by mixtures and by tokens over the rounds. "
@@ -744,7 +746,7 @@ plot.picture(pictures["validation.png"], "Eight captions, the real picture of ea
 # %%
 samples, rows = metrics["samples"], []
 for name, of in (("seen pairs", samples["seen"]), ("never-seen pairs", samples["unseen"]),
-                 ("their tokens, by the encoder", dvae["judge"])):
+                 ("their tokens, by the encoder", stage_1["judge"])):
     rows.append([name, *(of[a] for a in (*ASPECTS, "all"))])
 plot.table(["", *ASPECTS, "all three"], [*rows, ["chance", 1 / 6, 1 / 6, 1 / 4, 1 / 144]],
            "Share of samples in which the judge sees what the caption says")
@@ -761,12 +763,12 @@ plot.picture(pictures["reranked.png"], "Three captions: eight samples as they we
              "and below them the same ordered by CLIP, best first.")
 
 # %%
-plot.table(["of N = 8 samples of a caption", *(f"{a}, {of}" for of in ("seen", "unseen")
-                                               for a in (*ASPECTS, "all"))],
-           [[name, *(metrics["reranked"][of][key][a] for of in ("seen", "unseen")
-                     for a in (*ASPECTS, "all"))]
+reranked = metrics["reranked"]
+plot.table(["of N = 8 samples of a caption", *ASPECTS, "all three"],
+           [[f"{name}, {of} pairs", *(reranked[of][key][a] for a in (*ASPECTS, "all"))]
+            for of in ("seen", "unseen")
             for name, key in (("one at random", "random"), ("the best by CLIP", "best"))],
-           "Share of samples that the judge finds right")
+           "Share of samples in which the judge sees what the caption says")
 
 # %% [markdown]
 # **The cost of a token**, as counted multiply-adds:
