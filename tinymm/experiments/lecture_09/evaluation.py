@@ -102,10 +102,7 @@ def evaluate(setting: Setting, trained: Trained) -> Measured:
     parts, test = setting.parts, setting.parts["test"]
     metrics: dict = {"judge": {name: right(setting, parts[name].pixels(), parts[name].contents) for name in ("test", "unseen")}}
     found = Measured(metrics, test.pixels(slice(SHOWN)), {}, {})
-    for name, dvae in trained.dvaes.items():
-        metrics["dvae" if name == MAIN else name], tokens = of_dvae(setting, trained, name)
-        found.reconstructed[name] = decoded(dvae, tokens[:SHOWN], setting.device)
-        found.usage[name] = np.bincount(tokens.reshape(-1), minlength=dvae.vocab_size)
+    of_dvaes(setting, trained, found)
     if trained.transformer is None:
         return found
     metrics["transformer"] = of_transformer(setting, trained)
@@ -125,9 +122,26 @@ def evaluate(setting: Setting, trained: Trained) -> Measured:
                 "N": images.shape[1], "random": metrics["samples"][name], "best": right(setting, best, part.contents)}
             if name == "seen":
                 found.candidates, found.order = images[:few], order[:few]
-    cost = sampling_cost(trained.transformer, Tensor(setting.text(test.captions[:COUNTED])).to(setting.device), setting.seed)
-    metrics["cost"] = {key: values for key, values in cost.items() if "tokens" not in key}
+    metrics["cost"] = cost(setting, trained)
     return found
+
+
+def of_dvaes(setting: Setting, trained: Trained, found: Measured) -> dict[str, np.ndarray]:
+    """Put every dVAE's numbers, reconstructions and use of codes into ``found``; name of a dVAE -> its tokens of test pictures."""
+    tokens = {}
+    for name, dvae in trained.dvaes.items():
+        found.metrics["dvae" if name == MAIN else name], z = of_dvae(setting, trained, name)
+        found.reconstructed[name] = decoded(dvae, z[:SHOWN], setting.device)
+        found.usage[name] = np.bincount(z.reshape(-1), minlength=dvae.vocab_size)
+        tokens[name] = z
+    return tokens
+
+
+def cost(setting: Setting, trained: Trained) -> dict[str, list]:
+    """Multiply-adds and seconds of each token that is drawn for the first test captions, with the cache and without it."""
+    text = setting.text(setting.parts["test"].captions[:COUNTED])
+    found = sampling_cost(trained.transformer, Tensor(text).to(setting.device), setting.seed)
+    return {key: values for key, values in found.items() if "tokens" not in key}
 
 
 def of_samples(setting: Setting, images: np.ndarray, part: Part) -> dict[str, float]:

@@ -73,7 +73,7 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
 
     def prepare(self) -> None:
         if self.data is not None:
-            self.setting = self.photographs.photo_setting(self.data, self.root, self.variant, self.scale, self.epochs, self.seed,
+            self.setting = self.photographs.photo_setting(self.data, self.root, self.variant, self.scale, self.sizes, self.seed,
                                                           self.device)
             return
         parts = {part: Part.of(GroundedSprites(part, getattr(SCALES[self.scale], part), self.seed)) for part in PARTS}
@@ -98,9 +98,7 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
         return (evaluate if self.data is None else self.photographs.evaluate)(self.setting, trained)
 
     def claims(self, metrics: dict) -> list[Claim]:
-        if self.data is not None:
-            return self.photographs.claims_of(self.variant, metrics)
-        return claims_of(self.variant, metrics, self.sizes.codes)
+        return claims_of(self.variant, metrics, self.sizes.codes) if self.data is None else []   # of photographs nobody knows
 
     @classmethod
     def compare(cls, metrics: dict[str, dict]) -> list[Claim]:
@@ -109,4 +107,4 @@ class ZeroShotTextToImage(Experiment[Trained, Measured]):
     def figures(self, trained: Trained, measured: Measured) -> dict:
         from . import figures
 
-        return (figures if self.data is None else self.photographs).all_figures(self.setting, trained, measured)
+        return figures.all_figures(self.setting, trained, measured)

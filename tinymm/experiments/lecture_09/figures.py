@@ -134,17 +134,17 @@ def gap(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     return figure
 
 
-def losses(history: Mapping[str, Sequence[float]], entropy: float, codes: int) -> Figure:
+def losses(history: Mapping[str, Sequence[float]], entropy: float | None, codes: int) -> Figure:
     """The two cross-entropies of the Transformer's training.
 
     Args:
         history: with "text CE" and "image CE" of each step.
-        entropy: of a text token, in nats, by the grammar.
+        entropy: of a text token, in nats, by the grammar; None where nobody knows it.
         codes: K.
     """
     return plot.loss_curves({"text": history["text CE"], "image": history["image CE"]}, ylabel="cross-entropy (nats a token)",
                             chance={f"ln {codes}: knowing nothing of the image": float(np.log(codes)),
-                                    "the captions' grammar": entropy})
+                                    **({} if entropy is None else {"the captions' grammar": entropy})})
 
 
 def cost(operations: Mapping[str, Sequence[float]]) -> Figure:
@@ -164,7 +164,7 @@ def all_figures(setting: Setting, trained: Trained, measured: Measured) -> dict[
              "gap.png": gap(trained.histories)}
     if model is not None:
         found |= {"masks.png": masks(model.text_length, model.grid, model.kernel), "validation.png": validation(measured),
-                  "losses.png": losses(trained.trainers["transformer"].history, measured.metrics["transformer"]["text entropy"],
+                  "losses.png": losses(trained.trainers["transformer"].history, measured.metrics["transformer"].get("text entropy"),
                                        model.image_vocab),
                   "cost.png": cost(measured.metrics["cost"])}
         if measured.candidates is not None:
