@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ... import plot
 from ...models.dalle.masks import mask_of
@@ -105,6 +106,7 @@ def usage(histories: Mapping[str, Mapping[str, Sequence[float]]], counts: Mappin
                    label=f"\u03b2 = {beta[-1]:.3g}: {np.count_nonzero(count)} of {len(count)}")
     right.axhline(1 / len(ranked), color=GREY, linestyle="--", linewidth=1, label="all alike")
     left.set(xlabel="round", ylabel="codes in use (validation)", ylim=(0, None))
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="code, the most frequent first", ylabel="share of places (test)")
     for axes in (left, right):
         axes.legend(fontsize=SMALL + 0.5, frameon=False)
@@ -120,17 +122,19 @@ def gap(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     figure, (left, right) = two_panels()
     for (name, history), color in zip(histories.items(), COLORS):
         relaxed, hard, tau = (np.asarray(history[key], float) for key in ("NLL relaxed", "NLL hard", "round's tau"))
-        rounds = np.arange(1, len(tau) + 1)
-        left.plot(rounds, hard, "o-", color=color, markersize=3.5, label=f"{name}, tokens")
-        left.plot(rounds, relaxed, "o--", color=color, markersize=3.5, markerfacecolor="white", label=f"{name}, relaxed")
+        rounds, of = np.arange(1, len(tau) + 1), f"{name}, " if len(histories) > 1 else ""
+        left.plot(rounds, hard, "o-", color=color, markersize=3.5, label=f"{of}tokens")
+        left.plot(rounds, relaxed, "o--", color=color, markersize=3.5, markerfacecolor="white", label=f"{of}relaxed")
         right.plot(tau, hard - relaxed, "o-", color=color, markersize=3.5, label=name)
     left.set(xlabel="round", ylabel="NLL of a value (nats)")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.axhline(0, color=GREY, linewidth=0.8)
     right.set_xscale("log", base=2)
     right.invert_xaxis()
     right.set(xlabel="\u03c4, falling to the right", ylabel="NLL of tokens \u2212 relaxed")
-    for axes in (left, right):
-        axes.legend(fontsize=SMALL + 0.5, frameon=False)
+    left.legend(fontsize=SMALL + 0.5, frameon=False)
+    if len(histories) > 1:
+        right.legend(fontsize=SMALL + 0.5, frameon=False)
     return figure
 
 
