@@ -778,6 +778,11 @@ plot.picture(pictures["cost.png"], "Multiply-adds of each image token: level wit
              "cache, growing when the prefix is computed again.")
 
 # %% [markdown]
+# **Three other variants**: `dense` has full attention in place of the three masks; `shuffled` teaches the Transformer
+# captions of *other* pictures, so its samples may be right by chance only; `beta0` leaves the KL out. Run them by
+# `python -m tinymm lecture 9 --variant NAME`; what came of it over three seeds stands in
+# [the record](../docs/claims/lecture_09.md).
+#
 # ### What carries over, and what does not
 #
 # **It does**: tokens that keep what captions speak of; one cross-entropy that learns both; pairs that nobody has
