@@ -1,6 +1,7 @@
 """DALL-E's dVAE from files: OpenAI's names, FLAVA's and ours, and files that do not fit."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.weights.dvae_layout import arrays, decoder_shapes, encoder_shapes, flava_name
-from tinymm import Tensor, manual_seed, serialization
+from tinymm import Tensor, manual_seed, nn, serialization
 from tinymm.models.dalle import DVAE
 
 N_HID, K, N_INIT = 8, 20, 6
@@ -70,6 +71,17 @@ def test_what_was_saved_comes_back(tmp_path, options):
     for key, tensor in model.state_dict().items():
         np.testing.assert_array_equal(again.state_dict()[key].numpy(), tensor.numpy())
     assert again.encoder.blocks.group_1.block_1.post_gain == model.encoder.blocks.group_1.block_1.post_gain
+
+
+def test_the_published_sizes():
+    """The default arguments are those of the released models, tensor for tensor."""
+    halves = {"encoder": encoder_shapes(256, 8192), "decoder": decoder_shapes(256, 8192, 128)}
+    counts = {part: sum(math.prod(shape) for shape in shapes.values()) for part, shapes in halves.items()}
+    assert counts == {"encoder": 53_786_240, "decoder": 43_829_766}
+    ours = nn.utils.skip_init(DVAE).state_dict()
+    assert {key: t.shape for key, t in ours.items()} == {
+        f"{part}.{re.sub('w$', 'weight', re.sub('b$', 'bias', key))}": shape
+        for part, shapes in halves.items() for key, shape in shapes.items()}
 
 
 def test_flavas_names_are_those_of_an_encoder(tmp_path):
