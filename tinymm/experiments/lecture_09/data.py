@@ -89,7 +89,7 @@ class Part:
 
     images: np.ndarray
     captions: list[str]
-    contents: np.ndarray | None = None
+    contents: Any = None
 
     @classmethod
     def of(cls, world: GroundedSprites) -> Part:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -45,10 +46,10 @@ class Measured(protocol.Measured):
     usage: dict[str, np.ndarray]
     captions: list[str] = dataclasses.field(default_factory=list)
     unseen: list[bool] = dataclasses.field(default_factory=list)
-    validation: np.ndarray | None = None
-    ours: np.ndarray | None = None
-    candidates: np.ndarray | None = None
-    order: np.ndarray | None = None
+    validation: Any = None
+    ours: Any = None
+    candidates: Any = None
+    order: Any = None
 
 
 def draw(setting: Setting, trained: Trained, captions: Sequence[str], count: int, name: str = "samples") -> np.ndarray:

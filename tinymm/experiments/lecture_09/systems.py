@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 
@@ -51,13 +52,13 @@ class Trained:
 
     Attributes:
         dvaes: name -> the average of a dVAE's weights: "default", and in the variant "beta0" that one, too.
-        transformer, clip: None where the variant has none.
+        transformer: DALLETransformer; clip: CLIP; None where the variant has none.
         trainers: stage -> its Trainer.
     """
 
     dvaes: dict[str, DVAE]
-    transformer: DALLETransformer | None = None
-    clip: CLIP | None = None
+    transformer: Any = None
+    clip: Any = None
     trainers: dict[str, Trainer] = dataclasses.field(default_factory=dict)
 
     @property
@@ -179,7 +180,8 @@ def transformer_stage(model: DALLETransformer, train: tuple[np.ndarray, np.ndarr
 
     def step(batch):
         text, image = (t.to(device) for t in batch)
-        loss, text_loss, image_loss = dalle_loss(*model(text, image), text, image)
+        text_logits, image_logits = model(text, image)
+        loss, text_loss, image_loss = dalle_loss(text_logits, image_logits, text, image)
         return loss, {"text CE": text_loss.item(), "image CE": image_loss.item()}
 
     def validate():
@@ -200,7 +202,8 @@ def predictions(model: DALLETransformer, text: np.ndarray, tokens: np.ndarray, d
     """
     def measure(rows: range):
         some, image = (Tensor(a[rows.start:rows.stop]).to(device) for a in (text, tokens.reshape(len(tokens), -1)))
-        _, text_loss, image_loss = dalle_loss(*model(some, image), some, image)
+        text_logits, image_logits = model(some, image)
+        _, text_loss, image_loss = dalle_loss(text_logits, image_logits, some, image)
         real = int((text[rows.start:rows.stop, 1:] >= 0).sum())
         return np.array([text_loss.item() * real, real, image_loss.item() * len(rows), len(rows)])
 
@@ -226,7 +229,8 @@ def stages(setting: Setting, at: At) -> Generator[Trainer, None, Trained]:
         stage = dvae_stage(dvae, parts["train"], parts["validation"], sizes, beta, device=device, **at(stage_of(name)))
         yield stage
         trained.trainers[stage_of(name)] = stage
-        trained.dvaes[name] = stage.model["ema"].module.eval()
+        both: Any = stage.model
+        trained.dvaes[name] = both["ema"].module.eval()
     if variant == WITHOUT_KL:
         return trained
 
