@@ -174,7 +174,7 @@ class DALLETransformer(nn.Module):
                 q, k, v = block.qkv(x)
                 keys[:, :, T + i], values[:, :, T + i] = k[:, :, 0], v[:, :, 0]
                 seen = slice(0, T + i + 1)
-                x = block.rest(x, F.scaled_dot_product_attention(q, keys[:, :, seen], values[:, :, seen], mask[T + i, seen]))
+                x = block.rest(x, F.scaled_dot_product_attention(q, keys[:, :, seen], values[:, :, seen], mask[T + i, None, seen]))
         return torch.cat(drawn, 1)
 
 
