@@ -1,38 +1,65 @@
-"""c += a b for matrices small enough to stay in the cache, for use inside kernels, where BLAS must not be called."""
+"""c = a b for matrices small enough to stay in the cache, for use inside kernels, where BLAS must not be called.
+
+From tall register tiles, so nothing is packed, but the right factor and the result must be as wide as whole tiles: ``wide`` says
+how wide. What fills them up is multiplied like the rest.
+"""
 
 from __future__ import annotations
 
 from .jit import kernel
+from .simd import ROWS, TALL_VECTORS, tile_add, tile_outer_rows, tile_plus, tile_store, tile_tall, tile_vectors, tile_width, tile
+
+TERMS = 128   # products summed in registers before they join the total: rounding errors grow with the length of a sum
 
 
 @kernel
-def add_product(a, b, c):
-    """c += a b with a (m, k), b (k, n), c (m, n); b and c are read along their rows, which should be long.
+def wide(columns, like):
+    """``columns`` rounded up to whole tiles of the dtype of the array ``like``."""
+    width = tile_width(tile_tall(like))
+    return (columns + width - 1) // width * width
 
-    Four rows of ``a`` and four rows of ``b`` at a time: sixteen multiplications then share four loads of ``b`` and
-    four of ``c``, and LLVM keeps the sixteen elements of ``a`` in vector registers over the inner loop.
+
+@kernel
+def spare_tile(like):
+    """How many numbers a tile has: the length of ``multiply``'s ``spare``."""
+    return ROWS * tile_vectors(tile(like)) // TALL_VECTORS * tile_width(tile_tall(like))
+
+
+@kernel
+def multiply(a, at, row, step, rows, terms, b, c, columns, add, spare):
+    """c[r, j] = sum over k of a[at + r * row + k * step] * b[k, j], added to what is there with ``add``.
+
+    All arrays are flat. The rows of b and c lie one behind the other, ``columns`` numbers long, which are whole tiles. ``spare``
+    holds one tile: where the last one repeats rows of the one before it, those are left there.
     """
-    rows, terms = a.shape
-    columns = c.shape[1]
-    rows4, terms4 = rows - rows % 4, terms - terms % 4
-    for i in range(0, rows4, 4):
-        c0, c1, c2, c3 = c[i], c[i + 1], c[i + 2], c[i + 3]
-        for k in range(0, terms4, 4):
-            a00, a01, a02, a03 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
-            a10, a11, a12, a13 = a[i + 1, k], a[i + 1, k + 1], a[i + 1, k + 2], a[i + 1, k + 3]
-            a20, a21, a22, a23 = a[i + 2, k], a[i + 2, k + 1], a[i + 2, k + 2], a[i + 2, k + 3]
-            a30, a31, a32, a33 = a[i + 3, k], a[i + 3, k + 1], a[i + 3, k + 2], a[i + 3, k + 3]
-            for j in range(columns):
-                b0, b1, b2, b3 = b[k, j], b[k + 1, j], b[k + 2, j], b[k + 3, j]
-                c0[j] = c0[j] + a00 * b0 + a01 * b1 + a02 * b2 + a03 * b3
-                c1[j] = c1[j] + a10 * b0 + a11 * b1 + a12 * b2 + a13 * b3
-                c2[j] = c2[j] + a20 * b0 + a21 * b1 + a22 * b2 + a23 * b3
-                c3[j] = c3[j] + a30 * b0 + a31 * b1 + a32 * b2 + a33 * b3
-        for k in range(terms4, terms):
-            for r in range(i, i + 4):
-                for j in range(columns):
-                    c[r, j] += a[r, k] * b[k, j]
-    for i in range(rows4, rows):
-        for k in range(terms):
-            for j in range(columns):
-                c[i, j] += a[i, k] * b[k, j]
+    width, tall = tile_width(tile_tall(b)), ROWS * tile_vectors(tile(b)) // TALL_VECTORS
+    if rows < tall:
+        for r in range(rows):
+            line = c[r * columns:(r + 1) * columns]
+            for k in range(terms):
+                factor, other = a[at + r * row + k * step], b[k * columns:(k + 1) * columns]
+                if k == 0 and not add:
+                    for j in range(columns):
+                        line[j] = factor * other[j]
+                else:
+                    for j in range(columns):
+                        line[j] += factor * other[j]
+        return
+    for j in range(0, columns, width):
+        for n in range(0, rows, tall):
+            first = min(n, rows - tall)
+            total = tile_tall(b)
+            for begin in range(0, terms, TERMS):
+                acc = tile_tall(b)
+                for k in range(begin, min(begin + TERMS, terms)):
+                    acc = tile_outer_rows(acc, a, at + first * row + k * step, row, b, k * columns + j)
+                total = tile_plus(total, acc)
+            if not add:
+                tile_store(total, c, first * columns + j, columns)
+            elif first == n:
+                tile_add(total, c, n * columns + j, columns)
+            else:
+                tile_store(total, spare, 0, width)
+                for r in range(n - first, tall):
+                    for i in range(width):
+                        c[(first + r) * columns + j + i] += spare[r * width + i]

@@ -145,6 +145,11 @@ class Attention(Fused):
         return (*flat, bias, xp.asarray(which.astype(np.int64)), mask is not None, step, kept, self.kept is not None,
                 number(self.factor), number(self.scale), bool(self.is_causal))
 
+    def _for_kernels(self):
+        """``_as_heads`` with the mask transposed, keys first, as the kernels go through it."""
+        q, k, v, bias, *rest = self._as_heads()
+        return q, k, v, np.ascontiguousarray(np.swapaxes(bias, 1, 2)), *rest
+
     def _like_forward(self, q, v):
         xp, heads = xp_of(q), int(np.prod(q.shape[:-2]))
         return xp.empty((heads, q.shape[-2], v.shape[-1]), q.dtype), xp.empty((heads, q.shape[-2]), q.dtype)
@@ -159,14 +164,14 @@ class Attention(Fused):
             return self.forward_numpy(q, k, v, mask, is_causal, scale, dropout_p, generator)
         self._remember(q, k, v, mask, is_causal, scale, dropout_p, generator)
         out, self.lse = self._like_forward(q, v)
-        attention_forward(*self._as_heads(), self._tile(), out, self.lse, work=out.shape[0] * q.shape[-2] * k.shape[-2])
+        attention_forward(*self._for_kernels(), self._tile(), out, self.lse, work=out.shape[0] * q.shape[-2] * k.shape[-2])
         self.out = out.reshape(q.shape[:-1] + v.shape[-1:])
         return self.out
 
     def backward_numba(self, g):
         from ...backend.threads import get_num_threads
 
-        q, k, v, *rest = self._as_heads()
+        q, k, v, *rest = self._for_kernels()
         heads, queries, keys = q.shape[0], q.shape[1], k.shape[1]
         work = heads * queries * keys
         parts = 1 if heads >= get_num_threads() else get_num_threads()      # few heads: share the queries of each

@@ -5,7 +5,8 @@ the maximum of a row from m to m', what was summed so far is multiplied by e^(m 
 block of weights again from the row's log-sum-exp, so no matrix of queries by keys is ever in memory.
 
 Inside a block everything is transposed, keys down and queries across: maxima, sums and factors are then vectors over
-queries, and four of the five matrix products of the backward pass run along long rows.
+queries. Queries are filled up to whole register tiles with zeros, so that no loop over them has a ragged end; what comes of
+these is finite and is dropped.
 """
 
 from __future__ import annotations
@@ -13,32 +14,56 @@ from __future__ import annotations
 import numpy as np
 
 from ...backend.jit import kernel, prange
-from ...backend.small_product import add_product
+from ...backend.small_product import multiply, spare_tile, wide
 from ...backend.vmath import exp, log
 
 KEYS = 128   # keys in a block; a block of weights and its gradient stay in the second-level cache
 
 
 @kernel
-def transposed_rows(x, start, count, factor):
-    """Rows start .. start+count of x (T, d), times ``factor``, as (d, count)."""
-    y = np.empty((x.shape[1], count), x.dtype)
-    for t in range(count):
-        for c in range(x.shape[1]):
-            y[c, t] = x[start + t, c] * factor
-    return y
+def transposed_rows(x, start, count, factor, y):
+    """Rows start .. start+count of x (T, d), times ``factor``, as y (d, m >= count), zero beyond."""
+    for c in range(x.shape[1]):
+        row = y[c]
+        for t in range(count):
+            row[t] = x[start + t, c] * factor
+        for t in range(count, row.shape[0]):
+            row[t] = 0
 
 
 @kernel
-def score_block(keys, qt, bias, s0, t0, has_bias, bias_step, causal, p):
-    """p (keys, queries) = keys qt + bias, -inf where query t0+t may not see key s0+r."""
-    rows, n = p.shape
-    p[:] = 0
-    add_product(keys, qt, p)
+def copied_rows(x, start, count, y):
+    """Rows start .. start+count of x (T, d) into y (count, m >= d), zero beyond."""
+    for t in range(count):
+        source, row = x[start + t], y[t]
+        for c in range(source.shape[0]):
+            row[c] = source[c]
+        for c in range(source.shape[0], row.shape[0]):
+            row[c] = 0
+
+
+@kernel
+def add_rows(block, y):
+    """y (S, d) += the first d columns of block (S, m >= d)."""
+    for s in range(y.shape[0]):
+        source, row = block[s], y[s]
+        for c in range(row.shape[0]):
+            row[c] += source[c]
+
+
+@kernel
+def mask_scores(bias, s0, t0, n, has_bias, bias_step, causal, p):
+    """p (keys, queries) += bias (S, T or 1), -inf where query t0+t may not see key s0+r; for the first n queries."""
+    rows = p.shape[0]
     if has_bias:
         for r in range(rows):
-            for t in range(n):
-                p[r, t] += bias[(t0 + t) * bias_step, s0 + r]
+            if bias_step:
+                row, extra = p[r], bias[s0 + r, t0:t0 + n]
+                for t in range(n):
+                    row[t] += extra[t]
+            else:
+                for t in range(n):
+                    p[r, t] += bias[s0 + r, 0]
     if causal and s0 + rows - 1 > t0:
         for r in range(rows):
             for t in range(min(n, max(0, s0 + r - t0))):
@@ -46,10 +71,9 @@ def score_block(keys, qt, bias, s0, t0, has_bias, bias_step, causal, p):
 
 
 @kernel
-def apply_dropout(keep, keep_scale, t0, s0, p):
-    """p *= keep / (1 - p_drop), the mask being (queries, keys)."""
-    rows, n = p.shape
-    for r in range(rows):
+def apply_dropout(keep, keep_scale, t0, s0, n, p):
+    """p *= keep / (1 - p_drop) for the first n queries, the mask being (queries, keys)."""
+    for r in range(p.shape[0]):
         for t in range(n):
             p[r, t] *= keep_scale if keep[t0 + t, s0 + r] else p.dtype.type(0)
 
@@ -59,29 +83,33 @@ def attention_forward(q, k, v, bias, which, has_bias, bias_step, keep, has_keep,
                       out, lse):
     """Fills out (N, T, e) and lse (N, T) from q (N, T, d), k (N, S, d), v (N, S, e), ``tile`` queries at a time.
 
-    The mask is bias[which[head]] of bias (G, T or 1, S); a step of 0 gives its one row to every query.
+    The mask is bias[which[head]] of bias (G, S, T or 1); a step of 0 gives its one column to every query.
     """
-    heads, queries, _ = q.shape
+    heads, queries, depth = q.shape
     keys, width = v.shape[1:]
     blocks = (queries + tile - 1) // tile
+    flat_k, flat_v = k.reshape(-1), v.reshape(-1)
     for job in prange(heads * blocks):
         h, t0 = job // blocks, job % blocks * tile
         n = min(tile, queries - t0)
-        qt = transposed_rows(q[h], t0, n, scale)
-        acc = np.zeros((width, n), q.dtype)
-        top, total = np.full(n, -np.inf, q.dtype), np.zeros(n, q.dtype)
-        raised, shrunk, part = np.empty(n, q.dtype), np.empty(n, q.dtype), np.empty(n, q.dtype)
-        block = np.empty((KEYS, n), q.dtype)
+        m = wide(n, q)
+        qt, spare = np.empty((depth, m), q.dtype), np.empty(spare_tile(q), q.dtype)
+        transposed_rows(q[h], t0, n, scale, qt)
+        acc = np.zeros((width, m), q.dtype)
+        top, total = np.full(m, -np.inf, q.dtype), np.zeros(m, q.dtype)
+        raised, shrunk, part = np.empty(m, q.dtype), np.empty(m, q.dtype), np.empty(m, q.dtype)
+        block = np.empty((min(KEYS, keys), m), q.dtype)
         last = min(keys, t0 + n) if causal else keys   # no query of this block sees a later key
         for s0 in range(0, last, KEYS):
             rows = min(KEYS, last - s0)
             p = block[:rows]
-            score_block(k[h, s0:s0 + rows], qt, bias[which[h]], s0, t0, has_bias, bias_step, causal, p)
+            multiply(flat_k, (h * keys + s0) * depth, depth, 1, rows, depth, qt.reshape(-1), p.reshape(-1), m, False, spare)
+            mask_scores(bias[which[h]], s0, t0, n, has_bias, bias_step, causal, p)
             raised[:] = top
             for r in range(rows):
-                for t in range(n):
+                for t in range(m):
                     raised[t] = p[r, t] if p[r, t] > raised[t] else raised[t]
-            for t in range(n):
+            for t in range(m):
                 base = raised[t] if raised[t] > -np.inf else q.dtype.type(0)   # a row without a key so far
                 shrink = exp(top[t] - base)
                 top[t] = raised[t]
@@ -89,19 +117,19 @@ def attention_forward(q, k, v, bias, which, has_bias, bias_step, keep, has_keep,
                 total[t] *= shrink
                 shrunk[t] = shrink
             for c in range(width * (s0 > 0)):
-                for t in range(n):
+                for t in range(m):
                     acc[c, t] *= shrunk[t]
             part[:] = 0
             for r in range(rows):
-                for t in range(n):
+                for t in range(m):
                     x = exp(p[r, t] - raised[t])
                     part[t] += x
                     p[r, t] = x
-            for t in range(n):
+            for t in range(m):
                 total[t] += part[t]
             if has_keep:
-                apply_dropout(keep[h], keep_scale, t0, s0, p)
-            add_product(v[h, s0:s0 + rows].T, p, acc)
+                apply_dropout(keep[h], keep_scale, t0, s0, n, p)
+            multiply(flat_v, (h * keys + s0) * width, 1, width, width, rows, p.reshape(-1), acc.reshape(-1), m, True, spare)
         for t in range(n):
             share = q.dtype.type(1) / total[t] if total[t] != 0 else q.dtype.type(0)   # no key at all: zeros
             lse[h, t0 + t] = top[t] + log(total[t]) if total[t] != 0 else np.inf       # and e^(s - inf) = 0 later
@@ -116,39 +144,54 @@ def attention_backward(g, q, k, v, bias, which, has_bias, bias_step, keep, has_k
     heads, queries, depth = q.shape
     keys, width = v.shape[1:]
     parts = dk.shape[0]
+    flat_k, flat_v = k.reshape(-1), v.reshape(-1)
+    most, high = wide(min(tile, queries), q), min(KEYS, keys)
+    wide_d, wide_e = wide(depth, q), wide(width, q)
     for job in prange(heads * parts):
         h, part = job // parts, job % parts
         dk[part, h] = 0
         dv[part, h] = 0
-        first, second = np.empty((KEYS, tile), q.dtype), np.empty((KEYS, tile), q.dtype)
+        first, second, spare = np.empty(high * most, q.dtype), np.empty(high * most, q.dtype), np.empty(spare_tile(q), q.dtype)
+        sums, turned = np.empty(high * max(wide_d, wide_e), q.dtype), np.empty((depth + width) * most, q.dtype)
+        whole, dqt = np.empty(min(tile, queries) * (wide_d + wide_e), q.dtype), np.empty(depth * most, q.dtype)
+        shift, delta = np.empty(most, q.dtype), np.empty(most, q.dtype)
         for t0 in range(part * tile, queries, parts * tile):
             n = min(tile, queries - t0)
-            qt = transposed_rows(q[h], t0, n, scale)
-            gt = transposed_rows(g[h], t0, n, q.dtype.type(1))
-            dqt = np.zeros((depth, n), q.dtype)
-            shift, delta = lse[h, t0:t0 + n], np.zeros(n, q.dtype)
+            m = wide(n, q)
+            qt, gt = turned[:depth * m], turned[depth * m:(depth + width) * m]
+            transposed_rows(q[h], t0, n, scale, qt.reshape((depth, m)))
+            transposed_rows(g[h], t0, n, q.dtype.type(1), gt.reshape((width, m)))
+            q_rows, g_rows = whole[:n * wide_d], whole[n * wide_d:n * (wide_d + wide_e)]
+            copied_rows(q[h], t0, n, q_rows.reshape((n, wide_d)))
+            copied_rows(g[h], t0, n, g_rows.reshape((n, wide_e)))
+            dqt[:] = 0
+            delta[:], shift[:] = 0, 0
             for t in range(n):
+                dot = q.dtype.type(0)
                 for c in range(width):
-                    delta[t] += g[h, t0 + t, c] * out[h, t0 + t, c]   # = sum over keys of weight * its gradient
+                    dot += g[h, t0 + t, c] * out[h, t0 + t, c]   # = sum over keys of weight * its gradient
+                delta[t], shift[t] = dot, lse[h, t0 + t]
             last = min(keys, t0 + n) if causal else keys
             for s0 in range(0, last, KEYS):
                 rows = min(KEYS, last - s0)
-                p = first.ravel()[:rows * n].reshape((rows, n))
-                dp = second.ravel()[:rows * n].reshape((rows, n))
-                score_block(k[h, s0:s0 + rows], qt, bias[which[h]], s0, t0, has_bias, bias_step, causal, p)
-                dp[:] = 0
-                add_product(v[h, s0:s0 + rows], gt, dp)
+                p, dp = first[:rows * m].reshape((rows, m)), second[:rows * m].reshape((rows, m))
+                at_k, at_v = (h * keys + s0) * depth, (h * keys + s0) * width
+                multiply(flat_k, at_k, depth, 1, rows, depth, qt, p.reshape(-1), m, False, spare)
+                mask_scores(bias[which[h]], s0, t0, n, has_bias, bias_step, causal, p)
+                multiply(flat_v, at_v, width, 1, rows, width, gt, dp.reshape(-1), m, False, spare)
                 if has_keep:
-                    apply_dropout(keep[h], keep_scale, t0, s0, dp)
+                    apply_dropout(keep[h], keep_scale, t0, s0, n, dp)
                 for r in range(rows):
-                    for t in range(n):
+                    for t in range(m):
                         p[r, t] = exp(p[r, t] - shift[t])
                         dp[r, t] = p[r, t] * (dp[r, t] - delta[t]) * scale
                 if has_keep:
-                    apply_dropout(keep[h], keep_scale, t0, s0, p)
-                add_product(p, g[h, t0:t0 + n], dv[part, h, s0:s0 + rows])
-                add_product(dp, q[h, t0:t0 + n], dk[part, h, s0:s0 + rows])
-                add_product(k[h, s0:s0 + rows].T, dp, dqt)
+                    apply_dropout(keep[h], keep_scale, t0, s0, n, p)
+                multiply(p.reshape(-1), 0, m, 1, rows, n, g_rows, sums, wide_e, False, spare)
+                add_rows(sums[:rows * wide_e].reshape((rows, wide_e)), dv[part, h, s0:s0 + rows])
+                multiply(dp.reshape(-1), 0, m, 1, rows, n, q_rows, sums, wide_d, False, spare)
+                add_rows(sums[:rows * wide_d].reshape((rows, wide_d)), dk[part, h, s0:s0 + rows])
+                multiply(flat_k, at_k, 1, depth, depth, rows, dp.reshape(-1), dqt, m, True, spare)
             for t in range(n):
                 for c in range(depth):
-                    dq[h, t0 + t, c] = dqt[c, t]
+                    dq[h, t0 + t, c] = dqt[c * m + t]
