@@ -43,6 +43,16 @@ def tile_tall(like) -> Any:
     _outside(like)
 
 
+def tile_slim(like) -> Any:
+    """A tile with as many rows as a tall one, all zero, each a single vector."""
+    _outside(like)
+
+
+def tile_height(acc) -> Any:
+    """How many rows the tile has."""
+    _outside(acc)
+
+
 def tile_width(acc) -> Any:
     """How many numbers a row of the tile has."""
     _outside(acc)
@@ -213,6 +223,14 @@ def install() -> None:
     @operation(tile_tall, lambda like: Tile(like.dtype, ROWS * registers()[1] // TALL_VECTORS, TALL_VECTORS))
     def _(builder, kind, like):
         return ir.Constant(ir.ArrayType(kind.vector, kind.rows * kind.vectors), None)
+
+    @operation(tile_slim, lambda like: Tile(like.dtype, ROWS * registers()[1] // TALL_VECTORS, 1))
+    def _(builder, kind, like):
+        return ir.Constant(ir.ArrayType(kind.vector, kind.rows * kind.vectors), None)
+
+    @operation(tile_height, lambda acc: types.int64)
+    def _(builder, kind, acc):
+        return ir.Constant(i64, kind.rows)
 
     @operation(tile_width, lambda acc: types.int64)
     def _(builder, kind, acc):

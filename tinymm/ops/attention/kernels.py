@@ -5,8 +5,8 @@ the maximum of a row from m to m', what was summed so far is multiplied by e^(m 
 block of weights again from the row's log-sum-exp, so no matrix of queries by keys is ever in memory.
 
 Inside a block everything is transposed, keys down and queries across: maxima, sums and factors are then vectors over
-queries. Queries are filled up to whole register tiles with zeros, so that no loop over them has a ragged end; what comes of
-these is finite and is dropped.
+queries. Queries are filled up to whole vectors with zeros, so that no loop over them has a ragged end; what comes of these is
+finite and is dropped. A few queries beyond the last whole vector, or a single one, go one by one instead (``single.py``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from ...backend.jit import kernel, prange
 from ...backend.small_product import multiply, spare_tile, wide
 from ...backend.vmath import exp, log
+from .single import backward_of_one, forward_of_one
 
 KEYS = 128   # keys in a block; a block of weights and its gradient stay in the second-level cache
 
@@ -78,6 +79,62 @@ def apply_dropout(keep, keep_scale, t0, s0, n, p):
             p[r, t] *= keep_scale if keep[t0 + t, s0 + r] else p.dtype.type(0)
 
 
+@kernel
+def in_vectors(n, like):
+    """How many of n queries go in vectors, filled up where more than half of the last one is used; the others go one by one."""
+    lanes = wide(1, like)
+    return n if 2 * (n % lanes) > lanes else n - n % lanes
+
+
+@kernel
+def _forward_block(q, k, v, h, t0, n, bias, has_bias, bias_step, keep, has_keep, keep_scale, scale, causal, out, lse):
+    """out and lse (N, T) of head h and its n queries from t0 on."""
+    keys, width, depth, m = v.shape[1], v.shape[2], q.shape[2], wide(n, q)
+    flat_k, flat_v = k.reshape(-1), v.reshape(-1)
+    qt, spare = np.empty((depth, m), q.dtype), np.empty(spare_tile(q), q.dtype)
+    transposed_rows(q[h], t0, n, scale, qt)
+    acc = np.zeros((width, m), q.dtype)
+    top, total = np.full(m, -np.inf, q.dtype), np.zeros(m, q.dtype)
+    raised, shrunk, part = np.empty(m, q.dtype), np.empty(m, q.dtype), np.empty(m, q.dtype)
+    block = np.empty((min(KEYS, keys), m), q.dtype)
+    last = min(keys, t0 + n) if causal else keys   # no query of this block sees a later key
+    for s0 in range(0, last, KEYS):
+        rows = min(KEYS, last - s0)
+        p = block[:rows]
+        multiply(flat_k, (h * keys + s0) * depth, depth, 1, rows, depth, qt.reshape(-1), p.reshape(-1), m, False, spare)
+        mask_scores(bias, s0, t0, n, has_bias, bias_step, causal, p)
+        raised[:] = top
+        for r in range(rows):
+            for t in range(m):
+                raised[t] = p[r, t] if p[r, t] > raised[t] else raised[t]
+        for t in range(m):
+            base = raised[t] if raised[t] > -np.inf else q.dtype.type(0)   # a row without a key so far
+            shrink = exp(top[t] - base)
+            top[t] = raised[t]
+            raised[t] = base
+            total[t] *= shrink
+            shrunk[t] = shrink
+        for c in range(width * (s0 > 0)):
+            for t in range(m):
+                acc[c, t] *= shrunk[t]
+        part[:] = 0
+        for r in range(rows):
+            for t in range(m):
+                x = exp(p[r, t] - raised[t])
+                part[t] += x
+                p[r, t] = x
+        for t in range(m):
+            total[t] += part[t]
+        if has_keep:
+            apply_dropout(keep, keep_scale, t0, s0, n, p)
+        multiply(flat_v, (h * keys + s0) * width, 1, width, width, rows, p.reshape(-1), acc.reshape(-1), m, True, spare)
+    for t in range(n):
+        share = q.dtype.type(1) / total[t] if total[t] != 0 else q.dtype.type(0)   # no key at all: zeros
+        lse[h, t0 + t] = top[t] + log(total[t]) if total[t] != 0 else np.inf       # and e^(s - inf) = 0 later
+        for c in range(width):
+            out[h, t0 + t, c] = acc[c, t] * share
+
+
 @kernel(parallel=True)
 def attention_forward(q, k, v, bias, which, has_bias, bias_step, keep, has_keep, keep_scale, scale, causal, tile,
                       out, lse):
@@ -85,56 +142,18 @@ def attention_forward(q, k, v, bias, which, has_bias, bias_step, keep, has_keep,
 
     The mask is bias[which[head]] of bias (G, S, T or 1); a step of 0 gives its one column to every query.
     """
-    heads, queries, depth = q.shape
-    keys, width = v.shape[1:]
+    heads, queries = lse.shape
     blocks = (queries + tile - 1) // tile
-    flat_k, flat_v = k.reshape(-1), v.reshape(-1)
     for job in prange(heads * blocks):
         h, t0 = job // blocks, job % blocks * tile
         n = min(tile, queries - t0)
-        m = wide(n, q)
-        qt, spare = np.empty((depth, m), q.dtype), np.empty(spare_tile(q), q.dtype)
-        transposed_rows(q[h], t0, n, scale, qt)
-        acc = np.zeros((width, m), q.dtype)
-        top, total = np.full(m, -np.inf, q.dtype), np.zeros(m, q.dtype)
-        raised, shrunk, part = np.empty(m, q.dtype), np.empty(m, q.dtype), np.empty(m, q.dtype)
-        block = np.empty((min(KEYS, keys), m), q.dtype)
-        last = min(keys, t0 + n) if causal else keys   # no query of this block sees a later key
-        for s0 in range(0, last, KEYS):
-            rows = min(KEYS, last - s0)
-            p = block[:rows]
-            multiply(flat_k, (h * keys + s0) * depth, depth, 1, rows, depth, qt.reshape(-1), p.reshape(-1), m, False, spare)
-            mask_scores(bias[which[h]], s0, t0, n, has_bias, bias_step, causal, p)
-            raised[:] = top
-            for r in range(rows):
-                for t in range(m):
-                    raised[t] = p[r, t] if p[r, t] > raised[t] else raised[t]
-            for t in range(m):
-                base = raised[t] if raised[t] > -np.inf else q.dtype.type(0)   # a row without a key so far
-                shrink = exp(top[t] - base)
-                top[t] = raised[t]
-                raised[t] = base
-                total[t] *= shrink
-                shrunk[t] = shrink
-            for c in range(width * (s0 > 0)):
-                for t in range(m):
-                    acc[c, t] *= shrunk[t]
-            part[:] = 0
-            for r in range(rows):
-                for t in range(m):
-                    x = exp(p[r, t] - raised[t])
-                    part[t] += x
-                    p[r, t] = x
-            for t in range(m):
-                total[t] += part[t]
-            if has_keep:
-                apply_dropout(keep[h], keep_scale, t0, s0, n, p)
-            multiply(flat_v, (h * keys + s0) * width, 1, width, width, rows, p.reshape(-1), acc.reshape(-1), m, True, spare)
-        for t in range(n):
-            share = q.dtype.type(1) / total[t] if total[t] != 0 else q.dtype.type(0)   # no key at all: zeros
-            lse[h, t0 + t] = top[t] + log(total[t]) if total[t] != 0 else np.inf       # and e^(s - inf) = 0 later
-            for c in range(width):
-                out[h, t0 + t, c] = acc[c, t] * share
+        some = in_vectors(n, q)
+        if some:
+            _forward_block(q, k, v, h, t0, some, bias[which[h]], has_bias, bias_step, keep[h], has_keep, keep_scale, scale,
+                           causal, out, lse)
+        for t in range(t0 + some, t0 + n):
+            lse[h, t] = forward_of_one(q[h, t], k[h], v[h], bias[which[h]], t * bias_step, has_bias, keep[h], t, has_keep,
+                                       keep_scale, scale, causal, out[h, t])
 
 
 @kernel(parallel=True, reassociate=True)
@@ -153,10 +172,16 @@ def attention_backward(g, q, k, v, bias, which, has_bias, bias_step, keep, has_k
         dv[part, h] = 0
         first, second, spare = np.empty(high * most, q.dtype), np.empty(high * most, q.dtype), np.empty(spare_tile(q), q.dtype)
         sums, turned = np.empty(high * max(wide_d, wide_e), q.dtype), np.empty((depth + width) * most, q.dtype)
-        whole, dqt = np.empty(min(tile, queries) * (wide_d + wide_e), q.dtype), np.empty(depth * most, q.dtype)
+        whole, dqt = np.empty(most * (wide_d + wide_e), q.dtype), np.empty(depth * most, q.dtype)
         shift, delta = np.empty(most, q.dtype), np.empty(most, q.dtype)
         for t0 in range(part * tile, queries, parts * tile):
-            n = min(tile, queries - t0)
+            end = min(t0 + tile, queries)
+            n = in_vectors(end - t0, q)
+            for t in range(t0 + n, end):
+                backward_of_one(g[h, t], q[h, t], k[h], v[h], bias[which[h]], t * bias_step, has_bias, keep[h], t, has_keep,
+                                keep_scale, scale, causal, out[h, t], lse[h, t], dq[h, t], dk[part, h], dv[part, h])
+            if n == 0:
+                continue
             m = wide(n, q)
             qt, gt = turned[:depth * m], turned[depth * m:(depth + width) * m]
             transposed_rows(q[h], t0, n, scale, qt.reshape((depth, m)))
