@@ -8,6 +8,8 @@ instead of 0.72 (4096 x 512, float32).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 LINE = 64   # bytes
@@ -16,9 +18,9 @@ LINE = 64   # bytes
 def aligned_zeros(shape: tuple[int, ...], dtype) -> np.ndarray:
     """Zeros whose first element lies at the start of a cache line; a view of a slightly longer array."""
     dtype = np.dtype(dtype)
-    bytes_needed = int(np.prod(shape)) * dtype.itemsize
+    bytes_needed = math.prod(shape) * dtype.itemsize
     memory = np.zeros(bytes_needed + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
+    start = -memory.__array_interface__["data"][0] % LINE   # a fifth of the time of ``ctypes.data``
     return memory[start:start + bytes_needed].view(dtype).reshape(shape)
 
 

@@ -117,10 +117,10 @@ class Module:
             table.pop(name, None)
 
     def __getattr__(self, name: str) -> Any:
-        for table in ("_parameters", "_buffers", "_modules"):
-            found = self.__dict__.get(table, {})
-            if name in found:
-                return found[name]
+        attributes = self.__dict__
+        for table in ("_modules", "_parameters", "_buffers"):   # no name is in two of them
+            if table in attributes and name in attributes[table]:
+                return attributes[table][name]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}"
                              + ("; was super().__init__() called?" if "_parameters" not in self.__dict__ else ""))
 

@@ -34,6 +34,8 @@ def floating(operation: str, argument: str, value) -> Tensor:
     Raises:
         TypeError: it is not.
     """
+    if isinstance(value, Tensor) and value._data.dtype.kind == "f":   # first: every operation asks, some of them five times
+        return value
     if as_tensor(operation, argument, value).dtype.kind != "f":
         raise TypeError(f"{operation}: {argument} must be floating point, not {value.dtype}; use .float()")
     return value
@@ -79,7 +81,7 @@ def optional(operation: str, **tensors) -> None:
 def same_dtype(*tensors: Unpack[Ts]) -> tuple[Unpack[Ts]]:
     """The tensors in the widest floating-point dtype among them; None stays None."""
     given: Any = tensors
-    dtypes = {t.dtype for t in given if t is not None}
+    dtypes = {t._data.dtype for t in given if t is not None}
     if len(dtypes) > 1:
         widest = np.result_type(*dtypes)
         given = tuple(None if t is None else cast(t, widest) for t in given)
@@ -95,6 +97,8 @@ def possible(operation: str, what: str, lengths: tuple[int, ...]) -> None:
 
 def one_device(operation: str, **tensors) -> None:
     """Raise RuntimeError unless all arguments (None left out) are Tensors on one device; the message names them."""
+    if all([t is None or isinstance(t, Tensor) and type(t._data) is np.ndarray for t in tensors.values()]):
+        return   # all on the CPU
     devices = {name: as_tensor(operation, name, t).device for name, t in tensors.items() if t is not None}
     if len(set(devices.values())) > 1:
         listed = ", ".join(f"{name} on {device}" for name, device in devices.items())

@@ -39,14 +39,15 @@ class Fused(Function):
         arrays = [a for a in args if is_array(a)]
         if float16 in [a.dtype for a in arrays] and rung(arrays[0]) != "cuda":
             self.narrow = True
-            return narrowed(self._forward(*widened(args), **options))
-        return self._forward(*args, **options)
+            args = tuple(widened(args))
+            return narrowed(self._forward([a for a in args if is_array(a)], args, options))
+        return self._forward(arrays, args, options)
 
-    def _forward(self, *args: Any, **options: Any) -> Any:
-        arrays = [a for a in args if is_array(a)]
+    def _forward(self, arrays: list, args: tuple, options: dict[str, Any]) -> Any:
+        """``args`` on the rung of the first of the ``arrays`` among them."""
         self.rung = rung(arrays[0])
         if self.rung == "numba":
-            if any(a.size == 0 for a in arrays):
+            if 0 in [a.size for a in arrays]:
                 self.rung = "numpy"   # kernels need not think about empty axes
             else:
                 args = tuple([ready(a) if type(a) is np.ndarray and a.dtype.kind == "f" else a for a in args])

@@ -7,6 +7,8 @@ The statistics are those of one case over its H units, so nothing depends on the
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...autograd.elementwise import rsqrt
@@ -63,7 +65,7 @@ class LayerNorm(Fused):
     # ------------------------------------------------------------------ rung 3: Numba
 
     def forward_numba(self, x, weight, bias, dims, eps):
-        width = int(np.prod(x.shape[x.ndim - dims:]))
+        width = math.prod(x.shape[x.ndim - dims:])
         rows = x.size // width
         self.x, self.tail = x, x.shape[x.ndim - dims:]
         self.w, b = aligned_row(weight, width, 1, x.dtype), aligned_row(bias, width, 0, x.dtype)
@@ -87,7 +89,7 @@ class LayerNorm(Fused):
 
     def forward_cuda(self, x, weight, bias, dims, eps):
         xp = xp_of(x)
-        width = int(np.prod(x.shape[x.ndim - dims:]))
+        width = math.prod(x.shape[x.ndim - dims:])
         rows = x.size // width
         x2 = xp.ascontiguousarray(x).reshape(rows, width)
         self.x, self.shape, self.tail = x2, x.shape, x.shape[x.ndim - dims:]
