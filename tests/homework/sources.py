@@ -51,7 +51,9 @@ EXERCISES = {source.number: source for source in (
                                     "joint_embedding_loss_backward", "conditioning_augmentation_forward",
                                     "conditioning_augmentation_backward", "conv_transpose2d_forward", "conv_transpose2d_backward")),
     Source("08_clip", ("clip_loss_forward", "clip_loss_backward", "attention_pool_forward", "attention_pool_backward", "zero_shot",
-                       "bpe_merge")))}
+                       "bpe_merge")),
+    Source("09_dalle", ("gumbel_softmax_forward", "gumbel_softmax_backward", "logit_laplace_nll_forward",
+                        "logit_laplace_nll_backward", "dalle_masks", "weighted_loss_forward", "weighted_loss_backward")))}
 
 NAME, SOLUTION, STUDENT = EXERCISES["04"].name, EXERCISES["04"].solution, EXERCISES["04"].student
 FUNCTIONS = list(EXERCISES["04"].functions)

@@ -5,14 +5,16 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.homework import mutants_00, mutants_01, mutants_02, mutants_03, mutants_04, mutants_05, mutants_07, mutants_08
+from tests.homework import (mutants_00, mutants_01, mutants_02, mutants_03, mutants_04, mutants_05, mutants_07, mutants_08,
+                            mutants_09)
 from tests.homework.sources import EXERCISES, FOLDER, HANDOUTS, changed, handed_in
 from tinymm.homework import check, reference
 from tinymm.homework.exercise import find, numbers
 from tinymm.homework.values import close
 
 MUTANTS = {"00": mutants_00.MUTANTS, "01": mutants_01.MUTANTS, "02": mutants_02.MUTANTS, "03": mutants_03.MUTANTS,
-           "04": mutants_04.MUTANTS, "05": mutants_05.MUTANTS, "07": mutants_07.MUTANTS, "08": mutants_08.MUTANTS}
+           "04": mutants_04.MUTANTS, "05": mutants_05.MUTANTS, "07": mutants_07.MUTANTS, "08": mutants_08.MUTANTS,
+           "09": mutants_09.MUTANTS}
 PLANTED = [pytest.param(number, mutant, id=f"{number}-{mutant.name}") for number, mutants in MUTANTS.items() for mutant in mutants]
 DECIDED: dict[tuple[str, str], set[str]] = {}   # (exercise, mutant) -> the cases in which it was found
 every_exercise = pytest.mark.parametrize("source", EXERCISES.values(), ids=lambda source: source.number)
@@ -88,7 +90,7 @@ def test_usual_mistakes_are_told_apart(source):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")   # they would be printed among the student's messages
-@pytest.mark.parametrize("number", ["01", "02", "03", "07", "08"])   # a variant of 04 overflows; the checker keeps that to itself
+@pytest.mark.parametrize("number", ["01", "02", "03", "07", "08", "09"])   # a variant of 04 overflows; the checker keeps that to itself
 def test_references_and_mistakes_are_computed_without_warnings(number):
     for task in find(number).tasks:
         for case, mistake in itertools.product(task.cases_drawn(), task.mistakes):

@@ -7,7 +7,7 @@ import pytest
 from tests.homework.sources import EXERCISES, namespace
 
 # number -> functions with an example, a forward and its backward together
-WRITTEN = {"00": 1, "02": 4, "03": 4, "04": 4, "07": 4, "08": 4}
+WRITTEN = {"00": 1, "02": 4, "03": 4, "04": 4, "07": 4, "08": 4, "09": 4}
 
 
 @pytest.mark.parametrize("number, functions", WRITTEN.items())
