@@ -90,7 +90,7 @@ def test_usual_mistakes_are_told_apart(source):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")   # they would be printed among the student's messages
-@pytest.mark.parametrize("number", ["01", "02", "03", "07", "08", "09"])   # a variant of 04 overflows; the checker keeps that to itself
+@pytest.mark.parametrize("number", ["01", "02", "03", "07", "08", "09"])   # a variant of 04 overflows, unseen by students
 def test_references_and_mistakes_are_computed_without_warnings(number):
     for task in find(number).tasks:
         for case, mistake in itertools.product(task.cases_drawn(), task.mistakes):

@@ -71,11 +71,11 @@ def _z_by(slope: Callable) -> Callable:
     return lambda a: with_slope(_softmax(a), slope(_softmax(a).detach(), a))
 
 
-def _kl_by(slope: Callable) -> Callable:
-    """The right divergence with ``slope(q, log q)`` as the gradient of each token's logits."""
+def _kl_by(slope: Callable, of: Callable = _log_q) -> Callable:
+    """The right divergence with ``slope(q, log q)`` as the gradient of each token's logits; ``of`` them is log q."""
     def variant(logits, g, tau):
         z, kl = gumbel_softmax(logits, g, tau)
-        log_q = _log_q(logits, g, tau).detach()
+        log_q = of(logits, g, tau).detach()
         return z, with_slope(kl, (slope(F.exp(log_q), log_q) * logits).sum(1).mean())
     return variant
 
@@ -130,7 +130,7 @@ GUMBEL_SOFTMAX = Task(
                 GUMBEL(over=lambda terms: with_slope(terms.mean(), terms.sum()))),
         Mistake("the gradient of the KL has the wrong sign", GUMBEL(over=lambda terms: with_slope(terms.mean(), -terms.mean()))),
         Mistake("the gradient of the KL takes z in the place of q, the softmax of the logits without noise and tau",
-                lambda *a: (gumbel_softmax(*a)[0], _slope_of(lambda *a, **b: gumbel_softmax(*a, **b)[1], seen=_log_z)(*a))),
+                _kl_by(lambda q, log_q: q * (log_q - (q * log_q).sum(1, keepdim=True)), of=_log_z)),
         Mistake("the noise g is missing: z is the softmax of (logits + g) / tau", GUMBEL(mix=lambda l, g, tau: l / tau)),
         Mistake("the noise g is subtracted; it is added", GUMBEL(mix=lambda l, g, tau: (l - g) / tau)),
         Mistake("g is divided by tau alone: logits + g are, both", GUMBEL(mix=lambda l, g, tau: l + g / tau)),
@@ -245,8 +245,8 @@ def logit_laplace_cases(draw: Draw) -> list[Case]:
     exact = np.concatenate([np.zeros((1, 3, 2, 1)), draw.normal(1, 3, 2, 1)], axis=1)
     return [case("", 2, 2, 3, 0.1, differences=True),
             case("black and white pixels, eps = 1/4", 3, 2, 1, 0.25, black_and_white=True),
-            case("b near e^-9", 1, 2, 2, 0.1, ln_b=-9.0, hint="the density is 0 there in floating point, and its logarithm lost (an "
-                 "epsilon in it makes another number): take the logarithm of each factor, ln 2 + ln b + ln y (1 - y) + |a| / b"),
+            case("b near e^-9", 1, 2, 2, 0.1, ln_b=-9.0, hint="the density is 0 there in floating point, and its logarithm lost "
+                 "(an epsilon in it makes another number): take the logarithm of each factor, ln 2 + ln b + ln y (1 - y) + |a| / b"),
             Case("grey pixels, decoded exactly", {"x": np.full((1, 3, 2, 1), 0.5), "decoded": exact, "eps": 0.1},
                  hint="a = logit(y) - mu is 0 there, at the corner of |a|: the gradient of mu is taken to be 0 (np.sign)")]
 
@@ -274,7 +274,8 @@ LOGIT_LAPLACE = Task(
         Mistake("the gradient of ln b lacks -|a| / b: it is 1 - |a| / b", NLL(over=lambda a, ln_b: a * _held(F.exp(-ln_b)))),
         Mistake("the gradient of ln b has the sign of |a| / b wrong: it is 1 - |a| / b",
                 NLL(over=lambda a, ln_b: with_slope(a * F.exp(-ln_b), a * _held(F.exp(-ln_b)) - _held(a) * F.exp(-ln_b)))),
-        Mistake("the gradient of ln b is 0: b is learned, too, with 1 - |a| / b", NLL(halves=lambda d: (d[:, :3], _held(d[:, 3:])))),
+        Mistake("the gradient of ln b is 0: b is learned, too, with 1 - |a| / b",
+                NLL(halves=lambda d: (d[:, :3], _held(d[:, 3:])))),
         Mistake("the two halves of ddecoded are exchanged: mu comes first, then ln b",
                 lambda x, d, eps: with_slope(logit_laplace_nll(x, d, eps), logit_laplace_nll(
                     x, with_slope(d, F.cat([d[:, 3:], d[:, :3]], dim=1)), eps))),
@@ -386,7 +387,7 @@ def dalle_masks_cases(draw: Draw) -> list[Case]:
     def case(name, text, height, width, kernel, **options):
         return Case(name, {"text": text, "height": height, "width": width, "kernel": kernel}, **options)
 
-    return [case("", 3, 4, 5, 3), case("a tall grid, kernel 5", 2, 6, 4, 5), case("one row", 2, 1, 4, 3),
+    return [case("", 3, 3, 5, 3), case("a tall grid, kernel 5", 2, 6, 5, 5), case("one row", 2, 1, 4, 3),
             case("a kernel as wide as the grid is", 1, 3, 3, 7, hint="where a kernel is wider than the grid two offsets may be the "
                  "same: each is allowed, once"),
             case("no text", 0, 3, 3, 3, hint="without text the masks are those of the image alone")]
@@ -435,7 +436,8 @@ DALLE_MASKS = Task(
         Mistake("conv: the kernel ends at the edges of the grid; in raster order an offset goes on in the row before, as that of "
                 "`row` does",
                 MASKS(conv=_grid(lambda up, left, k: abs(left) <= k // 2 and (0 < up <= k // 2 or up == 0 <= left)))),
-        Mistake("conv: the rows are `height` apart; they are `width` apart", MASKS(conv=lambda i, j, h, w, k: _conv(i, j, w, h, k))),
+        Mistake("conv: the rows are `height` apart; they are `width` apart",
+                MASKS(conv=lambda i, j, h, w, k: _conv(i, j, w, h, k))),
         Mistake("conv: a token does not see itself", MASKS(conv=_without(_conv))),
         Mistake("height and width are exchanged", MASKS(row=lambda i, j, h, w, k: _row(i, j, w, h, k),
                                                         column=lambda i, j, h, w, k: _column(i, j, w, h, k),
@@ -498,6 +500,13 @@ def _sum_of_each(log_p, tokens):
     return -_told(log_p, tokens)[0].sum() / tokens.shape[0]
 
 
+def _p_at_pads(text_logits, image_logits, text, image):
+    """The gradient of the text's logits has p at pads, too, and one_hot only where there is a target."""
+    right, pads = weighted_loss(text_logits, image_logits, text, image), text[:, 1:] < 0
+    log_sum = (text_logits - F.log_softmax(text_logits, dim=2))[:, :, 0]            # (B, T-1), whose gradient is p
+    return with_slope(right, right + (log_sum * pads).sum() / (8 * max(float((~pads)._data.sum()), 1.0)))
+
+
 def _slope(of: Callable) -> Callable:
     """A log softmax whose gradient with respect to the logits is that of ``of(logits, log_p)``."""
     def log_p(logits):
@@ -537,6 +546,7 @@ WEIGHTED_LOSS = Task(
                 _slope_of(weighted_loss, of_text=_by_all_places)),
         Mistake("the gradient of the text's logits has pads for targets (-1 is the last of the vocabulary to NumPy); it is 0 there",
                 _slope_of(weighted_loss, of_text=_with_pads)),
+        Mistake("p is left at the pads: there the whole of p - one_hot(token) is 0, not only the one_hot", _p_at_pads),
         Mistake("the weights are exchanged: 1/8 is the text's, 7/8 the image's",
                 WEIGHTED(join=lambda text, image: (7 * text + image) / 8)),
         Mistake("the weights are missing: 1/8 for the text, 7/8 for the image", WEIGHTED(join=lambda text, image: text + image)),
