@@ -246,7 +246,7 @@ def logit_laplace_cases(draw: Draw) -> list[Case]:
     return [case("", 2, 2, 3, 0.1, differences=True),
             case("black and white pixels, eps = 1/4", 3, 2, 1, 0.25, black_and_white=True),
             case("b near e^-9", 1, 2, 2, 0.1, ln_b=-9.0, hint="the density is 0 there in floating point, and its logarithm lost "
-                 "(an epsilon in it makes another number): take the logarithm of each factor, ln 2 + ln b + ln y (1 - y) + |a| / b"),
+                 "(an epsilon in it makes another number): take that of each factor, ln 2 + ln b + ln y (1 - y) + |a| / b"),
             Case("grey pixels, decoded exactly", {"x": np.full((1, 3, 2, 1), 0.5), "decoded": exact, "eps": 0.1},
                  hint="a = logit(y) - mu is 0 there, at the corner of |a|: the gradient of mu is taken to be 0 (np.sign)")]
 
