@@ -98,7 +98,7 @@ def test_kl_lies_between_0_and_ln_K(solution):
 @pytest.mark.parametrize("mu, b", [(0.0, 1.0), (1.5, 0.3), (-2.0, 0.7), (0.4, 0.05), (-1.0, 1.6)])
 def test_the_density_integrates_to_1(solution, mu, b):
     """By the trapezoidal rule along the logit, with its corner on a node and dy = y (1 - y) dlogit."""
-    logit, step = np.linspace(mu - 12 * b, mu + 12 * b, 1201, retstep=True)  # e^-12 lies beyond, and 1 / 12 (1 / 50)^2 is the rule's
+    logit, step = np.linspace(mu - 12 * b, mu + 12 * b, 1201, retstep=True)  # errors: e^-12, and (1 / 50)^2 / 12
     y, eps, total = 1 / (1 + np.exp(-logit)), 1e-9, 0.0
     decoded = np.array([mu, mu, mu, *3 * [math.log(b)]]).reshape(1, 6, 1, 1)
     for value, weight in zip(y, [0.5, *1199 * [1], 0.5]):

@@ -430,7 +430,7 @@ DALLE_MASKS = Task(
         Mistake("conv: nothing to the right is seen in the rows above: e goes from -(kernel // 2) to kernel // 2",
                 MASKS(conv=partial(_conv, across=lambda k: range(k // 2 + 1)))),
         Mistake("conv: later tokens of the same row are seen, too: the offset must not be negative",
-                MASKS(conv=lambda i, j, *more: _conv(i, j, *more) or _conv(j, i, *more, down=lambda k: range(1)))),
+                MASKS(conv=lambda i, j, *more: _conv(i, j, *more) or partial(_conv, down=lambda k: range(1))(j, i, *more))),
         Mistake("conv: the whole kernel is seen, also what comes later: the offset must not be negative",
                 MASKS(conv=lambda i, j, *more: _conv(i, j, *more) or _conv(j, i, *more))),
         Mistake("conv: the kernel ends at the edges of the grid; in raster order an offset goes on in the row before, as that of "
@@ -574,4 +574,4 @@ WEIGHTED_LOSS = Task(
     ), points=(1, 2), extra=True)
 
 
-EXERCISE = Exercise(9, "DALL-E: Zero-Shot Text-to-Image Generation", (GUMBEL_SOFTMAX, LOGIT_LAPLACE, DALLE_MASKS, WEIGHTED_LOSS))
+EXERCISE = Exercise(9, "DALL-E", (GUMBEL_SOFTMAX, LOGIT_LAPLACE, DALLE_MASKS, WEIGHTED_LOSS))
