@@ -80,6 +80,16 @@ def _kl_by(slope: Callable, of: Callable = _log_q) -> Callable:
     return variant
 
 
+def _kl_by_tau(logits, g, tau):
+    z, kl = gumbel_softmax(logits, g, tau)
+    return z, with_slope(kl, kl / tau)
+
+
+def _kl_weighed_by_z(logits, g, tau):
+    z, _ = gumbel_softmax(logits, g, tau)
+    return z, (z * (_log_q(logits, g, tau) + _ln_K(z))).sum(1).mean()
+
+
 def _z_as_it_is(logits, g, tau):
     z, kl = gumbel_softmax(logits, g, tau)
     return with_slope(z, logits), kl
@@ -112,6 +122,8 @@ GUMBEL_SOFTMAX = Task(
                 "z * dz / tau", GUMBEL(weigh=sloped(_softmax, lambda z: z))),
         Mistake("the sum in the Jacobian of the softmax runs over everything; each token has its own, over its K codes (axis 1)",
                 GUMBEL(weigh=_z_by(lambda z, a: z * a - z * (z * a).sum()))),
+        Mistake("the sum in the Jacobian of the softmax runs over all of a picture; each token has its own (axis 1)",
+                GUMBEL(weigh=_z_by(lambda z, a: z * a - z * (z * a).sum((1, 2, 3), keepdim=True)))),
         Mistake("the sum in the Jacobian of the softmax runs over the last axis; it is over the K codes (axis 1)",
                 GUMBEL(weigh=_z_by(lambda z, a: z * a - z * (z * a).sum(3, keepdim=True)))),
         Mistake("the division by tau is missing in the backward", GUMBEL(mix=lambda l, g, tau: with_slope(_mix(l, g, tau), l))),
@@ -128,6 +140,7 @@ GUMBEL_SOFTMAX = Task(
                 "q * (ln q + 1)", _kl_by(lambda q, log_q: q * (log_q + 1))),
         Mistake("the gradient of the KL is divided by the number of tokens, N h w, as it is their mean",
                 GUMBEL(over=lambda terms: with_slope(terms.mean(), terms.sum()))),
+        Mistake("the gradient of the KL is divided by tau; that is for z alone, q knows of no tau", _kl_by_tau),
         Mistake("the gradient of the KL has the wrong sign", GUMBEL(over=lambda terms: with_slope(terms.mean(), -terms.mean()))),
         Mistake("the gradient of the KL takes z in the place of q, the softmax of the logits without noise and tau",
                 _kl_by(lambda q, log_q: q * (log_q - (q * log_q).sum(1, keepdim=True)), of=_log_z)),
@@ -155,6 +168,8 @@ GUMBEL_SOFTMAX = Task(
                 GUMBEL(seen=lambda l, g, tau: F.log_softmax(l + g, dim=1))),
         Mistake("the KL is that of logits / tau; q is the softmax of the logits alone",
                 GUMBEL(seen=lambda l, g, tau: F.log_softmax(l / tau, dim=1))),
+        Mistake("the KL weighs ln q by z; it is by q, the softmax of the logits alone",
+                _kl_weighed_by_z),
         Mistake("this is the KL the other way round, KL(U || q); it is KL(q || U), whose terms are weighed by q",
                 GUMBEL(apart=lambda log_q: -log_q.mean(1) - _ln_K(log_q))),
         Mistake("ln K is missing in the KL: sum_k q_k ln q_k is minus the entropy, and U has 1/K for each code",
@@ -274,6 +289,8 @@ LOGIT_LAPLACE = Task(
         Mistake("the gradient of ln b lacks -|a| / b: it is 1 - |a| / b", NLL(over=lambda a, ln_b: a * _held(F.exp(-ln_b)))),
         Mistake("the gradient of ln b has the sign of |a| / b wrong: it is 1 - |a| / b",
                 NLL(over=lambda a, ln_b: with_slope(a * F.exp(-ln_b), a * _held(F.exp(-ln_b)) - _held(a) * F.exp(-ln_b)))),
+        Mistake("in the gradient of ln b |a| is multiplied by b: it is 1 - |a| / b",
+                NLL(over=lambda a, ln_b: with_slope(a * F.exp(-ln_b), a * _held(F.exp(-ln_b)) - _held(a) * F.exp(ln_b)))),
         Mistake("the gradient of ln b is 0: b is learned, too, with 1 - |a| / b",
                 NLL(halves=lambda d: (d[:, :3], _held(d[:, 3:])))),
         Mistake("the two halves of ddecoded are exchanged: mu comes first, then ln b",
@@ -297,6 +314,8 @@ LOGIT_LAPLACE = Task(
         Mistake("mu and ln b take turns with the channels; 0 to 2 are mu, 3 to 5 ln b",
                 NLL(halves=lambda d: (d[:, ::2], d[:, 1::2]))),
         Mistake("mu is compared with y; it is with logit(y) = ln(y / (1 - y))", NLL(see=lambda y: y)),
+        Mistake("sigmoid(mu) is compared with y; mu is with logit(y) = ln(y / (1 - y))",
+                NLL(see=lambda y: y, halves=lambda d: (F.sigmoid(d[:, :3]), d[:, 3:]))),
         Mistake("mu is compared with ln y; logit(y) = ln y - ln(1 - y)", NLL(see=F.log)),
         Mistake("the logit has the wrong sign: it is ln(y / (1 - y))", NLL(see=lambda y: -_logit(y))),
         Mistake("logit(y) - mu is squared (that is a Gaussian); it is |logit(y) - mu|", NLL(apart=lambda a: a * a)),
@@ -304,6 +323,8 @@ LOGIT_LAPLACE = Task(
         Mistake("|a| is multiplied by b; it is divided by b = e^(ln b)", NLL(over=lambda a, ln_b: a * F.exp(ln_b))),
         Mistake("|a| is divided by ln b; the channels 3 to 5 are ln b, so b = exp of them",
                 NLL(over=lambda a, ln_b: a / ln_b)),
+        Mistake("|a| is divided by the square root of b (that is for ln b^2); the channels 3 to 5 are ln b, so b = exp of them",
+                NLL(over=lambda a, ln_b: a * F.exp(-ln_b / 2))),
         Mistake("|a| is not divided by b", NLL(over=lambda a, ln_b: a + 0 * ln_b)),
         Mistake("|a| / b has the wrong sign: far away is improbable, so it adds to -ln f",
                 NLL(over=lambda a, ln_b: -a * F.exp(-ln_b))),
@@ -427,6 +448,8 @@ DALLE_MASKS = Task(
                 MASKS(conv=partial(_conv, down=lambda k: range(k + 1), across=lambda k: range(-k, k + 1)))),
         Mistake("conv: the token is at the lower right corner of the kernel; it is at its centre, whose later half is left out",
                 MASKS(conv=partial(_conv, down=range, across=range))),
+        Mistake("conv: nothing to the left is seen: e goes from -(kernel // 2) to kernel // 2",
+                MASKS(conv=partial(_conv, across=lambda k: range(-(k // 2), 1)))),
         Mistake("conv: nothing to the right is seen in the rows above: e goes from -(kernel // 2) to kernel // 2",
                 MASKS(conv=partial(_conv, across=lambda k: range(k // 2 + 1)))),
         Mistake("conv: later tokens of the same row are seen, too: the offset must not be negative",
@@ -480,10 +503,10 @@ def _both(of: Callable) -> Callable:
     return partial(weighted_loss, of_text=of, of_image=of)
 
 
-def _with_pads(log_p, tokens):
-    """-1 as NumPy reads it: the last of the vocabulary."""
-    last = tokens + (tokens < 0) * log_p.shape[2]
-    return -log_p.gather(2, last.unsqueeze(2)).mean()
+def _with_pads(log_p, tokens, last=1, counted=True):
+    """Pads for targets: -1 as NumPy reads it, the last of the vocabulary, or 0; divided by all places, or the right number."""
+    tokens, there = tokens + (tokens < 0) * (log_p.shape[2] if last else 1), _told(log_p, tokens)[1]
+    return -log_p.gather(2, tokens.unsqueeze(2)).sum() / (tokens.numel() if counted else max(float(there._data.sum()), 1.0))
 
 
 def _by_all_places(log_p, tokens):
@@ -546,6 +569,8 @@ WEIGHTED_LOSS = Task(
                 _slope_of(weighted_loss, of_text=_by_all_places)),
         Mistake("the gradient of the text's logits has pads for targets (-1 is the last of the vocabulary to NumPy); it is 0 there",
                 _slope_of(weighted_loss, of_text=_with_pads)),
+        Mistake("one_hot is there at the pads, too (-1 is the last of the vocabulary to NumPy); the gradient is 0 there",
+                _slope_of(weighted_loss, of_text=partial(_with_pads, counted=False))),
         Mistake("p is left at the pads: there the whole of p - one_hot(token) is 0, not only the one_hot", _p_at_pads),
         Mistake("the weights are exchanged: 1/8 is the text's, 7/8 the image's",
                 WEIGHTED(join=lambda text, image: (7 * text + image) / 8)),
@@ -557,6 +582,10 @@ WEIGHTED_LOSS = Task(
         Mistake("the text is left out: 1/8 of the loss is its", WEIGHTED(join=lambda text, image: 7 * image / 8)),
         Mistake("pads are counted as targets (-1 is the last of the vocabulary to NumPy); they are none",
                 WEIGHTED(of_text=_with_pads)),
+        Mistake("-ln p of pads is added (-1 is the last of the vocabulary to NumPy); pads are no targets",
+                WEIGHTED(of_text=partial(_with_pads, counted=False))),
+        Mistake("pads are counted as targets, as if they were token 0; they are none",
+                WEIGHTED(of_text=partial(_with_pads, last=0))),
         Mistake("the cross-entropy of the text is divided by B (T - 1); pads are no targets, and not counted",
                 WEIGHTED(of_text=_by_all_places)),
         Mistake("each caption is averaged first, then all captions; the mean is over all targets of the batch",
