@@ -10,10 +10,8 @@ from tests.homework.sources import EXERCISES, changed, handed_in, namespace
 from tinymm import Tensor, functional as F
 from tinymm.homework import check, reference
 from tinymm.homework.exercise import find
-from tinymm.models.dalle.dalle_loss import dalle_loss
-from tinymm.models.dalle.dvae import kl_to_uniform
-from tinymm.models.dalle.logit_laplace import logit_laplace_nll, map_pixels
-from tinymm.models.dalle.masks import column_mask, conv_mask, row_mask
+from tinymm.models.dalle import (column_mask, conv_mask, dalle_loss, kl_to_uniform, logit_laplace_nll, map_pixels,
+                                 row_mask)
 
 SOLUTION = EXERCISES["09"].solution
 RTOL = 1e-10   # two orders of the same float64 sums
