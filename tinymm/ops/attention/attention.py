@@ -127,14 +127,14 @@ class Attention(Fused):
         """Everything as (heads, rows, columns), and the mask as a bias that several heads share."""
         q, k, v, mask, xp = self.q, self.k, self.v, self.mask, xp_of(self.q)
         batch = q.shape[:-2]
-        heads, queries, keys = int(np.prod(batch)), q.shape[-2], k.shape[-2]
+        heads, queries, keys = math.prod(batch), q.shape[-2], k.shape[-2]
         flat = [xp.ascontiguousarray(a).reshape(heads, *a.shape[-2:]) for a in (q, k, v)]
         bias, which = xp.zeros((1, 1, 1), q.dtype), np.zeros(heads, np.int64)
         if mask is not None:
             if mask.dtype.kind == "b":
                 mask = np.where(mask, 0, -np.inf).astype(q.dtype)
             lead = mask.shape[:-2]
-            groups = int(np.prod(lead))
+            groups = math.prod(lead)
             which = np.broadcast_to(np.arange(groups).reshape(lead), batch).reshape(-1)
             if mask.shape[-1] != keys:   # a view is read-only even where it repeats nothing, and Numba compiles anew for those
                 mask = np.broadcast_to(mask, mask.shape[:-1] + (keys,))
@@ -151,7 +151,7 @@ class Attention(Fused):
         return q, k, v, np.ascontiguousarray(np.swapaxes(bias, 1, 2)), *rest
 
     def _like_forward(self, q, v):
-        xp, heads = xp_of(q), int(np.prod(q.shape[:-2]))
+        xp, heads = xp_of(q), math.prod(q.shape[:-2])
         return xp.empty((heads, q.shape[-2], v.shape[-1]), q.dtype), xp.empty((heads, q.shape[-2]), q.dtype)
 
     def _tile(self):
@@ -295,12 +295,14 @@ def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, 
         raise ValueError(f"{op}: key {k.shape} has length {k.shape[-2]} but value {v.shape} has {v.shape[-2]}")
     if not 0 <= real(op, "dropout_p", dropout_p) <= 1:
         raise ValueError(f"{op}: dropout_p={dropout_p} is not a probability")
-    try:
-        batch = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
-    except ValueError:
-        raise ValueError(f"{op}: the leading axes of query {q.shape}, key {k.shape} and value {v.shape} do not "
-                         "broadcast") from None
-    q, k, v = (t if t.shape[:-2] == batch else broadcast_to(t, batch + t.shape[-2:]) for t in (q, k, v))
+    batch = q.shape[:-2]
+    if not batch == k.shape[:-2] == v.shape[:-2]:
+        try:
+            batch = np.broadcast_shapes(batch, k.shape[:-2], v.shape[:-2])
+        except ValueError:
+            raise ValueError(f"{op}: the leading axes of query {q.shape}, key {k.shape} and value {v.shape} do not "
+                             "broadcast") from None
+        q, k, v = (t if t.shape[:-2] == batch else broadcast_to(t, batch + t.shape[-2:]) for t in (q, k, v))
     if attn_mask is not None:
         attn_mask = _checked_mask(op, attn_mask, batch + (q.shape[-2], k.shape[-2]))
     if attn_mask is not None and attn_mask.dtype.kind == "f":
