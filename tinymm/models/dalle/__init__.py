@@ -6,9 +6,9 @@ the picture's tokens; ``masks.py`` has what its positions may see, ``sparse_atte
 ``loss.py`` the loss. ``sampling.py`` draws the tokens, and ``reranking.py`` lets CLIP choose among the pictures.
 """
 
-from .loss import PAD, dalle_loss
 from .dvae import DVAE, DVAEDecoder, DVAEEncoder, kl_to_uniform
 from .logit_laplace import logit_laplace_nll, map_pixels, unmap_pixels
+from .loss import PAD, dalle_loss
 from .masks import column_mask, conv_mask, full_mask, layer_kinds, row_mask
 from .reranking import clip_scores, rerank
 from .sampling import sample_images

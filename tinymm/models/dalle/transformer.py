@@ -44,7 +44,7 @@ def through(block: nn.Module, x: Tensor, attend: Callable) -> Tensor:
     """
     B, L, D = x.shape
     qkv = F.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)       # (B, L, 3 D)
-    q, k, v = qkv.reshape(B, L, 3, block.attn.num_heads, -1).permute(2, 0, 3, 1, 4)         # each (B, h, L, d)
+    q, k, v = qkv.reshape(B, L, 3, block.attn.num_heads, -1).permute(2, 0, 3, 1, 4).unbind()             # (B, h, L, d) each
     x = x + block.attn.out_proj(attend(q, k, v).transpose(1, 2).reshape(B, L, D))
     return x + block.mlp(block.ln_2(x))
 
