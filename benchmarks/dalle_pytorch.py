@@ -45,7 +45,7 @@ def groups_of(widths, before, post_gain, blocks, one_by_one, resample):
 class DVAE(nn.Module):
     """Pictures (N, 3, H, W) in [0, 1] to and from grids of K codes (Ramesh et al. 2021, appendix A)."""
 
-    def __init__(self, vocab_size, n_hid, groups, n_init, blocks=2):
+    def __init__(self, vocab_size, n_hid, groups, n_init=128, blocks=2):
         super().__init__()
         widths, gain = [n_hid * 2**g for g in range(groups)], 1 / (groups * blocks)**2
         self.encoder, self.decoder = nn.Module(), nn.Module()
@@ -154,7 +154,7 @@ class DALLETransformer(nn.Module):
     @torch.no_grad()
     def sample(self, text, generator=None):
         """Image tokens (B, n) drawn one after the other, with the keys and values of all positions kept."""
-        T, n, V = self.text_length, self.grid[0] * self.grid[1], self.text_vocab
+        T, n = self.text_length, self.grid[0] * self.grid[1]
         position = (self.row_position[:, None] + self.column_position).flatten(0, 1)
         x, caches = self.embed_text(text), []
         for block, mask in self.blocks():

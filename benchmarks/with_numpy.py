@@ -94,6 +94,24 @@ def gan(B, text, G_widths, D_widths, noise, N_T):
     return 2 * forward(G) + dw(G) + dx(G[1:]) + 4 * forward(D) + 3 * (dw(D) + dx(D[2:])) + dx(D[1:])
 
 
+def dvae_half(images, size, K, widths, before, first, decoder=False, train=True):
+    """One half of the dVAE: a convolution, two blocks a group with ``size`` halved or doubled after each group, a 1 x 1."""
+    places, maps = images * size**2, []
+    maps.append((places, first**2 * (K if decoder else 3), before))
+    for width in widths:
+        for start in (before, width):
+            h = width // 4
+            maps += ([(places, start, h), (places, 9 * h, h), (places, 9 * h, h), (places, 9 * h, width)] if decoder else
+                     [(places, 9 * start, h), (places, 9 * h, h), (places, 9 * h, h), (places, h, width)])
+            maps += [(places, start, width)] * (start != width)
+        places, before = places * 4 if decoder else places // 4, width
+    maps.append((places // 4 if decoder else places * 4, before, 6 if decoder else K))
+    if not train:
+        return [(1, width, inner, columns) for columns, inner, width in maps]
+    shapes = sum((convolution(*shape) for shape in maps), [])
+    return shapes if decoder else [shape for i, shape in enumerate(shapes) if i != 2]    # no gradient of the picture
+
+
 ORDER = sequence(128, 12, 48, 3, 96) + layer(128, 31, 96, dx=False)
 READER = (sequence(64, 29, 64, 4, 64) + sequence(64, 6, 64, 4, 64) + layer(29 * 64, 64, 64) + 3 * layer(64, 64, 64)
           + layer(64, 64, 6) + [(64, 1, 29, 64), (64, 1, 64, 29), (64, 29, 1, 64)])                # r and its gradients
@@ -126,6 +144,11 @@ PRODUCTS = {
     "lrcn_fc6": LRCN,
     "gan_cls": gan(32, 64, (96, 48), (48, 96), 32, 32),
     "gan_cls_paper": gan(64, 1024, (1024, 512, 256, 128), (64, 128, 256, 512), 100, 128),
+    "dvae": dvae_half(32, 16, 128, (24, 48, 96), 24, 7) + dvae_half(32, 4, 128, (96, 48, 24), 128, 1, decoder=True),
+    "dvae_encoder": dvae_half(1, 256, 8192, (256, 512, 1024, 2048), 256, 7, train=False),
+    "dalle": blocks(64, 31, 96, 4, 4, causal=True) + layer(64 * 15, 96, 60) + layer(64 * 16, 96, 128),
+    "dalle_sample": blocks(32, 16, 96, 4, 4, causal=True, train=False)
+                    + 63 * blocks(32, 1, 96, 4, 4, train=False) + 64 * [(1, 32, 96, 128)],   # attention's own left out
     "alignment": alignment(50, 8, 14, 64, 64, 64), "alignment_wide": alignment(100, 20, 14, 4096, 300, 1000),
 }
 

@@ -5,9 +5,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn, optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from attentive_reader_pytorch import AttentiveReader
 from clip_pytorch import CLIP, clip_loss, clip_temperature_
+from dalle_pytorch import DVAE, DALLETransformer, dalle_loss
 from draw_pytorch import Draw, draw_loss
 from lrcn_pytorch import ActivityLRCN, FrameEncoder
 from order_embedding_pytorch import OrderEmbedding
@@ -318,6 +320,54 @@ def _gan(B, text, G_widths, D_widths, noise, embedding):
     return step
 
 
+def dvae():
+    model, x = DVAE(128, 24, 3), torch.tensor(rng.random((32, 3, 16, 16), np.float32))
+    optimiser, ema = optim.AdamW(model.parameters(), lr=1e-3), AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
+
+    def step():
+        optimiser.zero_grad()
+        model.loss(x, 0.5, 1.5).backward()
+        optimiser.step()
+        ema.update_parameters(model)
+    return step
+
+
+def dvae_encoder():
+    """The published size, on one picture."""
+    model, x = DVAE(8192, 256, 4).encoder.blocks.eval(), torch.tensor(rng.random((1, 3, 256, 256), np.float32))
+
+    def step():
+        with torch.no_grad():
+            model(x)
+    return step
+
+
+def _dalle(B, grid):
+    """A model, text and image tokens; texts of 6 to 16 tokens, and pads."""
+    model = DALLETransformer(60, 128, 16, grid, 96, 4, 4, kinds=("row", "column", "row", "conv"))
+    text = np.where(np.arange(16) < rng.integers(6, 17, (B, 1)), rng.integers(0, 60, (B, 16)), -1)
+    return model, torch.tensor(text), torch.tensor(rng.integers(0, 128, (B, grid[0] * grid[1])))
+
+
+def dalle():
+    model, text, image = _dalle(64, (4, 4))
+    params = list(model.parameters())
+    optimiser = optim.AdamW(params, lr=1e-3, betas=(0.9, 0.96), weight_decay=4.5e-2)
+
+    def step():
+        optimiser.zero_grad()
+        dalle_loss(*model(text, image), text, image).backward()
+        nn.utils.clip_grad_norm_(params, 4.0)
+        optimiser.step()
+    return step
+
+
+def dalle_sample():
+    """64 image tokens for each of 32 captions, with the keys and values of all positions kept."""
+    model, text, _ = _dalle(32, (8, 8))
+    return lambda: model.eval().sample(text)
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -334,4 +384,5 @@ WORKS = {
     "alignment": lambda: _alignment(50, 8, 14, 64, 64, 64), "alignment_wide": lambda: _alignment(100, 20, 14, 4096, 300, 1000),
     "gan_cls": lambda: _gan(32, 64, (96, 48), (48, 96), 32, 32),
     "gan_cls_paper": lambda: _gan(64, 1024, (1024, 512, 256, 128), (64, 128, 256, 512), 100, 128),
+    "dvae": dvae, "dvae_encoder": dvae_encoder, "dalle": dalle, "dalle_sample": dalle_sample,
 }

@@ -6,11 +6,13 @@ import tinymm
 import tinymm.functional as F
 from tinymm import Tensor, nn, no_grad, optim
 from tinymm.models.adversarial import discriminator_loss, generator_loss
+from tinymm.decode import sample
 from tinymm.models.attention_objective import hard_objective, soft_objective
 from tinymm.models.attentive_reader import AttentiveReader
 from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.clip import CLIP, clip_loss, clip_temperature_
 from tinymm.models.conv_encoder import ConvEncoder
+from tinymm.models.dalle import DVAE, DALLETransformer, DVAEEncoder, dalle_loss
 from tinymm.models.draw import Draw
 from tinymm.models.frame_encoder import FrameEncoder
 from tinymm.models.lrcn import ActivityLRCN
@@ -19,6 +21,7 @@ from tinymm.models.show_and_tell import ShowTell
 from tinymm.models.show_attend_and_tell import ShowAttendTell
 from tinymm.models.text_to_image_gan import Discriminator, Generator
 from tinymm.models.visual_semantic import VisualSemanticAlignment
+from tinymm.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 VERSION = f"tinymm {tinymm.__version__}, NumPy {np.__version__}"
 rng = np.random.default_rng(0)
@@ -322,6 +325,54 @@ def _gan(B, text, G_widths, D_widths, noise, embedding):
     return step
 
 
+def dvae():
+    model, x = DVAE(128, 24, 3), Tensor(rng.random((32, 3, 16, 16), np.float32))
+    optimiser, ema = optim.AdamW(model.parameters(), lr=1e-3), AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
+
+    def step():
+        optimiser.zero_grad()
+        model.loss(x, 0.5, 1.5)[0].backward()
+        optimiser.step()
+        ema.update_parameters(model)
+    return step
+
+
+def dvae_encoder():
+    """The published size, on one picture."""
+    model, x = DVAEEncoder().eval(), Tensor(rng.random((1, 3, 256, 256), np.float32))
+
+    def step():
+        with no_grad():
+            model(x)
+    return step
+
+
+def _dalle(B, grid):
+    """A model, text and image tokens; texts of 6 to 16 tokens, and pads."""
+    model = DALLETransformer(60, 128, 16, grid, 96, 4, 4, kinds=("row", "column", "row", "conv"))
+    text = np.where(np.arange(16) < rng.integers(6, 17, (B, 1)), rng.integers(0, 60, (B, 16)), -1)
+    return model, Tensor(text), Tensor(rng.integers(0, 128, (B, grid[0] * grid[1])))
+
+
+def dalle():
+    model, text, image = _dalle(64, (4, 4))
+    params = list(model.parameters())
+    optimiser = optim.AdamW(params, lr=1e-3, betas=(0.9, 0.96), weight_decay=4.5e-2)
+
+    def step():
+        optimiser.zero_grad()
+        dalle_loss(*model(text, image), text, image)[0].backward()
+        nn.utils.clip_grad_norm_(params, 4.0)
+        optimiser.step()
+    return step
+
+
+def dalle_sample():
+    """64 image tokens for each of 32 captions, with the keys and values of all positions kept."""
+    model, text, _ = _dalle(32, (8, 8))
+    return lambda: sample(model.eval().step, model.init_state(text), 32, start=0, end=None, max_length=64)
+
+
 WORKS = {
     "lstm": lstm, "layer_norm": layer_norm, "cross_entropy": cross_entropy,
     "attention": lambda: _attention(8, 4, 128, 32, False), "attention_causal": lambda: _attention(8, 4, 512, 32, True),
@@ -338,4 +389,5 @@ WORKS = {
     "alignment": lambda: _alignment(50, 8, 14, 64, 64, 64), "alignment_wide": lambda: _alignment(100, 20, 14, 4096, 300, 1000),
     "gan_cls": lambda: _gan(32, 64, (96, 48), (48, 96), 32, 32),
     "gan_cls_paper": lambda: _gan(64, 1024, (1024, 512, 256, 128), (64, 128, 256, 512), 100, 128),
+    "dvae": dvae, "dvae_encoder": dvae_encoder, "dalle": dalle, "dalle_sample": dalle_sample,
 }

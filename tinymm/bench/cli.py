@@ -20,7 +20,8 @@ TARGETS = {"lstm": 1.0, "layer_norm": 1.0, "cross_entropy": 1.5, "attention": 1.
            "additive_score": 1.0, "conv_encoder": 1.0, "attend_tell": 1.0, "attend_tell_hard": 1.0, "attend_tell_joint": 1.0,
            "show_tell": 1.0, "show_tell_large": 1.0, "clip_vit": 1.0, "clip_resnet": 1.0, "clip_b32": 0.83,
            "order_gru": 1.0, "order_ln_gru": 1.0, "reader_lstm": 1.0, "reader_ln_lstm": 1.0, "draw_plain": 1.0, "draw_ln": 1.0,
-           "lrcn_fc6": 1.0, "alignment": 1.0, "alignment_wide": 1.0, "gan_cls": 0.95, "gan_cls_paper": 0.95}
+           "lrcn_fc6": 1.0, "alignment": 1.0, "alignment_wide": 1.0, "gan_cls": 0.95, "gan_cls_paper": 0.95,
+           "dvae": 0.95, "dvae_encoder": 0.83, "dalle": 0.95, "dalle_sample": 0.95}
 
 BEAMS = {"lecture_1": 1, "lecture_32": 32, "paper_1": 1, "paper_32": 32}   # name -> pictures at once
 BEAM_TARGET = 15.0
