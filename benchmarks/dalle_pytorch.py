@@ -152,8 +152,11 @@ class DALLETransformer(nn.Module):
         return self.text_head(x[:, :self.text_length - 1]), self.image_head(x[:, self.text_length - 1:])
 
     @torch.no_grad()
-    def sample(self, text, generator=None):
-        """Image tokens (B, n) drawn one after the other, with the keys and values of all positions kept."""
+    def sample(self, text, choose=None):
+        """Image tokens (B, n) one after the other, with the keys and values of all positions kept.
+
+        ``choose`` makes tokens (B, 1) of probabilities (B, V_i); by default it draws them.
+        """
         T, n = self.text_length, self.grid[0] * self.grid[1]
         position = (self.row_position[:, None] + self.column_position).flatten(0, 1)
         x, caches = self.embed_text(text), []
@@ -166,7 +169,8 @@ class DALLETransformer(nn.Module):
         drawn = []
         for i in range(n):
             logits = self.image_head(self.ln_final(x[:, -1]))
-            drawn.append(torch.multinomial(logits.softmax(1), 1, generator=generator))
+            p = logits.softmax(1)
+            drawn.append(torch.multinomial(p, 1) if choose is None else choose(p))
             if i == n - 1:
                 break
             x = self.image_embedding(drawn[-1]) + position[i]                                      # (B, 1, D)

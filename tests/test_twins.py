@@ -16,6 +16,7 @@ from tinymm.autograd.sampling import randn
 from tinymm.backend.jit import use_kernels
 from tinymm.backend.random import Stream
 from tinymm.bench.cli import TARGETS, folder_of_twins
+from tinymm.decode import greedy_search
 from tinymm.experiments.lecture_01.activity import every_step
 from tinymm.models.adversarial import discriminator_loss, generator_loss
 from tinymm.models.attention_objective import hard_objective, soft_objective
@@ -23,6 +24,7 @@ from tinymm.models.attentive_reader import AttentiveReader
 from tinymm.models.caption_likelihood import caption_log_prob
 from tinymm.models.clip import CLIP, clip_loss, clip_temperature_
 from tinymm.models.conv_encoder import ConvEncoder
+from tinymm.models.dalle import DVAE, DALLETransformer, dalle_loss
 from tinymm.models.draw import Draw
 from tinymm.models.frame_encoder import FrameEncoder
 from tinymm.models.lrcn import ActivityLRCN
@@ -437,6 +439,55 @@ def test_gan_cls(kernels):
     assert all(p.grad is None for p in D.parameters())
 
 
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+def test_dvae(kernels):
+    """On the same noise, which our model draws from its stream."""
+    twin, rng = load("dalle_pytorch"), np.random.default_rng(14)
+    tinymm.manual_seed(14)
+    sizes, tau, beta = dict(vocab_size=7, n_hid=8, groups=2, n_init=6), 0.7, 3.0
+    ours = stirred(DVAE(**sizes).double(), rng, 0.5)   # so that what the residual branches add is no rounding error
+    theirs = copied(ours, twin.DVAE(**sizes))
+    same_size(ours, theirs)
+    x = rng.random((B, 3, 4, 6))
+    noise = torch.tensor(-np.log(Stream("noise", 1).generator.standard_exponential((B, 7, 2, 3))))
+
+    def losses():
+        x_twin = torch.tensor(x)
+        logits, logits_twin = ours.logits(Tensor(x)), theirs.encoder.blocks((1 - 2 * twin.EPS) * x_twin + twin.EPS)
+        np.testing.assert_allclose(logits.detach().numpy(), logits_twin.detach().numpy(), rtol=1e-9, atol=1e-12)
+        return ours.loss(Tensor(x), tau, beta, Stream("noise", 1))[0], theirs.loss(x_twin, tau, beta, noise)
+
+    with use_kernels(kernels):
+        train(ours, theirs, losses)
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+def test_dalle(kernels):
+    """All kinds of layers, texts with pads; then the likeliest tokens one after the other, with keys and values kept."""
+    twin, rng = load("dalle_pytorch"), np.random.default_rng(15)
+    tinymm.manual_seed(15)
+    sizes = dict(text_vocab=6, image_vocab=9, text_length=5, grid=(3, 4), d_model=8, layers=4, heads=2, kernel=3,
+                 kinds=("row", "column", "full", "conv"))
+    ours = stirred(DALLETransformer(**sizes).double(), rng)
+    theirs = copied(ours, twin.DALLETransformer(**sizes))
+    same_size(ours, theirs)
+    text = np.where(np.arange(5) < rng.integers(1, 6, (B, 1)), rng.integers(0, 6, (B, 5)), -1)
+    text[0], image = rng.integers(0, 6, 5), rng.integers(0, 9, (B, 12))
+
+    def losses():
+        both = ours(Tensor(text), Tensor(image)), theirs(torch.tensor(text), torch.tensor(image))
+        for logits, logits_twin in zip(*both):
+            np.testing.assert_allclose(logits.detach().numpy(), logits_twin.detach().numpy(), rtol=1e-9, atol=1e-9)
+        return (dalle_loss(*both[0], Tensor(text), Tensor(image))[0],
+                twin.dalle_loss(*both[1], torch.tensor(text), torch.tensor(image)))
+
+    with use_kernels(kernels):
+        train(ours, theirs, losses, optimiser_of=adamw)
+        found = greedy_search(ours.step, ours.init_state(Tensor(text)), B, start=0, end=None, max_length=12)
+    likeliest = theirs.sample(torch.tensor(text), lambda p: p.argmax(1, keepdim=True)).numpy()
+    np.testing.assert_array_equal([h.tokens for h in found], likeliest)
+
+
 def before_normalisation(network):
     """Names of the biases that batch normalisation takes out again with the mean."""
     found, before = set(), None
@@ -456,5 +507,5 @@ def test_both_sides_of_the_bench_take_their_steps(monkeypatch):
         side.wake()
         for work in ("additive_score", "conv_encoder", "attend_tell", "attend_tell_hard", "show_tell", "clip_vit", "clip_resnet",
                      "order_gru", "order_ln_gru", "reader_lstm", "reader_ln_lstm", "draw_plain", "draw_ln", "lrcn_fc6",
-                     "alignment", "gan_cls"):
+                     "alignment", "gan_cls", "dvae", "dalle", "dalle_sample"):
             side.WORKS[work]()()
