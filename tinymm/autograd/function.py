@@ -100,9 +100,12 @@ class Function:
         """
         node = cls()
         arrays = [a._data if isinstance(a, Tensor) else a for a in args]
-        edges = tuple([a._node if isinstance(a, Tensor) else None for a in args])
-        record = state.grad_enabled and any([edge is not None for edge in edges])
-        node.edges = edges if record else (None,) * len(args)
+        node.edges = (None,) * len(args)
+        record = False
+        if state.grad_enabled:
+            edges = tuple([a._node if isinstance(a, Tensor) else None for a in args])
+            if record := any([edge is not None for edge in edges]):
+                node.edges = edges
         out = node.forward(*arrays, **options)
         many = isinstance(out, tuple)
         if cls.foreign:
@@ -238,8 +241,8 @@ class Primitive:
         out = node.forward(*[a._data if isinstance(a, Tensor) else a for a in args], **options)
         if state.detect_anomaly:
             check_finite(cls.name, "forward", out)
-        edges = tuple([a._node if isinstance(a, Tensor) else None for a in args])
-        if state.grad_enabled and any([edge is not None for edge in edges]) and out.dtype.kind == "f":
+        edges = tuple([a._node if isinstance(a, Tensor) else None for a in args]) if state.grad_enabled else ()
+        if any([edge is not None for edge in edges]) and out.dtype.kind == "f":
             node.edges, node.hooks, node.seq = edges, None, clock()
             node.saved = tuple([args[i] for i in node.keep])
             result = wrap(out, node)

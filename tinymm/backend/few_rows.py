@@ -1,4 +1,4 @@
-"""x W^T for few rows x: what a decoder computes for one position of a batch.
+"""x W^T + b for few rows x: what a decoder computes for one position of a batch.
 
 A BLAS library packs both factors before it multiplies, which pays where the packed numbers are used often. Here every number of
 W is used once a vector of rows, so W is read where it stands, row after row, and only x is turned::
@@ -30,15 +30,13 @@ def pays(x, w) -> bool:
             and x.flags.carray and w.flags.carray and registers()[0] == 64)
 
 
-def product(x, w, out=None):
-    """x W^T (rows, outputs)."""
-    y = np.empty((x.shape[0], w.shape[0]), x.dtype) if out is None else out
-    _product(x, w, y, work=x.shape[0] * w.size // WORK)
-    return y
+def product(x, w, bias, y) -> None:
+    """y (rows, outputs) = x W^T + bias (outputs,)."""
+    _product(x, w, np.zeros(1, x.dtype) if bias is None else bias, bias is not None, y, work=x.shape[0] * w.size // WORK)
 
 
 @kernel(parallel=True)
-def _product(x, w, y):
+def _product(x, w, bias, has_bias, y):
     (rows, inner), outputs, m = x.shape, w.shape[0], wide(x.shape[0], x)
     xt, weights = np.empty(inner * m, x.dtype), w.reshape(-1)
     for c in range(inner):
@@ -56,3 +54,6 @@ def _product(x, w, y):
             row = y[n, first:first + count]
             for o in range(count):
                 row[o] = turned[o * m + n]
+            if has_bias:
+                for o in range(count):
+                    row[o] += bias[first + o]

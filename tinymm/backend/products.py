@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import few_rows
 from .arrays import xp_of
 from .blas import PLAIN, TRANSPOSED, blas, call_gemm
 from .jit import kernel, kernel_mode, prange
@@ -46,9 +45,6 @@ def matmul(a, b, out=None):
     n = b.shape[-1] if b.ndim > 1 else 1
     m = a.shape[-2] if a.ndim > 1 else 1
     one = m * n * a.shape[-1] if a.ndim else 0        # multiplications of one product of matrices
-    if a.ndim == b.ndim == 2 and few_rows.LEAST <= m <= few_rows.MOST and a.shape[1] == b.shape[0] and few_rows.pays(a, b.T) \
-            and (out is None or out.flags.carray and out.shape == (m, n) and out.dtype == a.dtype):
-        return few_rows.product(a, b.T, out)
     many = a.size * n >= SPLIT and m > 1 < n
     if one < THREADED and not many and (one < THREADED_VECTOR or m > 1 < n):
         return np.matmul(a, b, out=out)               # nothing that the library would give to threads

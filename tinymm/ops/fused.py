@@ -36,7 +36,7 @@ class Fused(Function):
     narrow: bool = False   # whether float16 came and goes
 
     def forward(self, *args: Any, **options: Any) -> Any:
-        arrays = [a for a in args if is_array(a)]
+        arrays = [a for a in args if type(a) is np.ndarray or is_array(a)]
         if float16 in [a.dtype for a in arrays] and rung(arrays[0]) != "cuda":
             self.narrow = True
             args = tuple(widened(args))
