@@ -224,8 +224,8 @@ same(slope[:, 0], code * (1 - code) / 0.5)                          # nonzero: i
 # \quad 0 < x < 1, \qquad x \leftarrow (1 - 2\varepsilon)\, x + \varepsilon, \; \varepsilon = 0.1$$
 #
 # The logit of 0 or 1 is infinite, hence the map to $[\varepsilon, 1 - \varepsilon]$. The decoder's six maps are $\mu$
-# and $\ln b$ for red, green and blue; a picture is drawn as $\hat x = (\sigma(\mu) - \varepsilon)/(1 -
-# 2\varepsilon)$, clipped to $[0, 1]$, without $b$.
+# and $\ln b$ for red, green and blue; a picture is drawn as
+# $\hat x = (\sigma(\mu) - \varepsilon)/(1 - 2\varepsilon)$, clipped to $[0, 1]$, without $b$.
 
 # %%
 def mapped(x, eps=0.1):
