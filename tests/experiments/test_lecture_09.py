@@ -193,6 +193,17 @@ def test_tau_beta_and_rate_follow_the_step(setting):
     assert np.allclose(loss, stage.history["loss"], atol=1e-5)                   # 48 values a token
 
 
+def test_the_transformer_starts_at_knowing_nothing_and_learns_a_batch_by_heart(setting):
+    manual_seed(1)
+    sizes = dataclasses.replace(SMALL, rounds=80, d_model=32, lr=1e-2, batch=4)
+    model, words = systems.build_transformer(sizes, len(setting.tokenizer)), len(setting.tokenizer)
+    batch = (setting.text(setting.parts["train"].captions[:4]), np.random.default_rng(0).integers(0, 16, (4, 4, 4)))
+    history = systems.transformer_stage(model, batch, batch, sizes, label=None).fit()
+    assert history["image CE"][0] == pytest.approx(math.log(16), abs=0.1)
+    assert history["text CE"][0] == pytest.approx(math.log(words), abs=0.1)
+    assert history["held image CE"][-1] < 0.1 and history["held text CE"][-1] < 0.5     # four captions begin in the same way
+
+
 # ---------------------------------------------------------------------- what is measured
 
 def test_reconstruction_by_hand(setting, trained, monkeypatch):
