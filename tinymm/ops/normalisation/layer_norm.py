@@ -24,6 +24,8 @@ from ..checks import added_to_variance, floating, same_dtype, trailing_shape
 from ..fused import Fused
 from ..row_sums import row_square, row_sum
 
+FEW = 64   # rows for which copies of gain and bias at a good address cost more than they bring
+
 
 class LayerNorm(Fused):
     """y = weight * (x - mu) / sqrt(sigma^2 + eps) + bias, with the statistics over the trailing axes."""
@@ -68,7 +70,10 @@ class LayerNorm(Fused):
         width = math.prod(x.shape[x.ndim - dims:])
         rows = x.size // width
         self.x, self.tail = x, x.shape[x.ndim - dims:]
-        self.w, b = aligned_row(weight, width, 1, x.dtype), aligned_row(bias, width, 0, x.dtype)
+        if rows <= FEW and weight is not None and bias is not None:
+            self.w, b = weight.reshape(width), bias.reshape(width)
+        else:
+            self.w, b = aligned_row(weight, width, 1, x.dtype), aligned_row(bias, width, 0, x.dtype)
         y = np.empty(x.shape, x.dtype)
         self.mu, self.rstd = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
         _forward(x.reshape(rows, width), self.w, b, x.dtype.type(1 / width), x.dtype.type(eps),
