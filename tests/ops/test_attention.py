@@ -53,6 +53,26 @@ def test_blocks_of_queries_and_keys_agree_with_the_whole_matrix(rung, parallel, 
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("queries", [1, 3, 8, 9, 16, 17, 31, 33])
+def test_queries_that_fill_no_vector(queries, dtype):
+    """Those beyond the last whole vector go one by one, or are filled up with zeros: with a mask, causal, with dropout."""
+    tolerance = dict(rtol=1e-9, atol=1e-11) if dtype == "float64" else dict(rtol=2e-4, atol=2e-5)
+    mask = RNG.random((queries, 21)) < 0.6
+    mask[:, 0], mask[queries // 2] = True, False
+    column = RNG.normal(size=(2, 1, 1, 21)).astype(dtype)                            # one row of numbers for all queries
+    for options in (dict(attn_mask=Tensor(mask)), dict(is_causal=True), dict(attn_mask=Tensor(column)), dict(dropout_p=0.4)):
+        found = []
+        q, k, v = qkv(2, 3, queries, 5, dtype=dtype, keys=21)
+        g = Tensor(RNG.normal(size=q.shape).astype(dtype))
+        for rung in ("numpy", "numba"):
+            with use_kernels(rung):
+                out = scaled_dot_product_attention(q, k, v, **options, generator=Stream("dropout", 1))
+                found.append([out.detach(), *grad(out, (q, k, v), g)])
+        for ours, want in zip(*found):
+            np.testing.assert_allclose(ours.numpy(), want.numpy(), **tolerance)
+
+
 @RUNGS
 def test_large_scores_neither_overflow_nor_lose_the_row(rung):
     q, k, v = qkv(2, 5, 4, dtype="float32", grads=False, keys=140)
