@@ -158,6 +158,8 @@ def _add_at(x: np.ndarray, index, shape: tuple) -> np.ndarray:
 
 def _as_index(item, device: str):
     """An item of an index: lists and arrays as Tensors on the device, Tensors as they are, the rest untouched."""
+    if type(item) is slice or item is None:
+        return item
     if isinstance(item, (list, tuple, range)):
         item = [int(i) if isinstance(i, Tensor) and i.ndim == 0 else i.tolist() if isinstance(i, Tensor) else i
                 for i in item]

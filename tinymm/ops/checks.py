@@ -81,9 +81,8 @@ def optional(operation: str, **tensors) -> None:
 def same_dtype(*tensors: Unpack[Ts]) -> tuple[Unpack[Ts]]:
     """The tensors in the widest floating-point dtype among them; None stays None."""
     given: Any = tensors
-    dtypes = {t._data.dtype for t in given if t is not None}
-    if len(dtypes) > 1:
-        widest = np.result_type(*dtypes)
+    if len({t._data.dtype.char for t in given if t is not None}) > 1:   # a letter is hashed sooner than a dtype
+        widest = np.result_type(*[t.dtype for t in given if t is not None])
         given = tuple(None if t is None else cast(t, widest) for t in given)
     return given
 

@@ -37,7 +37,7 @@ class Fused(Function):
 
     def forward(self, *args: Any, **options: Any) -> Any:
         arrays = [a for a in args if type(a) is np.ndarray or is_array(a)]
-        if float16 in [a.dtype for a in arrays] and rung(arrays[0]) != "cuda":
+        if float16.char in [a.dtype.char for a in arrays] and rung(arrays[0]) != "cuda":
             self.narrow = True
             args = tuple(widened(args))
             return narrowed(self._forward([a for a in args if is_array(a)], args, options))
