@@ -25,7 +25,7 @@ import numpy as np
 
 from ..backend.arrays import Array, as_array, is_array, to_host, xp_of
 from .place import place_of
-from .state import enable_grad, state
+from .state import ANOMALY, CHECKSUM, RECORD, enable_grad, state
 from .tensor import Tensor, Version, clock, wrap
 
 _PACKAGE = __name__.partition(".")[0] + "."
@@ -101,8 +101,8 @@ class Function:
         node = cls()
         arrays = [a._data if isinstance(a, Tensor) else a for a in args]
         node.edges = (None,) * len(args)
-        record = False
-        if state.grad_enabled:
+        record, flags = False, state.flags   # once: they belong to the thread, and are found slowly
+        if flags & RECORD:
             edges = tuple([a._node if isinstance(a, Tensor) else None for a in args])
             if record := any([edge is not None for edge in edges]):
                 node.edges = edges
@@ -111,7 +111,7 @@ class Function:
         if cls.foreign:
             out = tuple([_array_of_forward(node, o, arrays) for o in out]) if many else \
                 _array_of_forward(node, out, arrays)
-        if state.detect_anomaly:
+        if flags & ANOMALY:
             check_finite(cls.name, "forward", *(out if many else (out,)))
         if not record:
             return tuple(wrap(o) for o in out) if many else wrap(out)
@@ -120,7 +120,7 @@ class Function:
         node.args = args
         read = args if node.keep is None else [args[i] for i in node.keep]
         node.saved = tuple(a for a in read if isinstance(a, Tensor))
-        if state.checksum_saved:
+        if flags & CHECKSUM:
             node.checksums = [checksum(t._data) for t in node.saved]
         if not many:
             result = wrap(out, node)
@@ -239,9 +239,10 @@ class Primitive:
         """Compute the forward on the arrays of ``args`` and record the node if a gradient can flow."""
         node = cls()
         out = node.forward(*[a._data if isinstance(a, Tensor) else a for a in args], **options)
-        if state.detect_anomaly:
+        flags = state.flags   # once: it belongs to the thread, and is found slowly
+        if flags & ANOMALY:
             check_finite(cls.name, "forward", out)
-        edges = tuple([a._node if isinstance(a, Tensor) else None for a in args]) if state.grad_enabled else ()
+        edges = tuple([a._node if isinstance(a, Tensor) else None for a in args]) if flags & RECORD else ()
         if any([edge is not None for edge in edges]) and out.dtype.kind == "f":
             node.edges, node.hooks, node.seq = edges, None, clock()
             node.saved = tuple([args[i] for i in node.keep])
@@ -250,7 +251,7 @@ class Primitive:
                 node.out, node.version = result._data, result._shared_version()
             else:
                 node.out = None
-            if state.checksum_saved:
+            if flags & CHECKSUM:
                 node.checksums = [checksum(t._data) for t in node.saved if isinstance(t, Tensor)]
         else:
             result = wrap(out)
