@@ -1,4 +1,4 @@
-"""DALL-E (Ramesh et al. 2021): a discrete VAE turns a picture into tokens, and a Transformer continues a text with them.
+"""DALL-E (Ramesh et al. 2021, "Zero-Shot Text-to-Image Generation"): a picture is a sentence of codes, and a Transformer writes it.
 
 Stage 1 is ``dvae.py``: a discrete variational autoencoder, whose code-book the picture's tokens come from; ``logit_laplace.py``
 has its likelihood, ``schedules.py`` what changes while it learns. Stage 2 is ``transformer.py``, which goes on from a text with
