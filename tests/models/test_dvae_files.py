@@ -17,6 +17,7 @@ from tinymm.models.dalle import DVAE
 N_HID, K, N_INIT = 8, 20, 6
 X = np.random.default_rng(0).random((2, 3, 16, 24), dtype=np.float32)
 ENCODER, DECODER = arrays(encoder_shapes(N_HID, K)), arrays(decoder_shapes(N_HID, K, N_INIT), 1)
+BOTH = {**{f"encoder.{key}": a for key, a in ENCODER.items()}, **{f"decoder.{key}": a for key, a in DECODER.items()}}
 
 
 def by_hand(dtype=np.float32):
@@ -53,8 +54,7 @@ def test_openais_names(tmp_path):
     model = DVAE.from_pretrained(tmp_path)
     assert not model.training and model.options == by_hand().options
     same(model, by_hand())
-    both = {**{f"encoder.{key}": a for key, a in ENCODER.items()}, **{f"decoder.{key}": a for key, a in DECODER.items()}}
-    save_file(both, tmp_path / "both.safetensors")
+    save_file(BOTH, tmp_path / "both.safetensors")
     same(DVAE.from_pretrained(str(tmp_path / "both.safetensors")), by_hand())
 
 
@@ -124,10 +124,10 @@ ODD = {
     "another width": (dict(decoder=arrays(decoder_shapes(12, K, N_INIT))),
                       r"decoder: blocks.group_1.block_1.id_path.w is of shape \(96, 6, 1, 1\) .* expected \(64, 6, 1, 1\)"),
     "transposed": (dict(encoder={**ENCODER, "blocks.output.conv.w": np.ascontiguousarray(ENCODER["blocks.output.conv.w"][..., 0])}),
-                   r"encoder.safetensors: blocks.output.conv.w is of shape \(20, 64, 1\); expected \(vocab_size, n_hid \* 2\^"),
+                   r"safetensors: encoder: blocks.output.conv.w is of shape \(20, 64, 1\); expected \(vocab_size, n_hid \* 2\^"),
     "no power of two": (dict(encoder={**ENCODER, "blocks.output.conv.w": np.zeros((K, 24, 1, 1), np.float32)}),
                         "takes 24 maps and blocks.input gives 8; expected 4 or more of them, doubled by each group"),
-    "no first layer": (dict(encoder=without(ENCODER, "input")), "encoder.safetensors: blocks.input.w or .weight is missing"),
+    "no first layer": (dict(encoder=without(ENCODER, "input")), "safetensors: encoder: blocks.input.w or .weight is missing"),
     "no numbers": (dict(encoder={}), "blocks.input.w or .weight is missing"),
     "integers": (dict(decoder={**DECODER, "blocks.output.conv.b": np.zeros(6, np.int64)}),
                  r"blocks.output.conv.b is of shape \(6,\) and int64; expected \(6,\) of real numbers"),
@@ -143,6 +143,19 @@ def test_files_that_do_not_fit(tmp_path, name):
     write_openai(tmp_path, **files)
     with pytest.raises(ValueError, match=f"(?s)^read_dvae: .*{message}"):
         DVAE.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("state, message", [
+    ({**BOTH, "step": np.zeros(1, np.float32)}, r"one.safetensors: 1 tensors with neither encoder. nor decoder. .*: step \(1,\)"),
+    (without(BOTH, "decoder.blocks.input"), "one.safetensors: decoder: blocks.input.w or .weight is missing"),
+    (without(BOTH, "encoder."), r"one.safetensors is no dVAE: its tensors are \['decoder.blocks"),
+    (DECODER, "one.safetensors: encoder: the kernel of blocks.input is 1 x 1, as a decoder's is; .* give the folder")],
+    ids=["one more", "half a decoder", "a decoder with its prefix", "a decoder"])
+def test_one_file_that_does_not_fit(tmp_path, state, message):
+    """The message says in which part a tensor is wrong, and does not deny the others."""
+    save_file(state, tmp_path / "one.safetensors")
+    with pytest.raises(ValueError, match=f"(?s)^read_dvae: .*{message}"):
+        DVAE.from_pretrained(tmp_path / "one.safetensors")
 
 
 @pytest.mark.parametrize("config, message", [

@@ -56,11 +56,11 @@ def read_dvae(path: str | os.PathLike) -> tuple[dict, dict[str, Part]]:
         file, arrays, _ = read_weights(folder, "read_dvae", FLAVA)
         parts = _divided(file, arrays)
     file, encoder = parts["encoder"]
-    options = _encoder_options(encoder, str(file))
+    options = _encoder_options(encoder, f"{file}: encoder")
     _check_config(file.with_name("config.json"), options)
     if "decoder" in parts:
         file, decoder = parts["decoder"]
-        options["n_init"] = _shape(decoder, "blocks.input", str(file), "n_init", "vocab_size", "1", "1")[0]
+        options["n_init"] = _shape(decoder, "blocks.input", f"{file}: decoder", "n_init", "vocab_size", "1", "1")[0]
     return options, parts
 
 
@@ -120,10 +120,12 @@ def _divided(file: pathlib.Path, arrays: dict[str, np.ndarray]) -> dict[str, Par
         return {"encoder": (file, arrays)}
     parts = {part: (file, {key.removeprefix(f"{part}."): array for key, array in arrays.items() if key.startswith(f"{part}.")})
              for part in PARTS}
-    left = [key for key in arrays if not key.startswith(tuple(f"{part}." for part in PARTS))]
-    if left or not parts["encoder"][1]:
-        raise ValueError(f"read_dvae: {file} is no dVAE: its tensors are {sorted(left or arrays)[:5]}; expected blocks.input.w "
+    if not parts["encoder"][1]:
+        raise ValueError(f"read_dvae: {file} is no dVAE: its tensors are {sorted(arrays)[:5]}; expected blocks.input.w "
                          f"(OpenAI's), blocks.input.weight (FLAVA's), or both parts with encoder. and decoder. before their names")
+    if left := sorted(key for key in arrays if not key.startswith(tuple(f"{part}." for part in PARTS))):
+        raise ValueError(f"read_dvae: {file}: {len(left)} tensors with neither encoder. nor decoder. before their names: "
+                         f"{', '.join(f'{key} {arrays[key].shape}' for key in left[:3])}")
     return {part: found for part, found in parts.items() if found[1]}
 
 
@@ -146,7 +148,10 @@ def _shape(arrays: Mapping, module: str, file: str, *axes: str) -> tuple[int, ..
 
 
 def _encoder_options(arrays: Mapping, file: str) -> dict:
-    n_hid, channels, _, _ = _shape(arrays, "blocks.input", file, "n_hid", "channels", "7", "7")
+    n_hid, channels, *kernel = _shape(arrays, "blocks.input", file, "n_hid", "channels", "7", "7")
+    if kernel == [1, 1]:
+        raise ValueError(f"read_dvae: {file}: the kernel of blocks.input is 1 x 1, as a decoder's is; an encoder has 7 x 7: give "
+                         "the folder with encoder.safetensors and decoder.safetensors")
     vocab_size, width, _, _ = _shape(arrays, "blocks.output.conv", file, "vocab_size", "n_hid * 2^(groups - 1)", "1", "1")
     groups = (width // max(n_hid, 1)).bit_length()
     if n_hid < 4 or width != n_hid * 2**(groups - 1):
