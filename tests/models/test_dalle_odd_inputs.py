@@ -34,6 +34,7 @@ def drawn(count):
     (lambda: dvae().loss(Tensor(X), -1.0, 1.0), ValueError, "DVAE.loss: tau=-1.0"),
     (lambda: dvae().loss(Tensor(X), float("nan"), 1.0), ValueError, "tau=nan"),
     (lambda: dvae().loss(Tensor(X), 1.0, -0.1), ValueError, "beta=-0.1"),
+    (lambda: dvae().loss(Tensor(X[:0]), 1.0, 1.0), ValueError, r"DVAE.loss: pictures of shape \(0, 3, 16, 16\)"),
     (lambda: dvae().logits(changed(X, 1.5)), ValueError, "1.5"),
     (lambda: dvae().tokens(changed(X, -0.01)), ValueError, "-0.01"),
     (lambda: dvae().loss(changed(X, np.nan), 1.0, 1.0), ValueError, "nan"),
@@ -81,3 +82,21 @@ def test_an_empty_caption_is_allowed():
     np.testing.assert_allclose(first.numpy(), image_logits[:, 0].log_softmax(-1).detach().numpy(), atol=1e-5)
     other, _ = model.step(np.zeros(2, np.int64), model.init_state(Tensor(Y)))
     assert np.abs(other.numpy() - first.numpy()).max() > 1e-3   # a caption says something
+
+
+def test_a_text_of_a_start_token_alone():
+    """T = 1: nothing of the text is predicted, so it costs nothing, and the image has a loss with a gradient."""
+    manual_seed(0)
+    model, text, image = DALLETransformer(TEXT, K, 1, (2, 2), 16, 2, 2), Tensor(np.array([[1], [2]])), Tensor(Z[:, :4])
+    loss, text_loss, image_loss = dalle_loss(*model(text, image), text, image)
+    assert float(text_loss.detach()) == 0 and float(loss.detach()) == pytest.approx(7 / 8 * float(image_loss.detach()), rel=1e-6)
+    loss.backward()
+    assert np.abs(model.image_head.weight.grad.numpy()).max() > 0
+
+
+@pytest.mark.parametrize("form", ["dense", "blocks"])
+def test_a_batch_of_nothing(form):
+    """No pictures and no captions have no logits, of the right vocabularies, as in the dVAE."""
+    text_logits, image_logits = transformer(form=form)(Tensor(Y[:0]), Tensor(Z[:0]))
+    assert text_logits.shape == (0, T - 1, TEXT) and image_logits.shape == (0, 16, K)
+    assert dvae().logits(Tensor(X[:0])).shape == (0, K, 4, 4)

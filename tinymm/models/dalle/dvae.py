@@ -293,11 +293,14 @@ class DVAE(nn.Module):
             The loss (), and numbers to record: "NLL" of a value and "KL" of a token in nats, both means.
 
         Raises:
-            ValueError: tau or beta outside their range, pixels outside [0, 1], or pictures that the encoder does not take.
+            ValueError: tau or beta outside their range, no picture, pixels outside [0, 1], or pictures that the encoder does not
+                take.
         """
         if not tau > 0 or not beta >= 0:
             raise ValueError(f"DVAE.loss: tau={tau} and beta={beta}; tau must be above 0 and beta at least 0")
         logits = self.logits(x)                                                      # (N, K, h, w)
+        if not len(x):
+            raise ValueError(f"DVAE.loss: pictures of shape {x.shape}; a mean takes at least one")
         z = F.gumbel_softmax(logits, tau, dim=1, generator=generator)                # soft
         nll, kl = self.nll(x, self.decoder(z)).sum(), kl_to_uniform(logits).sum()
         values, tokens = x.numel(), logits.numel() // self.vocab_size

@@ -42,6 +42,6 @@ def dalle_loss(text_logits: Tensor, image_logits: Tensor, text: Tensor, image: T
                          f"{text.shape} and image {image.shape}; they must be (B, T - 1, V_t) and (B, n, V_i)")
     targets = text[:, 1:].reshape(-1)                                        # (B (T - 1),)
     real = int((targets != PAD).sum())
-    text_loss = F.cross_entropy(text_logits.reshape(len(targets), -1), targets, ignore_index=PAD, reduction="sum") / max(real, 1)
-    image_loss = F.cross_entropy(image_logits.reshape(image.numel(), -1), image.reshape(-1))
+    text_loss = F.cross_entropy(text_logits.flatten(0, 1), targets, ignore_index=PAD, reduction="sum") / max(real, 1)
+    image_loss = F.cross_entropy(image_logits.flatten(0, 1), image.reshape(-1))
     return text_weight * text_loss + (1 - text_weight) * image_loss, text_loss, image_loss

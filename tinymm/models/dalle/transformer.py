@@ -43,8 +43,9 @@ def through(block: nn.Module, x: Tensor, attend: Callable) -> Tensor:
         attend: from queries, keys and values (B, h, L, d) to (B, h, L, d).
     """
     B, L, D = x.shape
+    h = block.attn.num_heads
     qkv = F.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)       # (B, L, 3 D)
-    q, k, v = qkv.reshape(B, L, 3, block.attn.num_heads, -1).permute(2, 0, 3, 1, 4).unbind()             # (B, h, L, d) each
+    q, k, v = qkv.reshape(B, L, 3, h, D // h).permute(2, 0, 3, 1, 4).unbind()                # (B, h, L, d) each
     x = x + block.attn.out_proj(attend(q, k, v).transpose(1, 2).reshape(B, L, D))
     return x + block.mlp(block.ln_2(x))
 
