@@ -80,6 +80,7 @@ MUTANTS = [
     m("clipped", NLL, "the pixels are clipped to [eps, 1 - eps]", (MAPPED, "y = np.clip(x, eps, 1 - eps)")),
     m("one_eps", NLL, "the eps is added without room for it", (MAPPED, "y = (1 - eps) * x + eps")),
     m("always_a_tenth", NLL, "eps is always 0.1\nblack and white pixels", (MAPPED, "y = 0.8 * x + 0.1")),
+    m("channels_take_turns", {NLL: "mu and ln b take turns among the channels", DNLL: ""}, "", (HALVES, "mu, ln_b = decoded[:, ::2], decoded[:, 1::2]"), verdict=None),
     m("ln_b_first", {NLL: "mu and ln b are exchanged", DNLL: ""}, "", (HALVES, "ln_b, mu = decoded[:, :3], decoded[:, 3:]"), verdict=None),
     m("mu_near_y", NLL, "mu is compared with y", (A, "a = y - mu")),
     m("sigmoid_of_mu", {NLL: "sigmoid(mu) is compared with y", DNLL: "finite differences"}, "", (A, "a = y - 1 / (1 + np.exp(-mu))")),

@@ -293,6 +293,8 @@ LOGIT_LAPLACE = Task(
                 NLL(into=lambda x, eps: (1 - eps) * x + eps * (1 - 1e-12))),
         Mistake("eps is always 0.1; here it is an argument", NLL(into=lambda x, eps: _map(x, 0.1))),
         Mistake("mu and ln b are exchanged: channels 0 to 2 are mu, 3 to 5 ln b", NLL(halves=lambda d: _halves(d)[::-1])),
+        Mistake("mu and ln b take turns among the channels; all of mu comes first: channels 0 to 2 are mu, 3 to 5 ln b",
+                NLL(halves=lambda d: (d[:, ::2], d[:, 1::2]))),
         Mistake("mu is compared with y; it is with logit(y) = ln(y / (1 - y))", NLL(see=lambda y: y)),
         Mistake("sigmoid(mu) is compared with y; mu is with logit(y) = ln(y / (1 - y))",
                 NLL(see=lambda y: y, halves=lambda d: (F.sigmoid(d[:, :3]), d[:, 3:]))),
