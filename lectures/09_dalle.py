@@ -310,7 +310,7 @@ same(half_cosine(10**6, 1, 1 / 16, 150_000), 1 / 16)
 # Both are residual convolutional networks without any normalisation. A block adds a small multiple of four
 # convolutions to its input:
 #
-# $$\mathrm{block}(x) = \mathrm{id}(x) + \frac{1}{L^2}\, \mathrm{res}(x), \qquad L = \text{number of blocks}$$
+# $$\mathrm{block}(x) = \mathrm{id}(x) + \frac{1}{L^2}\, \mathrm{res}(x), \qquad L = \text{number of blocks of that half}$$
 #
 # The factor ("post-gain") keeps the variance at the start, however deep the network is. The side of the four kernels
 # is 3, 3, 3, 1 in the encoder and 1, 3, 3, 3 in the decoder. The encoder takes maxima of $2 \times 2$ between its
@@ -694,9 +694,10 @@ plot.table(["a score that", "gains in itself", "right, chosen by it", "right, at
 # %% [markdown]
 # ## The experiment
 #
-# Now the package's run: the same systems, trained for longer. Apart from them a **judge** of colour, shape and ground
-# has learned from real pictures only; it looks at pixels, and is used for nothing but measuring. CLIP is trained on
-# the same pairs, for re-ranking.
+# Now the package's run: the same systems, stage 1 trained for longer, and stage 2 by a loop like that one, with
+# `weighted_loss` and 935 batches of 32 (no average, no temperature). Apart from them a **judge** of colour, shape and
+# ground has learned from real pictures only; it looks at pixels, and is used for nothing but measuring. CLIP is
+# trained on the same pairs, for re-ranking.
 
 # %%
 report = run(experiment, progress=False)
