@@ -104,7 +104,7 @@ def usage(histories: Mapping[str, Mapping[str, Sequence[float]]], counts: Mappin
         ranked = np.sort(count)[::-1] / count.sum()
         right.plot(np.arange(1, len(ranked) + 1), ranked, color=color,
                    label=f"\u03b2 = {beta[-1]:.3g}: {np.count_nonzero(count)} of {len(count)}")
-    right.axhline(1 / len(ranked), color=GREY, linestyle="--", linewidth=1, label="all alike")
+    right.axhline(1 / len(next(iter(counts.values()))), color=GREY, linestyle="--", linewidth=1, label="all alike")
     left.set(xlabel="round", ylabel="codes in use (validation)", ylim=(0, None))
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="code, the most frequent first", ylabel="share of places (test)")

@@ -95,6 +95,7 @@ def dvae_stage(dvae: DVAE, train: Part, held: Part, sizes: Sizes, beta: float, *
     loader = DataLoader(TensorDataset(Tensor(train.images)), min(sizes.dvae_batch, len(train)), shuffle=True, drop_last=True)
     optimizer = optim.AdamW(dvae.parameters(), lr=sizes.dvae_lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=WEIGHT_DECAY)
     ema, total = AveragedModel(dvae, multi_avg_fn=get_ema_multi_avg_fn(sizes.ema)), sizes.dvae_rounds * len(loader)
+    average: Any = ema.module
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, total, sizes.dvae_lr * LAST_LR)
     tau = lambda k: half_cosine(k, 1.0, sizes.tau, max(1, round(TAU_SHARE * total)))
     weight = lambda k: half_cosine(k, 0.0, beta, max(1, round(BETA_SHARE * total)))
@@ -105,7 +106,7 @@ def dvae_stage(dvae: DVAE, train: Part, held: Part, sizes: Sizes, beta: float, *
         return loss, {**numbers, "tau": tau(k), "beta": weight(k)}
 
     def validate():
-        k, (found, _) = stage.steps, reconstruction(ema.module, held, tau(stage.steps), device=device)
+        k, (found, _) = stage.steps, reconstruction(average, held, tau(stage.steps), device=device)
         return {"round's KL": found.pop("KL"), **found, "round's tau": tau(k), "round's beta": weight(k)}   # "KL" is of each step
 
     stage = Trainer(nn.ModuleDict({"model": dvae, "ema": ema}), optimizer, loader, step, sizes.dvae_rounds, scheduler=schedule,
@@ -151,7 +152,7 @@ def reconstruction(dvae: DVAE, part: Part, tau: float, seed: int = 0, device: st
         return len(rows) * np.array([error, relaxed["NLL"], hard, relaxed["KL"]]), tokens.cpu().numpy()
 
     sums, tokens = zip(*in_chunks(measure, len(part), CHUNK))
-    error, relaxed, hard, kl = (float(value) for value in sum(sums) / len(part))
+    error, relaxed, hard, kl = (float(value) for value in np.stack(sums).sum(0) / len(part))
     found = np.concatenate(tokens)
     p = np.bincount(found.reshape(-1), minlength=dvae.vocab_size) / found.size
     p = p[p > 0]
@@ -207,7 +208,7 @@ def predictions(model: DALLETransformer, text: np.ndarray, tokens: np.ndarray, d
         real = int((text[rows.start:rows.stop, 1:] >= 0).sum())
         return np.array([text_loss.item() * real, real, image_loss.item() * len(rows), len(rows)])
 
-    of_text, real, of_image, count = sum(in_chunks(measure, len(text), CHUNK))
+    of_text, real, of_image, count = np.stack(list(in_chunks(measure, len(text), CHUNK))).sum(0)
     return {"text CE": float(of_text / max(real, 1)), "image CE": float(of_image / count)}
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -212,7 +213,8 @@ class DALLETransformer(nn.Module):
 
         last = self.hidden(self.embed_text(text), attend)[:, -1]             # (B, D)
         state = {"last": last, "keys": keys, "values": values, "place": np.zeros(len(text), np.int64), "written": None}
-        return take(state, np.repeat(np.arange(len(text)), integer("init_state", "repeats", repeats, 1)))
+        repeated: Any = take(state, np.repeat(np.arange(len(text)), integer("init_state", "repeats", repeats, 1)))
+        return repeated
 
     @no_grad()
     def step(self, tokens: np.ndarray, state: dict) -> tuple[Tensor, dict]:

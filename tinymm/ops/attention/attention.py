@@ -9,6 +9,7 @@ The definition holds the whole matrix of T queries by S keys; the other rungs ho
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -145,7 +146,7 @@ class Attention(Fused):
         return (*flat, bias, xp.asarray(which.astype(np.int64)), mask is not None, step, kept, self.kept is not None,
                 number(self.factor), number(self.scale), bool(self.is_causal))
 
-    def _for_kernels(self):
+    def _for_kernels(self) -> tuple[Any, ...]:
         """``_as_heads`` with the mask transposed, keys first, as the kernels go through it."""
         q, k, v, bias, *rest = self._as_heads()
         return q, k, v, np.ascontiguousarray(np.swapaxes(bias, 1, 2)), *rest
