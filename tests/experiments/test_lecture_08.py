@@ -20,7 +20,8 @@ from tinymm.experiments.captioning.parts import Part
 from tinymm.experiments.clip_stage import PicturesWithTexts, adamw, pictures, unrelated
 from tinymm.experiments.lecture_08.experiment import LearningFromText
 from tinymm.experiments.lecture_08.claims import claims_of, comparisons
-from tinymm.experiments.lecture_08.data import (CONTEXT, MATRIX, PROMPTS, distinct_pairs, shuffled,
+from tinymm.experiments.captioning.parts import shuffled
+from tinymm.experiments.lecture_08.data import (CONTEXT, MATRIX, PROMPTS, distinct_pairs,
                                                 train_tokenizer)
 from tinymm.experiments.lecture_08.snapshots import Snapshots
 from tinymm.experiments.lecture_08.systems import EMBEDDING, build

@@ -14,7 +14,8 @@ from tinymm.cli import main
 from tinymm.data.worlds.grounded_sprites import GroundedSprites
 from tinymm.experiments.lecture_09 import evaluation, systems
 from tinymm.experiments.lecture_09.claims import claims_of, comparisons
-from tinymm.experiments.lecture_09.data import Part, Setting, Sizes, enlarged, padded, shuffled, train_tokenizer
+from tinymm.experiments.captioning.parts import shuffled
+from tinymm.experiments.lecture_09.data import Part, Setting, Sizes, enlarged, padded, train_tokenizer
 from tinymm.experiments.lecture_09.experiment import ZeroShotTextToImage
 from tinymm.experiments.restoring import restore
 from tinymm.experiments.running import fit

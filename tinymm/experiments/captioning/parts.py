@@ -56,6 +56,12 @@ def alone(image: np.ndarray, words: Sequence[str]) -> Part:
     return Part([[words]], lambda rows: image[None][np.asarray(rows)])
 
 
+def shuffled(texts: Sequence[str], seed: int, what: str = "texts") -> list[str]:
+    """The texts in another order: each picture with that of some other. ``what`` they are names the stream of the order."""
+    order = Stream(f"shuffled {what}", seed).generator.permutation(len(texts))
+    return [texts[int(i)] for i in order]
+
+
 def captions_of(part: Part) -> list[str]:
     """The first caption of each picture."""
     return [" ".join(of_picture[0]) for of_picture in part.captions]

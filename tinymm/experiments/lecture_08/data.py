@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ...backend.random import Stream
 from ...data.worlds.web_pictures import CANVAS, CLASSES, Attacked, Labelled, WebPictures, attacked, labelled
 from ...data.worlds.web_texts import FRAMES
 from ...text.clip_tokenizer import CLIPTokenizer
@@ -30,12 +29,6 @@ SHAPE_PROMPT = PROMPTS["sprites"]["one prompt"]
 def train_tokenizer(texts: Sequence[str], context: int = CONTEXT) -> CLIPTokenizer:
     """A vocabulary of byte pairs of these texts."""
     return CLIPTokenizer.train(texts, VOCABULARY, context_length=context)
-
-
-def shuffled(texts: Sequence[str], seed: int) -> list[str]:
-    """The texts in another order: each picture with that of some other."""
-    order = Stream("shuffled texts", seed).generator.permutation(len(texts))
-    return [texts[int(i)] for i in order]
 
 
 def distinct_pairs(world: WebPictures, count: int) -> list[int]:

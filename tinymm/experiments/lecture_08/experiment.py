@@ -21,12 +21,12 @@ from ...models.ngram_pictures import NGramPictures
 from ...text.ngram_dictionary import NGramDictionary
 from ...train import Trainer
 from ..captioning.datasets import NAMES
-from ..captioning.parts import photo_parts
+from ..captioning.parts import photo_parts, shuffled
 from ..claims import Claim
 from ..clip_stage import BATCH, LR, MAX_NORM, WEIGHT_DECAY, PicturesWithTexts, adamw, clip_stage
 from ..experiment import Experiment
 from .claims import claims_of, comparisons
-from .data import Photographs, Web, shuffled
+from .data import Photographs, Web
 from .evaluation import WAYS, Measured, evaluate, evaluate_photographs, retrieval, zero_shot_scores
 from .snapshots import Snapshots
 from .systems import EMBEDDING, RESNET, TEXT, VIT, Trained, build, build_ngrams

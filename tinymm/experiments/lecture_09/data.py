@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.random import Stream
 from ...data.worlds.grounded_sprites import GroundedSprites
 from ...models.dalle import PAD
 from ...text.clip_tokenizer import CLIPTokenizer
@@ -113,12 +112,6 @@ def enlarged(images: np.ndarray, pixels: int) -> np.ndarray:
     """Each pixel as a square of equal ones, (..., S, S) -> (..., pixels, pixels); ``pixels`` is a multiple of S."""
     times = pixels // images.shape[-1]
     return images.repeat(times, -1).repeat(times, -2)
-
-
-def shuffled(captions: Sequence[str], seed: int) -> list[str]:
-    """The captions in another order: each picture with that of some other."""
-    order = Stream("shuffled captions", seed).generator.permutation(len(captions))
-    return [captions[int(i)] for i in order]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

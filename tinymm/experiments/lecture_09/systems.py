@@ -17,9 +17,10 @@ from ...models.dalle import DVAE, DALLETransformer, dalle_loss, half_cosine
 from ...nn.chunks import array_in_chunks, in_chunks
 from ...optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ...train import Trainer
+from ..captioning.parts import shuffled
 from ..clip_stage import clip_stage
 from ..experiment import At
-from .data import Part, Setting, Sizes, enlarged, scaled, shuffled
+from .data import Part, Setting, Sizes, enlarged, scaled
 
 CHUNK = 500                      # pictures at a time
 TAU_SHARE, BETA_SHARE = 0.8, 0.1   # of the dVAE's steps, in which tau falls and beta rises
@@ -237,7 +238,7 @@ def stages(setting: Setting, at: At) -> Generator[Trainer, None, Trained]:
 
     said = {name: part.captions for name, part in parts.items()}
     if variant == "shuffled":
-        said["train"] = shuffled(said["train"], setting.seed)
+        said["train"] = shuffled(said["train"], setting.seed, "captions")
     pairs = lambda name: (setting.text(said[name]), encoded(trained.dvae, parts[name].images, device))
     manual_seed(setting.seed)
     trained.transformer = build_transformer(sizes, len(setting.tokenizer), variant).to(device)
